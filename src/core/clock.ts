@@ -1,0 +1,26 @@
+/** Time, handed in so that a test can hold it. */
+import { setTimeout as delay } from "node:timers/promises"
+
+export interface Clock {
+  /** Milliseconds since 1970. */
+  now(): number
+  /**
+   * Waits.
+   *
+   * @throws the signal's reason when it aborts first
+   */
+  sleep(ms: number, signal?: AbortSignal): Promise<void>
+}
+
+/** The machine's own clock. */
+export const systemClock: Clock = {
+  now: () => Date.now(),
+  async sleep(ms, signal) {
+    try {
+      await delay(ms, undefined, signal ? { signal } : {})
+    } catch (error) {
+      signal?.throwIfAborted()
+      throw error
+    }
+  },
+}

@@ -1,0 +1,56 @@
+/** One exit for text: what a person or a log sees passes here first. */
+
+/** Knows the values of secrets, not only their names: a server may echo them in any place. */
+export interface Redactor {
+  /** Remembers a secret, so that it never stands in what Postern itself writes. */
+  learn(secret: string): void
+  /** @returns the text without learned secrets and without characters that steer a terminal */
+  clean(text: string): string
+}
+
+/** Shorter values would black out ordinary words. */
+const SHORTEST_SECRET = 6
+
+/**
+ * C0 (but tab and line feed), DEL, C1, and the bidi controls: they hide text, forge links and change titles
+ * (CVE-2024-52005 class). Shown as escapes.
+ */
+// oxlint-disable-next-line no-control-regex -- these characters are what it is about
+const STEERING = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g
+
+/** @returns the text with control characters shown as `\u001b`, so that none of them acts on a terminal */
+export function escapeControls(text: string): string {
+  return text.replace(STEERING, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`)
+}
+
+/**
+ * Makes text from outside fit for a diagnosis: escaped, on one line, cut.
+ *
+ * @param text - anything a server or a file said
+ * @param maxChars - where to cut, in characters
+ */
+export function quote(text: string, maxChars = 200): string {
+  const line = escapeControls(text.slice(0, maxChars * 2))
+    .replace(/\s+/g, " ")
+    .trim()
+  return line.length > maxChars ? `${line.slice(0, maxChars)}…` : line
+}
+
+/** A redactor that has learned nothing yet. It keeps each secret also in its base64 and percent forms. */
+export function createRedactor(): Redactor {
+  const forms = new Set<string>()
+  return {
+    learn(secret) {
+      if (secret.length < SHORTEST_SECRET) return
+      for (const form of [secret, Buffer.from(secret).toString("base64").replace(/=+$/, ""), encodeURIComponent(secret)]) forms.add(form)
+      // The token of `Bearer token` is the secret too, also where a server echoes it alone.
+      const bare = /^\S+\s+(\S.*)$/.exec(secret)?.[1]
+      if (bare !== undefined && !forms.has(bare)) this.learn(bare)
+    },
+    clean(text) {
+      let cleaned = text
+      for (const form of forms) cleaned = cleaned.replaceAll(form, "[redacted]")
+      return escapeControls(cleaned)
+    },
+  }
+}
