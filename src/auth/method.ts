@@ -1,0 +1,34 @@
+/** A method at work for one server and one person: four verbs, the same for every method. */
+import type { Diagnosis } from "../core/diagnosis.ts"
+import type { Answer, OutgoingRequest } from "../core/http.ts"
+import type { Identity } from "../core/identity.ts"
+import type { Interaction } from "./interaction.ts"
+
+/** What to do about a 401 or 403. The diagnosis comes with a retry too: that may be refused again. */
+export interface Recovery {
+  readonly advice: "retry" | "sign-in" | "denied"
+  readonly diagnosis: Diagnosis
+}
+
+export interface Authenticator {
+  /**
+   * Adds the proof of identity, last of all: signing sees the exact bytes.
+   *
+   * @returns the request with the proof; the one that came in is unchanged
+   * @throws {PosternError} when there is no proof to add
+   */
+  authorize(request: OutgoingRequest, signal: AbortSignal): Promise<OutgoingRequest>
+  /**
+   * Looks at a 401 or 403.
+   *
+   * @param request - as it was sent, proof included
+   * @param answer - its status and headers; the body belongs to the caller
+   */
+  recover(request: OutgoingRequest, answer: Answer, signal: AbortSignal): Promise<Recovery>
+  /** Who the server sees, from which source, until when. Asks no person and no server. */
+  identity(): Promise<Identity>
+  /** Gets in: asks the person for what is missing. */
+  signIn(interaction: Interaction, signal: AbortSignal): Promise<Identity>
+  /** Forgets, and revokes what can be revoked. */
+  signOut(): Promise<void>
+}

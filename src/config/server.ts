@@ -1,0 +1,39 @@
+/** One configured MCP server, as the rest of the house sees it: texts as written, nothing expanded yet. */
+
+/** Where an entry stands. `file` is a file named on the command line by `--config`. */
+export type Scope = "user" | "project" | "local" | "file"
+
+/** A label that a person gives; it decides nothing by itself. */
+export type EnvironmentLabel = "dev" | "staging" | "prod"
+
+interface ServerEntry {
+  readonly name: string
+  readonly scope: Scope
+  /** The file that the entry stands in. */
+  readonly file: string
+  /** False for a project file that was found because of the folder one stands in and that nobody approved as it is now. */
+  readonly trusted: boolean
+  readonly enabled: boolean
+  readonly environment?: EnvironmentLabel
+  /** Longest silence while an answer is owed, in milliseconds (the key `timeout`, as other clients spell it). */
+  readonly timeoutMs?: number
+}
+
+/** A server that is reached over HTTP. Texts may hold `${VAR}`, `${VAR:-default}` and `${vault:NAME}`. */
+export interface HttpServer extends ServerEntry {
+  readonly transport: "http" | "sse"
+  readonly url: string
+  readonly headers: Readonly<Record<string, string>>
+  /** A command line that prints a JSON object of headers (the key `headersHelper`, as Claude Code spells it). */
+  readonly headersHelper?: string
+}
+
+/** A server that is started as a local process. Texts may hold `${VAR}`, `${VAR:-default}` and, in `env`, `${vault:NAME}`. */
+export interface StdioServer extends ServerEntry {
+  readonly transport: "stdio"
+  readonly command: string
+  readonly args: readonly string[]
+  readonly env: Readonly<Record<string, string>>
+}
+
+export type Server = HttpServer | StdioServer

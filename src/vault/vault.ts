@@ -1,0 +1,61 @@
+/**
+ * The contract of the vault: where secrets live. Everything else holds references (`${vault:NAME}`).
+ *
+ * A secret is bound to the origin it was made for, and is never given out for another one: a changed address must not
+ * carry a key to a stranger.
+ */
+
+/** What is known of a secret without opening it. Kept beside the record in clear, authenticated, so that `list` needs no key. */
+export interface VaultEntry {
+  readonly name: string
+  /** `https://host:port` of the server, or `stdio:` and the command line, that this secret may be given to. */
+  readonly origin: string
+  /** Keyed, so that it says nothing without this vault's key; equal for equal secrets of one vault. */
+  readonly fingerprint: string
+  /** When the name was first written, in milliseconds since 1970. */
+  readonly createdAtMs: number
+  /** When the present secret was written: the age of a key. */
+  readonly changedAtMs: number
+}
+
+/** Where the vault is, what opens it, and what that protects from. */
+export interface VaultStatus {
+  readonly path: string
+  readonly exists: boolean
+  readonly keySource: string
+  readonly keyPlace: string
+  readonly protectsFrom: readonly string[]
+  readonly doesNotProtectFrom: readonly string[]
+  readonly entries: readonly VaultEntry[]
+}
+
+/** Where secrets live. All of it fails with a `PosternError` of its own code; a vault that cannot be read is never "no secret". */
+export interface Vault {
+  /**
+   * Reads one secret, as it stands in the file at this moment: a rotated secret is seen by a running bridge.
+   *
+   * @param name - as in `${vault:NAME}`
+   * @param origin - where the secret is about to be sent
+   * @returns the secret, or undefined if the vault was read and has none of that name
+   * @throws {PosternError} `vault-origin-mismatch` if it was made for another origin; `vault-*` if the vault cannot be read
+   */
+  read(name: string, origin: string): Promise<string | undefined>
+  /**
+   * Writes one secret durably, over a former one of that name.
+   *
+   * @throws {PosternError} `vault-*`; the former vault is then unchanged
+   */
+  write(name: string, origin: string, secret: string): Promise<VaultEntry>
+  /**
+   * Replaces one secret under its lease: what is read, decided and written is not torn by another process.
+   *
+   * @param decide - gets the present secret, and returns the new one
+   * @throws {PosternError} `vault-no-entry` if there is none of that name
+   */
+  replace(name: string, origin: string, decide: (present: string) => string): Promise<VaultEntry>
+  /** @returns whether there was one */
+  remove(name: string): Promise<boolean>
+  /** Needs no key. */
+  list(): Promise<readonly VaultEntry[]>
+  status(): Promise<VaultStatus>
+}
