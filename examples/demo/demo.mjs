@@ -6,7 +6,6 @@
  */
 import assert from "node:assert/strict"
 import { randomBytes } from "node:crypto"
-import { existsSync } from "node:fs"
 import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -22,11 +21,11 @@ function nodeOfInspector() {
   return major > 22 || (major === 22 && minor >= 19) ? process.execPath : join(root, ".ci/node22/node_modules/node/bin/node")
 }
 
-/** Builds and installs what is not there yet; progress goes to stderr. */
+/** Builds Postern, and installs the foreign programs that are not there yet; progress goes to stderr. */
 async function prepare() {
   const needed = nodeOfInspector() === process.execPath ? ["judges"] : ["judges", "node22"]
   await runProgram(process.execPath, [join(root, ".ci/install.mjs"), ...needed])
-  if (!existsSync(postern)) await runProgram("npm", ["run", "build", "--silent"], { cwd: root, shell: process.platform === "win32" })
+  await runProgram("npm", ["run", "--silent", "build", "--", "--logLevel", "warn"], { cwd: root, shell: process.platform === "win32" })
 }
 
 async function filesThatHold(text, folder) {
@@ -61,10 +60,9 @@ async function main(home) {
     await writeFile(clientFile, JSON.stringify({ mcpServers: { everything: client } }, null, 2))
     show(await readFile(clientFile, "utf8"))
     const inspect = async (...args) => {
-      const inspectorEnv = { ...env, MCP_INSPECTOR_SECRET_STORE: "memory" } // it needs no keychain here, and would say so
       const target = ["--cli", "--config", clientFile, "--server", "everything"]
       const shownAs = ["mcp-inspector", ...target, ...args]
-      return JSON.parse(await runProgram(nodeOfInspector(), [inspector, ...target, ...args], { env: inspectorEnv, shownAs, quiet: true }))
+      return JSON.parse(await runProgram(nodeOfInspector(), [inspector, ...target, ...args], { env, shownAs, quiet: true }))
     }
     const { tools } = await inspect("--method", "tools/list")
     show(`  ${tools.length} tools: ${tools.map(({ name }) => name).join(", ")}`)

@@ -13,17 +13,19 @@ const quote = (word) => (/^[\w./:=@-]+$/.test(word) ? word : `'${word.replaceAll
  * Runs a program to its end, and returns what it wrote to stdout.
  *
  * @param options.shownAs - the command line to show before; without it the program runs behind the scenes (stdout to stderr)
- * @param options.quiet - do not show its stdout
+ * @param options.quiet - do not show what it writes, unless it fails
  * @throws if it ends with another exit code than 0
  */
 export async function runProgram(program, args, { shownAs, quiet, ...options } = {}) {
   if (shownAs) show(`$ ${shownAs.map(quote).join(" ")}`)
-  const child = spawn(program, args, { ...options, stdio: ["ignore", shownAs ? "pipe" : 2, "inherit"] })
+  const child = spawn(program, args, { ...options, stdio: ["ignore", shownAs ? "pipe" : 2, quiet ? "pipe" : "inherit"] })
   let output = ""
+  let complaint = ""
+  child.stderr?.setEncoding("utf8").on("data", (chunk) => (complaint += chunk))
   child.stdout?.setEncoding("utf8").on("data", (chunk) => (output += chunk))
   const [code] = await once(child, "close")
   if (shownAs && !quiet) show(output.trimEnd())
-  if (code !== 0) throw new Error(`${program} ${args.join(" ")} ended with exit code ${code}\n${output}`)
+  if (code !== 0) throw new Error(`${program} ${args.join(" ")} ended with exit code ${code}\n${output}${complaint}`)
   return output
 }
 
