@@ -19,6 +19,8 @@ export interface OutgoingRequest {
   /** Names in lower case. */
   readonly headers: Readonly<Record<string, string>>
   readonly body?: Buffer
+  /** Overrides the limit on silence, in milliseconds; 0 means none: a stream that waits for events is silent by nature. */
+  readonly silenceMs?: number
 }
 
 /** What came back. Its body is read, streamed or discarded, exactly once. */
@@ -160,7 +162,7 @@ function sendOnce(
   agents: { "http:": http.Agent; "https:": https.Agent },
   signal: AbortSignal,
 ): Promise<Answer> {
-  const { url, method, body } = request
+  const { url, method, body, silenceMs = limits.silenceMs } = request
   const secure = url.protocol === "https:"
   return new Promise((resolve, reject) => {
     const headers: Record<string, string | number> = { ...request.headers }
@@ -175,10 +177,10 @@ function sendOnce(
       headers,
       agent: secure ? agents["https:"] : agents["http:"],
       signal,
-      timeout: limits.silenceMs,
+      timeout: silenceMs,
     })
     outgoing.on("socket", (socket) => limitConnect(outgoing, socket, limits.connectMs))
-    outgoing.on("timeout", () => outgoing.destroy(new PosternError(serverSilent({ origin: url.origin, silenceMs: limits.silenceMs }))))
+    outgoing.on("timeout", () => outgoing.destroy(new PosternError(serverSilent({ origin: url.origin, silenceMs }))))
     outgoing.on("error", (error) => reject(nameFailure(error, url.origin, signal)))
     outgoing.on("response", (incoming) => {
       toAnswer(incoming, url.origin, signal).then(resolve, reject)
