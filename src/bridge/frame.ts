@@ -1,0 +1,84 @@
+/** One JSON-RPC message as it travels: its own bytes, and the few facts that routing needs. */
+import { elements, memberText } from "./json-text.ts"
+
+/** A message. `bytes` is one line of JSON without a line break, and otherwise as it came. */
+export interface Frame {
+  readonly kind: "request" | "notification" | "response"
+  readonly bytes: Buffer
+  /**
+   * The id as JSON text: `"7"` and `7` are two ids, and no integer is rounded. Empty where there is none, and `null` for the
+   * null of an error that could not be assigned.
+   */
+  readonly id: string
+  /** Empty for a response. */
+  readonly method: string
+}
+
+/** Text that is not a JSON-RPC message. */
+export class NotAMessage extends Error {
+  override readonly name = "NotAMessage"
+}
+
+/**
+ * Reads the messages of one JSON text: one, or the elements of a batch (revision 2025-03-26).
+ *
+ * @param bytes - UTF-8 JSON, perhaps with line breaks between its tokens
+ * @throws {NotAMessage} if the text is not JSON, or holds something else than JSON-RPC messages
+ */
+export function readFrames(bytes: Buffer): Frame[] {
+  const text = bytes.toString("utf8")
+  const parsed = parse(text)
+  if (!Array.isArray(parsed)) return [toFrame(parsed, oneLine(bytes), () => text)]
+  if (parsed.length === 0) throw new NotAMessage("an empty batch")
+  return Array.from(elements(text), (element) => toFrame(parse(element), oneLine(Buffer.from(element)), () => element))
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch (error) {
+    throw new NotAMessage((error as SyntaxError).message, { cause: error }) // JSON.parse throws nothing else
+  }
+}
+
+function toFrame(parsed: unknown, bytes: Buffer, text: () => string): Frame {
+  if (typeof parsed !== "object" || parsed === null || Array.isArray(parsed)) throw new NotAMessage("not a JSON object")
+  const { id, method } = parsed as { id?: unknown; method?: unknown } // a checked object; its members stay unknown
+  if (method !== undefined) {
+    if (typeof method !== "string" || method === "") throw new NotAMessage("a method that is not a text")
+    return id === undefined ? { kind: "notification", bytes, id: "", method } : { kind: "request", bytes, id: idText(id, text), method }
+  }
+  if (!("result" in parsed || "error" in parsed)) throw new NotAMessage("neither a method, nor a result, nor an error")
+  return { kind: "response", bytes, id: id === undefined ? "null" : idText(id, text), method: "" }
+}
+
+function idText(id: unknown, text: () => string): string {
+  if (typeof id === "string") return JSON.stringify(id)
+  if (typeof id === "number") return Number.isSafeInteger(id) ? String(id) : (memberText(text(), "id") ?? String(id))
+  if (id === null) return "null"
+  throw new NotAMessage("an id that is neither a text nor a number")
+}
+
+const LINE_FEED = 0x0a
+const CARRIAGE_RETURN = 0x0d
+
+/** Valid JSON holds raw line breaks only between its tokens, so they may become spaces. */
+function oneLine(bytes: Buffer): Buffer {
+  if (!bytes.includes(LINE_FEED) && !bytes.includes(CARRIAGE_RETURN)) return bytes
+  return Buffer.from(bytes.map((byte) => (byte === LINE_FEED || byte === CARRIAGE_RETURN ? 0x20 : byte)))
+}
+
+/** The id that a `notifications/cancelled` names, as `Frame.id` spells it. */
+export function cancelledId(frame: Frame): string | undefined {
+  const text = frame.bytes.toString("utf8")
+  const { params } = JSON.parse(text) as { params?: { requestId?: unknown } } // read once before: a notification's object
+  if (params?.requestId === undefined) return undefined
+  return idText(params.requestId, () => `{"id":${memberText(memberText(text, "params") ?? "{}", "requestId")}}`)
+}
+
+/** A message of our own making. */
+export function makeFrame(message: { readonly method?: string; readonly id?: string | number; readonly [member: string]: unknown }): Frame {
+  const [frame] = readFrames(Buffer.from(JSON.stringify({ jsonrpc: "2.0", ...message })))
+  if (!frame) throw new TypeError("message: not a JSON-RPC message")
+  return frame
+}

@@ -1,0 +1,92 @@
+/**
+ * Finds the pieces of a JSON text without changing it: values are cut out as they were written, so that large integers are not
+ * rounded and unknown members are not lost. The texts have been through `JSON.parse` before; here nothing is checked again.
+ */
+
+const QUOTE = 0x22
+const BACKSLASH = 0x5c
+const COMMA = 0x2c
+const COLON = 0x3a
+
+const isSpace = (code: number): boolean => code === 0x20 || code === 0x0a || code === 0x0d || code === 0x09
+const opens = (code: number): boolean => code === 0x7b || code === 0x5b
+const closes = (code: number): boolean => code === 0x7d || code === 0x5d
+
+function skipSpace(text: string, at: number): number {
+  let index = at
+  while (isSpace(text.charCodeAt(index))) index++
+  return index
+}
+
+function endOfString(text: string, at: number): number {
+  for (let index = at + 1; ; index++) {
+    index = text.indexOf('"', index)
+    let slashes = 0
+    while (text.charCodeAt(index - 1 - slashes) === BACKSLASH) slashes++
+    if (slashes % 2 === 0) return index + 1
+  }
+}
+
+function endOfScalar(text: string, at: number): number {
+  let index = at
+  for (; index < text.length; index++) {
+    const code = text.charCodeAt(index)
+    if (code === COMMA || closes(code) || isSpace(code)) break
+  }
+  return index
+}
+
+/** Where the value that begins at `at` ends. A loop, not recursion: depth is the sender's choice. */
+function endOfValue(text: string, at: number): number {
+  const first = text.charCodeAt(at)
+  if (first === QUOTE) return endOfString(text, at)
+  if (!opens(first)) return endOfScalar(text, at)
+  let index = at + 1
+  for (let depth = 1; depth > 0;) {
+    const code = text.charCodeAt(index)
+    if (code === QUOTE) index = endOfString(text, index)
+    else {
+      if (opens(code)) depth++
+      else if (closes(code)) depth--
+      index++
+    }
+  }
+  return index
+}
+
+/**
+ * The members of the outermost object.
+ *
+ * @returns name and untouched text of each member, in order; of a name that stands twice, both
+ */
+export function* members(text: string): Generator<{ readonly name: string; readonly value: string }> {
+  let at = skipSpace(text, skipSpace(text, 0) + 1)
+  while (text.charCodeAt(at) === QUOTE) {
+    const nameEnd = endOfString(text, at)
+    const name = JSON.parse(text.slice(at, nameEnd)) as string // a JSON string, checked by its quote
+    at = skipSpace(text, nameEnd)
+    if (text.charCodeAt(at) === COLON) at = skipSpace(text, at + 1)
+    const end = endOfValue(text, at)
+    yield { name, value: text.slice(at, end) }
+    at = skipSpace(text, end)
+    if (text.charCodeAt(at) === COMMA) at = skipSpace(text, at + 1)
+  }
+}
+
+/** The untouched texts of the elements of the outermost array. */
+export function* elements(text: string): Generator<string> {
+  let at = skipSpace(text, skipSpace(text, 0) + 1)
+  while (at < text.length && !closes(text.charCodeAt(at))) {
+    const end = endOfValue(text, at)
+    yield text.slice(at, end)
+    at = skipSpace(text, end)
+    if (text.charCodeAt(at) === COMMA) at = skipSpace(text, at + 1)
+  }
+}
+
+/** The untouched text of one member of the outermost object; the last one counts where a name stands twice, as in `JSON.parse`. */
+export function memberText(text: string, name: string): string | undefined {
+  let found: string | undefined
+  for (const member of members(text)) if (member.name === name) found = member.value
+  return found
+}
