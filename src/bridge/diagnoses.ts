@@ -1,0 +1,78 @@
+/** What can go wrong between a client and a server, apart from the connection itself (`core/http.ts`). */
+import { defineDiagnosis } from "../core/diagnosis.ts"
+import { quote } from "../core/redact.ts"
+
+export const messageMalformed = defineDiagnosis({
+  code: "message-malformed",
+  about: "A line on standard input is not a JSON-RPC message. Each message is one line of JSON.",
+  tell: ({ detail }: { detail: string }) => ({ cause: "A line from the client is not a JSON-RPC message.", evidence: [quote(detail)] }),
+})
+
+export const messageTooLarge = defineDiagnosis({
+  code: "message-too-large",
+  about: "One message is longer than a frame may be. It was not sent; other messages go on.",
+  tell: ({ maxBytes }: { maxBytes: number }) => ({
+    cause: `A message from the client is longer than the limit of ${maxBytes} bytes.`,
+    evidence: ["it was not sent"],
+  }),
+})
+
+export const noAnswer = defineDiagnosis({
+  code: "no-answer",
+  about:
+    "The server ended its answer without answering the request: an empty body, a stream that closed, or an answer to another request only.",
+  tell: ({ server, method }: { server: string; method: string }) => ({
+    cause: `The server "${server}" ended its answer to ${quote(method, 60)} without answering it; the outcome is unknown.`,
+    evidence: [],
+  }),
+})
+
+export const serverRefused = defineDiagnosis({
+  code: "server-refused",
+  about: "The server answered with an HTTP status that is neither success nor a question about identity.",
+  tell: ({ server, status, said }: { server: string; status: number; said: string }) => ({
+    cause: `The server "${server}" answered HTTP ${status}.`,
+    evidence: said ? [`it said: ${quote(said)}`] : ["it said nothing"],
+  }),
+})
+
+export const redirectRefused = defineDiagnosis({
+  code: "redirect-refused",
+  about: "The server redirects to another origin, or in a loop. Headers and bodies are credentials, so they are not sent there.",
+  kind: "guard",
+  tell: ({ from, to, why }: { from: string; to: string; why: string }) => ({
+    cause: `The server redirects from ${from} to ${quote(to)}, which is not followed: ${why}.`,
+    evidence: ["nothing was sent there"],
+    next: "if that is the server's new address, change the url of its entry",
+  }),
+})
+
+export const serverExited = defineDiagnosis({
+  code: "server-exited",
+  about:
+    "The local process that is the server could not be started, or ended while a request was pending. The next request starts it again.",
+  tell: ({ server, how, stderr }: { server: string; how: string; stderr: string }) => ({
+    cause: `The process of the server "${server}" ${how}.`,
+    evidence: stderr ? [`it last wrote: ${quote(stderr, 400)}`] : ["it wrote nothing to stderr"],
+    next: `postern get ${server}`,
+  }),
+})
+
+export const bridgeStopping = defineDiagnosis({
+  code: "bridge-stopping",
+  about: "The bridge was told to end before the server had answered.",
+  tell: ({ server }: { server: string }) => ({
+    cause: `The bridge to "${server}" ends; this request was not answered in time and its outcome is unknown.`,
+    evidence: [],
+  }),
+})
+
+export const initializeTimeout = defineDiagnosis({
+  code: "initialize-timeout",
+  about: "The server did not answer `initialize` in the time that clients wait for a local server.",
+  tell: ({ server, limitMs }: { server: string; limitMs: number }) => ({
+    cause: `The server "${server}" did not answer initialize within ${limitMs / 1000} s.`,
+    evidence: [],
+    next: "check that the server is up, then connect again",
+  }),
+})
