@@ -1,0 +1,148 @@
+/** A server that is a local process: one message is one line on its standard input or output. */
+import { type ChildProcessByStdio, spawn } from "node:child_process"
+import type { Readable, Writable } from "node:stream"
+import { PosternError } from "../../core/diagnosis.ts"
+import type { Log } from "../../core/log.ts"
+import { serverExited } from "../diagnoses.ts"
+import { type Frame, NotAMessage, readFrames } from "../frame.ts"
+import { type LineCutter, lineCutter } from "../lines.ts"
+import { type Link, type Receive, SessionLost } from "../link.ts"
+
+export interface StdioServerSettings {
+  readonly name: string
+  readonly command: string
+  readonly args: readonly string[]
+  /** All that the process gets: its own variables, and the few that every program needs. */
+  readonly env: Readonly<Record<string, string>>
+  /** Takes what the server says for no request of ours. */
+  readonly receive: Receive
+  /** Where the process may write its own log. */
+  readonly stderr: (chunk: Buffer) => void
+  readonly log: Log
+  /** The longest message, in bytes. */
+  readonly maxFrameBytes: number
+}
+
+type Child = ChildProcessByStdio<Writable, Readable, Readable>
+
+/** How long a process may take to end by itself after its input was closed, in milliseconds. */
+const GOODBYE_MS = 500
+/** How much of the last words of a process is kept, in characters. */
+const MOST_LAST_WORDS = 2_000
+
+/** One life of the process, with the requests that it owes an answer. */
+interface Life {
+  readonly child: Child
+  readonly owed: Map<string, { receive: Receive; done: () => void; failed: (error: Error) => void }>
+  readonly ended: Promise<void>
+  over: boolean
+  lastWords: string
+}
+
+/** Makes the link. The process is started by the first `initialize`. */
+export function stdioLink(settings: StdioServerSettings): Link {
+  let life: Life | undefined
+
+  return {
+    async exchange(frame, receive, signal) {
+      if (frame.kind === "request" && frame.method === "initialize") {
+        if (life) await end(life)
+        life = start(settings)
+      }
+      if (!life || life.over) throw new SessionLost(settings.name, "its process is not running")
+      await converse(life, frame, receive, signal)
+    },
+    close: () => (life ? end(life) : Promise.resolve()),
+  }
+}
+
+function start(settings: StdioServerSettings): Life {
+  const { name, command, args, env, log } = settings
+  // A group of its own, so that what the process starts ends with it; no shell, so that no text is read as one.
+  const child = spawn(command, args, { env: { ...env }, stdio: ["pipe", "pipe", "pipe"], detached: process.platform !== "win32" })
+  const owed: Life["owed"] = new Map()
+  const { promise: ended, resolve: onEnded } = withResolvers()
+  const life: Life = { child, owed, ended, over: false, lastWords: "" }
+
+  const finish = (how: string): void => {
+    if (life.over) return
+    life.over = true
+    log.info("process ended", { server: name, how })
+    for (const { failed } of owed.values()) failed(new PosternError(serverExited({ server: name, how, stderr: life.lastWords })))
+    owed.clear()
+    onEnded()
+  }
+  child.on("error", (error: NodeJS.ErrnoException) => finish(`could not be started (${error.code ?? error.message}: ${command})`))
+  child.on("close", (code, signal) => finish(signal ? `was ended by ${signal}` : `ended with code ${code}`))
+  child.stdin.on("error", () => undefined) // the process has gone: "close" tells
+  child.stderr.on("data", (chunk: Buffer) => {
+    life.lastWords = (life.lastWords + chunk.toString("utf8")).slice(-MOST_LAST_WORDS)
+    settings.stderr(chunk)
+  })
+  hear(life, settings)
+  return life
+}
+
+/** Gives each line of the process to the request that it belongs to, or to `receive`. */
+function hear({ child, owed }: Life, { name, receive, log, maxFrameBytes }: StdioServerSettings): void {
+  const onFrame = async (frame: Frame): Promise<void> => {
+    const request = frame.kind === "response" ? owed.get(frame.id) : undefined
+    if (frame.kind === "response" && !request) return log.info("answer dropped", { server: name, claims: frame.id })
+    await (request?.receive ?? receive)(frame)
+    if (request) owed.delete(frame.id)
+    request?.done()
+  }
+  const lines: LineCutter = lineCutter(
+    maxFrameBytes,
+    (line) => {
+      try {
+        for (const frame of readFrames(line)) void onFrame(frame)
+      } catch (error) {
+        if (!(error instanceof NotAMessage)) throw error
+        log.info("line dropped: not a message", { server: name }) // some servers print a greeting
+      }
+    },
+    () => log.error("line dropped: too long", { server: name, maxFrameBytes }),
+  )
+  child.stdout.on("data", (chunk: Buffer) => lines.feed(chunk))
+  child.stdout.on("end", () => lines.end())
+}
+
+async function converse({ child, owed }: Life, frame: Frame, receive: Receive, signal: AbortSignal): Promise<void> {
+  signal.throwIfAborted()
+  child.stdin.write(frame.bytes)
+  child.stdin.write("\n")
+  if (frame.kind !== "request") return
+  await new Promise<void>((done, failed) => {
+    owed.set(frame.id, { receive, done, failed })
+    signal.addEventListener("abort", () => failed(signal.reason as Error), { once: true }) // our own reasons are errors
+  })
+}
+
+/** Ends the process and what it started: its input is closed, then it is told, then it is killed. */
+async function end(life: Life): Promise<void> {
+  if (life.over || life.child.pid === undefined) return
+  const timers = [
+    setTimeout(() => tellGroup(life.child, "SIGTERM"), GOODBYE_MS),
+    setTimeout(() => tellGroup(life.child, "SIGKILL"), GOODBYE_MS * 2),
+  ]
+  life.child.stdin.end()
+  await life.ended
+  for (const timer of timers) clearTimeout(timer)
+  tellGroup(life.child, "SIGKILL") // whatever it had started and left behind
+}
+
+function tellGroup({ pid }: Child, signal: NodeJS.Signals): void {
+  if (pid === undefined) return
+  try {
+    process.kill(process.platform === "win32" ? pid : -pid, signal)
+  } catch {
+    // nothing of it is left
+  }
+}
+
+function withResolvers(): { promise: Promise<void>; resolve: () => void } {
+  let resolve: () => void = () => undefined
+  const promise = new Promise<void>((done) => (resolve = done))
+  return { promise, resolve }
+}

@@ -1,0 +1,150 @@
+/**
+ * A server over Streamable HTTP, revisions 2025-03-26 to 2025-11-25: each message is a POST, its answer is JSON or a stream of
+ * events, and one GET stream carries what the server says unasked.
+ */
+import { PosternError } from "../../core/diagnosis.ts"
+import type { Answer, OutgoingRequest } from "../../core/http.ts"
+import type { Log } from "../../core/log.ts"
+import { initializeTimeout, serverRefused } from "../diagnoses.ts"
+import { type Door, passDoor } from "../door.ts"
+import { type Frame, NotAMessage, readFrames } from "../frame.ts"
+import { memberText } from "../json-text.ts"
+import { type Link, type Receive, SessionLost } from "../link.ts"
+import { deliverAnswer } from "./answer-body.ts"
+import { listen } from "./get-stream.ts"
+import type { Wire } from "./wire.ts"
+
+export interface StreamableHttpSettings {
+  readonly name: string
+  readonly url: URL
+  readonly door: Door
+  /** Takes what the server says unasked, on the GET stream. */
+  readonly receive: Receive
+  readonly log: Log
+  /** The longest message, in bytes. */
+  readonly maxFrameBytes: number
+}
+
+/** The first revision in which the client names the negotiated revision on each request (S5). */
+const FIRST_NAMED_REVISION = "2025-06-18"
+/** Clients give a local server 30 s to answer `initialize`, and do not come back. */
+const INITIALIZE_MS = 25_000
+const MOST_REFUSAL_BYTES = 1024 * 1024
+
+/** What a session is: the headers that each of its requests carries. */
+type SessionHeaders = Readonly<Record<string, string>>
+const NO_SESSION: SessionHeaders = {}
+
+/** Makes the link. Nothing is sent before the first message. */
+export function streamableHttpLink({ name, url, door, receive: receiveUnasked, log, maxFrameBytes }: StreamableHttpSettings): Link {
+  let session = NO_SESSION
+  let listening = new AbortController()
+
+  const send = (request: Omit<OutgoingRequest, "url">, signal: AbortSignal): Promise<Answer> =>
+    passDoor({ ...request, url, headers: { ...request.headers, ...session } }, door, signal)
+
+  const wire: Wire = {
+    origin: url.origin,
+    maxFrameBytes,
+    clock: door.clock,
+    log,
+    get: ({ lastEventId }, signal) => {
+      const resume = lastEventId === undefined ? {} : { "last-event-id": lastEventId }
+      return send({ method: "GET", headers: { accept: "text/event-stream", ...resume }, silenceMs: 0 }, signal)
+    },
+  }
+
+  const post = (frame: Frame, signal: AbortSignal): Promise<Answer> => {
+    const headers = { accept: "application/json, text/event-stream", "content-type": "application/json" }
+    return send({ method: "POST", headers, body: frame.bytes }, signal)
+  }
+
+  /** Sends `initialize` outside of any session, and learns the new session from its answer (S3). */
+  const open = async (frame: Frame, receive: Receive, signal: AbortSignal): Promise<void> => {
+    session = NO_SESSION
+    listening.abort()
+    const limit = AbortSignal.timeout(INITIALIZE_MS)
+    try {
+      const answer = await post(frame, AbortSignal.any([signal, limit]))
+      if (!isSuccess(answer)) return await deliverRefusal(frame, answer, receive, name)
+      const id = answer.headers["mcp-session-id"]
+      const learn: Receive = (said) => {
+        if (said.kind === "response" && said.id === frame.id) session = sessionHeaders(typeof id === "string" ? id : undefined, said)
+        return receive(said)
+      }
+      await deliverAnswer(frame, answer, learn, wire, AbortSignal.any([signal, limit]))
+    } catch (error) {
+      throw limit.aborted && !signal.aborted ? new PosternError(initializeTimeout({ server: name, limitMs: INITIALIZE_MS })) : error
+    }
+  }
+
+  return {
+    async exchange(frame, receive, signal) {
+      if (frame.kind === "request" && frame.method === "initialize") return open(frame, receive, signal)
+      const sentIn = session
+      const answer = await post(frame, signal)
+      if (answer.status === 404 && "mcp-session-id" in sentIn) {
+        answer.discard()
+        throw new SessionLost(name, "answer: HTTP 404 to a request with a session")
+      }
+      if (!isSuccess(answer)) return deliverRefusal(frame, answer, receive, name)
+      await deliverAnswer(frame, answer, receive, wire, signal)
+      if (frame.method === "notifications/initialized") {
+        listening = new AbortController()
+        void listen(wire, receiveUnasked, listening.signal)
+      }
+    },
+
+    async close(signal) {
+      listening.abort()
+      if ("mcp-session-id" in session) {
+        try {
+          const answer = await send({ method: "DELETE", headers: {} }, signal)
+          answer.discard() // 405 is fine: the server ends sessions by itself (S3)
+        } catch (error) {
+          log.info("session not deleted", { error: error instanceof Error ? error.message : String(error) })
+        }
+      }
+      door.http.close()
+    },
+  }
+}
+
+const isSuccess = (answer: Answer): boolean => answer.status >= 200 && answer.status < 300
+
+function sessionHeaders(id: string | undefined, initialized: Frame): SessionHeaders {
+  const { result } = JSON.parse(initialized.bytes.toString("utf8")) as { result?: { protocolVersion?: unknown } } // a frame is an object
+  const revision = result?.protocolVersion
+  return {
+    ...(id === undefined ? {} : { "mcp-session-id": id }),
+    ...(typeof revision === "string" && /^[\d-]+$/.test(revision) && revision >= FIRST_NAMED_REVISION
+      ? { "mcp-protocol-version": revision }
+      : {}),
+  }
+}
+
+/**
+ * An answer that is no success may still hold the server's own JSON-RPC error, perhaps without an id (S2): the client gets the
+ * server's words under the id of its request.
+ */
+async function deliverRefusal(request: Frame, answer: Answer, receive: Receive, server: string): Promise<void> {
+  const body = await answer.read(MOST_REFUSAL_BYTES)
+  const error = serverError(body, request.id)
+  if (error === undefined || request.kind !== "request") {
+    throw new PosternError(serverRefused({ server, status: answer.status, said: body.toString("utf8", 0, 1000) }))
+  }
+  const own = Buffer.from(`{"jsonrpc":"2.0","id":${request.id},"error":${error}}`)
+  for (const frame of readFrames(own)) await receive(frame)
+}
+
+/** The untouched text of the JSON-RPC error in a body, if it is for this request or for none. */
+function serverError(body: Buffer, id: string): string | undefined {
+  try {
+    const [frame] = readFrames(body)
+    if (frame?.kind !== "response" || (frame.id !== id && frame.id !== "null")) return undefined
+    return memberText(frame.bytes.toString("utf8"), "error")
+  } catch (error) {
+    if (error instanceof NotAMessage) return undefined
+    throw error
+  }
+}

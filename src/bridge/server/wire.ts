@@ -1,0 +1,36 @@
+/** What the parts of the HTTP server side share: one server's address, and how its streams are asked for. */
+import type { Clock } from "../../core/clock.ts"
+import { PosternError } from "../../core/diagnosis.ts"
+import { type Answer, answerUnreadable } from "../../core/http.ts"
+import type { Log } from "../../core/log.ts"
+import { type Frame, NotAMessage, readFrames } from "../frame.ts"
+import type { Cursor } from "./events.ts"
+
+export interface Wire {
+  readonly origin: string
+  /** The longest message, in bytes. */
+  readonly maxFrameBytes: number
+  readonly clock: Clock
+  readonly log: Log
+  /** Asks for a stream, from where the cursor stands. */
+  get(cursor: Cursor, signal: AbortSignal): Promise<Answer>
+}
+
+/** The wait before a stream is asked for again, in milliseconds, when the server names none (S4). */
+export const FIRST_RETRY_MS = 1_000
+
+/**
+ * The messages of a text that came over the wire.
+ *
+ * @throws {PosternError} `answer-unreadable` if it holds something else; HTML of a network's sign-in page is the common case
+ */
+export function framesOf(bytes: Buffer, contentType: string, wire: Wire): Frame[] {
+  try {
+    return readFrames(bytes)
+  } catch (error) {
+    if (!(error instanceof NotAMessage)) throw error
+    const beginning = bytes.length === 0 ? "an empty body" : `begins with: ${bytes.toString("utf8", 0, 120)}`
+    const detail = `content-type: ${contentType || "none"}; ${beginning}`
+    throw new PosternError(answerUnreadable({ origin: wire.origin, detail }), { cause: error })
+  }
+}

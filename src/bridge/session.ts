@@ -1,0 +1,84 @@
+/**
+ * The session wrapper: opens a session again when the server has lost it, and sends the message again, once.
+ *
+ * A client opens a session once in its life. When the server restarts, or prunes the session (404, S3), or the child process has
+ * died, the client must not notice: its own `initialize` is repeated with its own text, and the answer is swallowed.
+ */
+import type { Frame } from "./frame.ts"
+import { type Link, type Receive, type ServerSide, SessionLost } from "./link.ts"
+
+const swallow: Receive = () => undefined
+
+/**
+ * Makes a server side of a link that may lose its session.
+ *
+ * @param life - aborts when the bridge ends. Opening a session again is nobody's own request: many wait for it, and the one that
+ *   gives up must not end it for the others.
+ */
+export function withSession(link: Link, life: AbortSignal): ServerSide {
+  let initialize: Frame | undefined
+  let initialized: Frame | undefined
+  let open = false
+  /** Counts sessions, so that many messages that meet the same lost session open one new one. */
+  let generation = 0
+  /** What must be over before other messages go out: they need the session's id, and come after `initialized`. */
+  let gate: Promise<unknown> = Promise.resolve()
+  let reopening: Promise<void> | undefined
+
+  const openWith = async (frame: Frame, receive: Receive, signal: AbortSignal): Promise<void> => {
+    open = false
+    generation++
+    await link.exchange(
+      frame,
+      (answer) => {
+        if (isSuccess(answer)) open = true
+        return receive(answer)
+      },
+      signal,
+    )
+  }
+
+  const replay = async (): Promise<void> => {
+    if (!initialize) return
+    await openWith(initialize, swallow, life)
+    if (initialized) await link.exchange(initialized, swallow, life)
+  }
+
+  const reopen = (): Promise<void> => {
+    reopening ??= replay().finally(() => (reopening = undefined))
+    return reopening
+  }
+
+  const inSession = async (frame: Frame, receive: Receive, signal: AbortSignal): Promise<void> => {
+    await gate
+    if (!open) {
+      await reopen()
+      if (frame === initialized) return // it was part of the opening
+    }
+    const sentIn = generation
+    try {
+      await link.exchange(frame, receive, signal)
+    } catch (error) {
+      if (!(error instanceof SessionLost)) throw error
+      if (generation === sentIn || reopening) await reopen()
+      if (frame !== initialized) await link.exchange(frame, receive, signal)
+    }
+  }
+
+  return {
+    carry(frame, receive, signal) {
+      const opening = frame.kind === "request" && frame.method === "initialize"
+      if (opening) initialize = frame
+      if (frame.method === "notifications/initialized") initialized = frame
+      const carried = opening ? openWith(frame, receive, signal) : inSession(frame, receive, signal)
+      // A failure is told to whoever sent the message; the ones behind the gate then try by themselves.
+      if (opening || frame === initialized) gate = carried.catch(() => undefined)
+      return carried
+    },
+    close: (signal) => link.close(signal),
+  }
+}
+
+function isSuccess(answer: Frame): boolean {
+  return answer.kind === "response" && "result" in (JSON.parse(answer.bytes.toString("utf8")) as object) // a frame is an object
+}
