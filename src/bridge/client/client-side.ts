@@ -1,0 +1,22 @@
+/** The contract of a client side: one client, reached in one way. */
+import type { Frame } from "../frame.ts"
+
+/** What a client side hears from its client. */
+export interface ClientListener {
+  onFrame(frame: Frame): void
+  /** Text that is no message; `id` is the JSON text of its id where one could be made out. */
+  onMalformed(detail: string, id: string): void
+  /** A message over the limit, already dropped. */
+  onTooLarge(maxBytes: number, id: string): void
+  /** Nothing more comes: the client has closed its end, or has gone. */
+  onEnd(reason: "closed" | "gone"): void
+}
+
+export interface ClientSide {
+  /** Starts to read. Called once. */
+  open(listener: ClientListener): void
+  /** Writes one message. A promise is returned when the client has to catch up first. */
+  write(bytes: Buffer): Promise<void> | void
+  /** Stops reading. Resolves when all that was written is delivered, or nobody reads it any more. */
+  close(): Promise<void>
+}

@@ -1,0 +1,81 @@
+/** A client that has started us: it writes lines to our standard input and reads lines from our standard output. */
+import type { Readable, Writable } from "node:stream"
+import { NotAMessage, readFrames } from "../frame.ts"
+import { lineCutter } from "../lines.ts"
+import type { ClientListener, ClientSide } from "./client-side.ts"
+
+export interface StdioClientSettings {
+  readonly input: Readable
+  /** Protocol only: nothing else may ever write to it. */
+  readonly output: Writable
+  /** The longest message, in bytes. */
+  readonly maxFrameBytes: number
+}
+
+/** Makes the client side of a stdio bridge. */
+export function stdioClient({ input, output, maxFrameBytes }: StdioClientSettings): ClientSide {
+  let drained: Promise<void> | undefined
+  let gone = false
+
+  return {
+    open(listener) {
+      const lines = lineCutter(
+        maxFrameBytes,
+        (line) => hear(line, listener),
+        (beginning) => listener.onTooLarge(maxFrameBytes, idIn(beginning)),
+      )
+      input.on("data", (chunk: Buffer) => lines.feed(chunk))
+      input.on("end", () => {
+        lines.end()
+        listener.onEnd("closed")
+      })
+      input.on("error", () => listener.onEnd("gone"))
+      output.on("error", () => {
+        gone = true // EPIPE: nobody reads any more
+        listener.onEnd("gone")
+      })
+    },
+
+    write(bytes) {
+      if (gone) return
+      output.cork()
+      output.write(bytes)
+      const room = output.write("\n")
+      output.uncork()
+      if (room) return
+      drained ??= new Promise<void>((resolve) => {
+        const done = (): void => {
+          output.off("drain", done)
+          output.off("close", done)
+          output.off("error", done)
+          drained = undefined
+          resolve()
+        }
+        output.on("drain", done).on("close", done).on("error", done)
+      })
+      return drained
+    },
+
+    async close() {
+      input.destroy()
+      if (!gone) await new Promise<void>((resolve) => output.write("", () => resolve())) // called when all before it is out
+    },
+  }
+}
+
+function hear(line: Buffer, listener: ClientListener): void {
+  try {
+    for (const frame of readFrames(line)) listener.onFrame(frame)
+  } catch (error) {
+    if (!(error instanceof NotAMessage)) throw error
+    listener.onMalformed(error.message, idIn(line))
+  }
+}
+
+/** Where clients write the id: first, or right after the version. */
+const LEADING_ID = /^\s*\{\s*(?:"jsonrpc"\s*:\s*"2\.0"\s*,\s*)?"id"\s*:\s*("(?:[^"\\\x80-\xff]|\\.){0,200}"|-?\d{1,40})\s*,/
+
+/** The id of a text that cannot be read as a whole, so that its request still gets an answer. */
+function idIn(text: Buffer): string {
+  return LEADING_ID.exec(text.toString("latin1", 0, 4096))?.[1] ?? "null"
+}

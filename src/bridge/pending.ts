@@ -1,0 +1,83 @@
+/** The one table of pending requests: it owns each id from its arrival to its single answer. */
+import type { Frame } from "./frame.ts"
+
+/** A request of the client that has no answer yet. */
+export interface PendingRequest {
+  readonly frame: Frame
+  /** Aborts when nobody waits for the answer any more. */
+  readonly signal: AbortSignal
+  /** True after the client has said that it does not want the answer. */
+  readonly cancelled: boolean
+  /** Takes the right to answer; true for the first caller only. */
+  settle(): boolean
+}
+
+export interface PendingTable {
+  /** How many answers the client waits for; those it has cancelled do not count. */
+  readonly awaited: number
+  /** @returns undefined if a request of that id is pending already: the second one could not be told from the first */
+  open(frame: Frame): PendingRequest | undefined
+  /** Notes that the client does not want the answer; one that comes all the same is passed on. */
+  cancel(id: string): void
+  /** Gives up on all that is pending. */
+  abortAll(reason: unknown): void
+  /** Resolves when no answer is awaited, or the signal aborts. */
+  drained(signal: AbortSignal): Promise<void>
+}
+
+/** Makes an empty table. */
+export function pendingTable(): PendingTable {
+  const table = new Map<string, { readonly abort: AbortController; cancelled: boolean }>()
+  let awaited = 0
+  let wake: () => void = () => undefined
+
+  const noLongerAwaited = (): void => {
+    awaited--
+    if (awaited === 0) wake()
+  }
+
+  return {
+    get awaited() {
+      return awaited
+    },
+
+    open(frame) {
+      if (table.has(frame.id)) return undefined
+      const entry = { abort: new AbortController(), cancelled: false }
+      table.set(frame.id, entry)
+      awaited++
+      return {
+        frame,
+        signal: entry.abort.signal,
+        get cancelled() {
+          return entry.cancelled
+        },
+        settle() {
+          if (table.get(frame.id) !== entry) return false
+          table.delete(frame.id)
+          if (!entry.cancelled) noLongerAwaited()
+          return true
+        },
+      }
+    },
+
+    cancel(id) {
+      const entry = table.get(id)
+      if (!entry || entry.cancelled) return
+      entry.cancelled = true
+      noLongerAwaited()
+    },
+
+    abortAll(reason) {
+      for (const entry of table.values()) entry.abort.abort(reason)
+    },
+
+    async drained(signal) {
+      if (awaited === 0 || signal.aborted) return
+      await new Promise<void>((resolve) => {
+        wake = resolve
+        signal.addEventListener("abort", () => resolve(), { once: true })
+      })
+    },
+  }
+}

@@ -1,0 +1,107 @@
+/**
+ * The relay: what happens to a message, in which order. It asks for no guard, no record and no translation: those are wrappers
+ * around the sides that it stands between.
+ *
+ * Every request that had an id gets exactly one answer; `pending.ts` owns that right, and nothing else writes to the client.
+ */
+import type { ClientSide } from "./client/client-side.ts"
+import { bridgeStopping, messageMalformed, messageTooLarge, noAnswer } from "./diagnoses.ts"
+import { diagnosisOf, errorAnswer } from "./error-answer.ts"
+import { PosternError, type Diagnosis } from "../core/diagnosis.ts"
+import type { Log } from "../core/log.ts"
+import type { Redactor } from "../core/redact.ts"
+import { type Frame, cancelledId } from "./frame.ts"
+import type { ServerSide } from "./link.ts"
+import { type PendingRequest, pendingTable } from "./pending.ts"
+
+export interface RelaySettings {
+  /** The server's name, for what the client is told. */
+  readonly name: string
+  readonly client: ClientSide
+  readonly server: ServerSide
+  readonly redactor: Redactor
+  readonly log: Log
+  /** Aborts when the bridge must end at once, for example on SIGTERM. */
+  readonly signal: AbortSignal
+}
+
+/** How long answers that are still on their way are waited for, in milliseconds, by the reason of the end. */
+const DRAIN_MS = { closed: 60_000, told: 1_500, gone: 0 }
+/** For the errors of what was given up, and for the goodbye to the server. */
+const LAST_WORDS_MS = 1_000
+
+/**
+ * Carries messages between a client and a server until the client has gone or the signal aborts.
+ *
+ * @returns when everything that was opened is closed
+ */
+export async function relay({ name, client, server, redactor, log, signal }: RelaySettings): Promise<void> {
+  const pending = pendingTable()
+  const write = (bytes: Buffer): Promise<void> | void => client.write(bytes)
+  const tell = (id: string, diagnosis: Diagnosis): void => void write(errorAnswer(id, diagnosis, redactor.clean))
+
+  /** What comes for one request: its answer once, and whatever else the server has to say on the way. */
+  const receiveFor = (request: PendingRequest) => (frame: Frame) => {
+    if (frame.kind !== "response") return write(frame.bytes)
+    if (frame.id === request.frame.id && request.settle()) return write(frame.bytes)
+    return log.info("answer dropped", { to: request.frame.id, claims: frame.id }) // foreign, swapped or second
+  }
+
+  const answer = async (request: PendingRequest): Promise<void> => {
+    const { frame } = request
+    try {
+      await server.carry(frame, receiveFor(request), request.signal)
+      if (request.settle() && !request.cancelled) tell(frame.id, noAnswer({ server: name, method: frame.method }))
+    } catch (error) {
+      log.error("request failed", { method: frame.method, code: diagnosisOf(error).code })
+      if (request.settle() && !request.cancelled) tell(frame.id, diagnosisOf(error))
+    }
+  }
+
+  /** Messages without an id that are on their way: the end waits for them too. */
+  const passing = new Set<Promise<void>>()
+
+  const passOn = async (frame: Frame): Promise<void> => {
+    try {
+      await server.carry(frame, (said) => (said.kind === "response" ? undefined : write(said.bytes)), signal)
+    } catch (error) {
+      log.error("message lost", { method: frame.method, code: diagnosisOf(error).code }) // no id: nobody to tell
+    }
+  }
+
+  const ended = new Promise<"closed" | "gone" | "told">((resolve) => {
+    signal.addEventListener("abort", () => resolve("told"), { once: true })
+    client.open({
+      onFrame(frame) {
+        if (frame.kind === "request") {
+          const request = pending.open(frame)
+          if (request) void answer(request)
+          else log.error("request dropped: its id is pending already", { method: frame.method, id: frame.id })
+          return
+        }
+        if (frame.method === "notifications/cancelled") pending.cancel(cancelledId(frame) ?? "")
+        const passage = passOn(frame).finally(() => passing.delete(passage))
+        passing.add(passage)
+      },
+      onMalformed: (detail, id) => tell(id, messageMalformed({ detail })),
+      onTooLarge: (maxBytes, id) => tell(id, messageTooLarge({ maxBytes })),
+      onEnd: resolve,
+    })
+  })
+
+  const reason = await ended
+  log.info("ending", { reason, awaited: pending.awaited })
+  const limit = AbortSignal.any([AbortSignal.timeout(DRAIN_MS[reason]), ...(reason === "closed" ? [signal] : [])])
+  await Promise.race([Promise.all([pending.drained(limit), ...passing]), aborted(limit)])
+  pending.abortAll(new PosternError(bridgeStopping({ server: name })))
+  await pending.drained(AbortSignal.timeout(LAST_WORDS_MS))
+  await server.close(AbortSignal.timeout(LAST_WORDS_MS))
+  await client.close()
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve()
+    else signal.addEventListener("abort", () => resolve(), { once: true })
+  })
+}
