@@ -1,0 +1,58 @@
+/** Why a server does not let us in. */
+import { defineDiagnosis } from "../core/diagnosis.ts"
+import { quote } from "../core/redact.ts"
+
+export const headerRefused = defineDiagnosis({
+  code: "header-refused",
+  about:
+    "The server answered 401 or 403 to the key it was sent: wrong, expired, revoked, or made for another environment. Postern read the key again before it gave up, and sent it once more if it had been rotated meanwhile.",
+  tell: ({ server, header, source, status, next }: { server: string; header: string; source: string; status: number; next: string }) => ({
+    cause: `The server "${server}" does not accept the header ${header}.`,
+    evidence: [`answer: HTTP ${status}`, `the value came from ${source}`],
+    next,
+  }),
+})
+
+export const proofMissing = defineDiagnosis({
+  code: "proof-missing",
+  about:
+    "The server wants proof of identity, and its entry has none: no header, no key. The answer's WWW-Authenticate header tells which kind of proof it asks for.",
+  kind: "sign-in",
+  tell: ({ server, status, challenge, file }: { server: string; status: number; challenge: string | undefined; file: string }) => ({
+    cause: `The server "${server}" wants to know who asks, and no proof of identity is configured for it.`,
+    evidence: [`answer: HTTP ${status}`, challenge ? `it asks for: ${quote(challenge)}` : "it does not say what it asks for", `entry in ${file}`],
+    next: `postern remove ${server}, then add it again with --header 'Authorization: Bearer -'`,
+  }),
+})
+
+export const accessDenied = defineDiagnosis({
+  code: "access-denied",
+  about: "The server answered 403 to a request without proof of identity: it does not serve this address to anybody, or not to this network.",
+  tell: ({ server, status }: { server: string; status: number }) => ({
+    cause: `The server "${server}" refuses access, and asks for no proof of identity.`,
+    evidence: [`answer: HTTP ${status}`],
+    next: "ask the server's owner who may use this address",
+  }),
+})
+
+export const headersCommandFailed = defineDiagnosis({
+  code: "headers-command-failed",
+  about:
+    "The command that prints the headers of a server did not do so: it failed, took longer than 10 s, or printed something else than one JSON object whose values are texts.",
+  tell: ({ server, problem, stderr }: { server: string; problem: string; stderr: string }) => ({
+    cause: `The headers command of the server "${server}" ${problem}.`,
+    evidence: [...(stderr ? [`it wrote to stderr: ${quote(stderr)}`] : []), "nothing was sent"],
+    next: "run the command by itself: it must print one JSON object, for example {\"Authorization\": \"Bearer …\"}",
+  }),
+})
+
+export const noSecretToAsk = defineDiagnosis({
+  code: "no-secret-to-ask",
+  about: "The server's entry refers to no secret of the vault, so there is none to ask for or to replace.",
+  kind: "usage",
+  tell: ({ server, source }: { server: string; source: string }) => ({
+    cause: `The server "${server}" has no secret in the vault.`,
+    evidence: [`its proof comes from: ${source}`],
+    next: `postern get ${server}`,
+  }),
+})
