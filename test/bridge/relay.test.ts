@@ -1,0 +1,207 @@
+import { expect, test } from "vitest"
+import { startBridge } from "../harness/bridge.ts"
+import { json, sse, startMcpServer } from "../servers/mcp-server.ts"
+
+const call = (text: string) => ({ name: "echo", arguments: { text } })
+
+test("a call goes to the server as it was written, and its answer comes back", async () => {
+  await using server = await startMcpServer()
+  await using bridge = startBridge(server.url)
+  await bridge.open()
+
+  const line =
+    '{"jsonrpc":"2.0", "id":"x\\u0041",  "method":"tools/call","params":{"name":"echo","arguments":{"text":"hé","n":12345678901234567890}},"extra":1.50}'
+  bridge.write(line)
+  const answer = await bridge.heard((message) => message.id === "xA")
+
+  expect(server.seenOf("tools/call").map((request) => request.body)).toEqual([line])
+  expect(answer.result).toEqual({ content: [{ type: "text", text: "hé" }] })
+})
+
+test("each request after initialize carries the session and the negotiated revision (S3, S5)", async () => {
+  await using server = await startMcpServer()
+  await using bridge = startBridge(server.url)
+
+  await bridge.open()
+  await bridge.request("tools/list")
+
+  const [session] = server.sessions
+  expect(server.seenOf("initialize")[0]?.headers).not.toHaveProperty("mcp-protocol-version")
+  for (const method of ["notifications/initialized", "tools/list"]) {
+    expect(server.seenOf(method)[0]?.headers).toMatchObject({ "mcp-session-id": session, "mcp-protocol-version": "2025-11-25" })
+  }
+})
+
+test("requests that come before the answer to initialize wait for it, and none is lost", async () => {
+  await using server = await startMcpServer()
+  server.handler = async ({ message }) => {
+    if (message?.method === "initialize") await new Promise((resolve) => setTimeout(resolve, 100))
+    return false
+  }
+  await using bridge = startBridge(server.url)
+
+  const opening = bridge.open()
+  const answers = await Promise.all([bridge.request("tools/list"), bridge.request("tools/call", call("early"))])
+  await opening
+
+  expect(answers.every((answer) => answer.result)).toBe(true)
+  expect(server.seen[0]?.message?.method).toBe("initialize")
+  expect(server.seen.slice(1).every((request) => request.headers["mcp-session-id"] !== undefined)).toBe(true)
+})
+
+test("a lost session is opened again once, and the call is sent again once (S3)", async () => {
+  await using server = await startMcpServer()
+  await using bridge = startBridge(server.url)
+  await bridge.open()
+  await bridge.request("tools/list")
+
+  server.sessions.clear()
+  const answers = await Promise.all(Array.from({ length: 8 }, (_, index) => bridge.request("tools/call", call(`after ${index}`))))
+
+  expect(answers.map((answer) => answer.result?.["content"])).toEqual(answers.map((_, index) => [{ type: "text", text: `after ${index}` }]))
+  expect(server.seenOf("initialize")).toHaveLength(2)
+  expect(server.seenOf("notifications/initialized")).toHaveLength(2)
+  expect(bridge.messages.filter((message) => message.result?.["serverInfo"])).toHaveLength(1) // the second opening is not told
+})
+
+test("a server that always forgets its session is not asked for ever", async () => {
+  await using server = await startMcpServer()
+  server.handler = ({ message }, response) => message?.method === "tools/call" && json(response, { error: "no session" }, 404)
+  await using bridge = startBridge(server.url)
+  await bridge.open()
+
+  const answer = await bridge.request("tools/call", call("x"))
+
+  expect(answer.error?.data?.code).toBe("session-lost")
+  expect(server.seenOf("tools/call")).toHaveLength(2)
+})
+
+test("foreign, swapped and second answers are dropped, and the right one arrives", async () => {
+  await using server = await startMcpServer()
+  server.handler = ({ message }, response) => {
+    if (message?.method !== "tools/call") return false
+    const event = sse(response)
+    event({ jsonrpc: "2.0", id: 9999, result: { wrong: true } })
+    event({ jsonrpc: "2.0", id: String(message.id), result: { wrong: true } })
+    event({ jsonrpc: "2.0", id: message.id, result: { right: true } })
+    event({ jsonrpc: "2.0", id: message.id, result: { wrong: true } })
+    response.end()
+    return true
+  }
+  await using bridge = startBridge(server.url)
+  await bridge.open()
+
+  const answer = await bridge.request("tools/call", call("x"), 41)
+  await bridge.request("tools/list")
+
+  expect(server.seenOf("tools/call")).toHaveLength(1)
+  expect(answer.result).toEqual({ right: true })
+  expect(bridge.lines.join("\n")).not.toContain("wrong")
+})
+
+test("answers of two calls that the server has swapped are dropped on both", async () => {
+  await using server = await startMcpServer()
+  server.handler = ({ message }, response) =>
+    message?.method === "tools/call" && json(response, { jsonrpc: "2.0", id: message.id === 41 ? 42 : 41, result: { swapped: true } })
+  await using bridge = startBridge(server.url)
+  await bridge.open()
+
+  const answers = await Promise.all([bridge.request("tools/call", call("a"), 41), bridge.request("tools/call", call("b"), 42)])
+
+  expect(answers.map((answer) => answer.error?.data?.code)).toEqual(["no-answer", "no-answer"])
+})
+
+test("progress, a request of the server and its answer pass while the call is open", async () => {
+  await using server = await startMcpServer()
+  let answerCall: (() => void) | undefined
+  server.handler = ({ message }, response) => {
+    if (message?.method === "tools/call") {
+      const event = sse(response)
+      event({ jsonrpc: "2.0", method: "notifications/progress", params: { progressToken: 7, progress: 1 } })
+      event({ jsonrpc: "2.0", id: "srv-1", method: "sampling/createMessage", params: {} })
+      answerCall = () => {
+        event({ jsonrpc: "2.0", id: message.id, result: { done: true } })
+        response.end()
+      }
+      return true
+    }
+    if (message?.id === "srv-1" && message.result) answerCall?.()
+    return false
+  }
+  await using bridge = startBridge(server.url)
+  await bridge.open({ sampling: {} })
+
+  const answer = bridge.request("tools/call", call("x"))
+  await bridge.heard((message) => message.method === "notifications/progress")
+  await bridge.heard((message) => message.method === "sampling/createMessage")
+  bridge.send({ id: "srv-1", result: { role: "assistant" } })
+
+  expect((await answer).result).toEqual({ done: true })
+})
+
+test("what the server says unasked arrives over the GET stream", async () => {
+  await using server = await startMcpServer()
+  await using bridge = startBridge(server.url)
+  await bridge.open()
+  await expect.poll(() => server.streams.size).toBe(1)
+
+  for (const stream of server.streams) stream.write('data: {"jsonrpc":"2.0","method":"notifications/tools/list_changed"}\n\n')
+
+  expect(await bridge.heard((message) => message.method === "notifications/tools/list_changed")).toBeTruthy()
+})
+
+test("a cancelled call is told to the server; an end without answer is then no error", async () => {
+  await using server = await startMcpServer()
+  let end: (() => void) | undefined
+  server.handler = ({ message }, response) => {
+    if (message?.method === "tools/call") {
+      sse(response)
+      end = () => response.end()
+      response.flushHeaders()
+      return true
+    }
+    if (message?.method === "notifications/cancelled") end?.()
+    return false
+  }
+  await using bridge = startBridge(server.url)
+  await bridge.open()
+
+  bridge.send({ id: 77, method: "tools/call", params: call("x") })
+  await expect.poll(() => server.seenOf("tools/call").length).toBe(1)
+  bridge.send({ method: "notifications/cancelled", params: { requestId: 77 } })
+  await expect.poll(() => server.seenOf("notifications/cancelled").length).toBe(1)
+  await bridge.request("tools/list")
+
+  expect(bridge.messages.filter((message) => message.id === 77)).toEqual([])
+})
+
+test("a call in flight when the input ends is still answered, and the session is deleted", async () => {
+  await using server = await startMcpServer()
+  server.handler = async ({ message }) => {
+    if (message?.method === "tools/call") await new Promise((resolve) => setTimeout(resolve, 200))
+    return false
+  }
+  const bridge = startBridge(server.url)
+  await bridge.open()
+
+  const answer = bridge.request("tools/call", call("last"))
+  await bridge.end()
+
+  expect((await answer).result).toEqual({ content: [{ type: "text", text: "last" }] })
+  expect(server.sessions.size).toBe(0)
+})
+
+test("told to end, the bridge answers what is pending with an error and deletes the session", async () => {
+  await using server = await startMcpServer()
+  server.handler = ({ message }) => message?.method === "tools/call" // never answers
+  const bridge = startBridge(server.url)
+  await bridge.open()
+
+  const answer = bridge.request("tools/call", call("x"))
+  await expect.poll(() => server.seenOf("tools/call").length).toBe(1)
+  bridge.abort()
+  await bridge.ended
+
+  expect((await answer).error?.data?.code).toBe("bridge-stopping")
+  expect(server.sessions.size).toBe(0)
+})

@@ -1,0 +1,129 @@
+/** A relay between a test, which plays the client over real streams, and a server. */
+import { PassThrough } from "node:stream"
+import { stdioClient } from "../../src/bridge/client/stdio.ts"
+import { relay } from "../../src/bridge/relay.ts"
+import { withSession } from "../../src/bridge/session.ts"
+import { streamableHttpLink } from "../../src/bridge/server/streamable-http.ts"
+import type { Link, Receive } from "../../src/bridge/link.ts"
+import type { Authenticator } from "../../src/auth/method.ts"
+import { noneAuthenticator } from "../../src/auth/none.ts"
+import { systemClock } from "../../src/core/clock.ts"
+import { createHttp } from "../../src/core/http.ts"
+import { silentLog } from "../../src/core/log.ts"
+import { createRedactor } from "../../src/core/redact.ts"
+
+export interface Spoken {
+  jsonrpc: string
+  id?: unknown
+  method?: string
+  params?: Record<string, unknown>
+  result?: Record<string, unknown>
+  error?: { code: number; message: string; data?: { code: string; evidence: string[]; next?: string } }
+}
+
+export interface TestBridge extends AsyncDisposable {
+  /** Writes one line as it stands. */
+  write(line: string): void
+  send(message: Record<string, unknown>): void
+  request(method: string, params?: unknown, id?: number | string): Promise<Spoken>
+  /** initialize and initialized. */
+  open(capabilities?: Record<string, unknown>): Promise<Spoken>
+  /** Waits for the first message that fits, also one that has come already. */
+  heard(fits: (message: Spoken) => boolean): Promise<Spoken>
+  /** Everything that stood on the bridge's output so far, line by line. */
+  readonly lines: string[]
+  readonly messages: Spoken[]
+  /** Closes the input; resolves when the bridge has ended. */
+  end(): Promise<void>
+  abort(): void
+  readonly ended: Promise<void>
+}
+
+export interface TestBridgeSettings {
+  readonly authenticator?: Authenticator
+  readonly maxFrameBytes?: number
+  readonly silenceMs?: number
+  readonly link?: (receive: Receive) => Link
+}
+
+export function startBridge(url: string, settings: TestBridgeSettings = {}): TestBridge {
+  const input = new PassThrough()
+  const output = new PassThrough()
+  const stop = new AbortController()
+  const lines: string[] = []
+  const messages: Spoken[] = []
+  const watchers = new Set<() => void>()
+  let held = ""
+  let lastId = 0
+  output.setEncoding("utf8")
+  output.on("data", (text: string) => {
+    const parts = (held + text).split("\n")
+    held = parts.pop() ?? ""
+    for (const line of parts) {
+      lines.push(line)
+      messages.push(JSON.parse(line) as Spoken)
+    }
+    for (const watcher of watchers) watcher()
+  })
+
+  const maxFrameBytes = settings.maxFrameBytes ?? 256 * 1024 * 1024
+  const client = stdioClient({ input, output, maxFrameBytes })
+  const door = {
+    http: createHttp({ silenceMs: settings.silenceMs ?? 30_000, connectMs: 5_000 }),
+    authenticator: settings.authenticator ?? noneAuthenticator({ name: "test", file: "test.json" }),
+    clock: systemClock,
+  }
+  const receive: Receive = (frame) => client.write(frame.bytes)
+  const link =
+    settings.link?.(receive) ?? streamableHttpLink({ name: "test", url: new URL(url), door, receive, log: silentLog, maxFrameBytes })
+  const ended = relay({
+    name: "test",
+    client,
+    server: withSession(link, stop.signal),
+    redactor: createRedactor(),
+    log: silentLog,
+    signal: stop.signal,
+  })
+
+  const bridge: TestBridge = {
+    lines,
+    messages,
+    ended,
+    write: (line) => void input.write(`${line}\n`),
+    send: (message) => bridge.write(JSON.stringify({ jsonrpc: "2.0", ...message })),
+    async request(method, params, id = ++lastId) {
+      bridge.send({ id, method, ...(params === undefined ? {} : { params }) })
+      return bridge.heard((message) => message.id === id && message.method === undefined)
+    },
+    async open(capabilities = {}) {
+      const answer = await bridge.request("initialize", {
+        protocolVersion: "2025-11-25",
+        capabilities,
+        clientInfo: { name: "test", version: "1" },
+      })
+      bridge.send({ method: "notifications/initialized" })
+      return answer
+    },
+    heard: (fits) =>
+      new Promise((resolve) => {
+        const look = (): void => {
+          const found = messages.find(fits)
+          if (!found) return
+          watchers.delete(look)
+          resolve(found)
+        }
+        watchers.add(look)
+        look()
+      }),
+    end() {
+      input.end()
+      return ended
+    },
+    abort: () => stop.abort(),
+    async [Symbol.asyncDispose]() {
+      stop.abort()
+      await ended
+    },
+  }
+  return bridge
+}
