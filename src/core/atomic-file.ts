@@ -1,0 +1,276 @@
+/**
+ * The one writer for files: a reader sees the old file or the new one, whole, whatever happens in between; and the one
+ * reader for files that hold secrets, which looks at what it has opened and not at what a name led to a moment ago.
+ */
+import { isUtf8 } from "node:buffer"
+import { randomBytes } from "node:crypto"
+import { type BigIntStats, constants, statSync } from "node:fs"
+import { type FileHandle, link, lstat, mkdir, open, realpath, rename, unlink } from "node:fs/promises"
+import { dirname, resolve } from "node:path"
+import { PosternError } from "./diagnosis.ts"
+import { fileNotPrivate, fileUnreadable, hasErrno, notWritable, readFailure, shellWord, writeFailure } from "./file-diagnoses.ts"
+
+/** A configuration of this size is a mistake, for example a log file named by `--config`. */
+const MAX_TEXT_BYTES = 16 * 1024 * 1024
+
+/** Windows has no such flags, and no modes: its files are private by the folder that they lie in. */
+const NO_FOLLOW = constants.O_NOFOLLOW ?? 0
+const NO_WAIT = constants.O_NONBLOCK ?? 0
+
+/**
+ * Reads a file that holds secrets.
+ *
+ * It never follows a symbolic link and never waits for the writer of a FIFO; owner and mode are those of the opened file,
+ * so that swapping the name between the check and the read gains nothing (CWE-367).
+ *
+ * @returns its bytes, or undefined if there is no such file
+ * @throws {PosternError} `file-not-private` for a symbolic link, anything but a regular file, a foreign owner, or a mode that
+ *   lets others in; `file-unreadable` if it cannot be read
+ */
+export async function readPrivateFile(path: string): Promise<Buffer | undefined> {
+  const file = await openToRead(path, NO_FOLLOW)
+  if (file === undefined) return undefined
+  try {
+    const facts = await file.stat({ bigint: true })
+    refuseUnlessPrivate(path, facts, "file")
+    return await file.readFile()
+  } catch (error) {
+    throw readFailure(path, error)
+  } finally {
+    await file.close()
+  }
+}
+
+/**
+ * Reads a text file of a user, for example a configuration, which may be a symbolic link.
+ *
+ * @returns the text as it stands, a byte order mark included, or undefined if there is no such file
+ * @throws {PosternError} `file-unreadable` if it cannot be read, is no regular file, is larger than 16 MiB, or is not UTF-8
+ */
+export async function readTextFile(path: string): Promise<string | undefined> {
+  const file = await openToRead(path, 0)
+  if (file === undefined) return undefined
+  try {
+    const facts = await file.stat({ bigint: true })
+    if (!facts.isFile()) throw unreadable(path, "it is not a regular file")
+    if (facts.size > MAX_TEXT_BYTES) throw unreadable(path, `it has ${facts.size} bytes, and the limit is ${MAX_TEXT_BYTES}`)
+    const bytes = await file.readFile()
+    // A lossy reading would be written back as damage at the next edit.
+    if (!isUtf8(bytes)) throw unreadable(path, "it is not UTF-8 text")
+    return bytes.toString("utf8")
+  } catch (error) {
+    throw readFailure(path, error)
+  } finally {
+    await file.close()
+  }
+}
+
+export interface WriteOptions {
+  /** Default 0600. An existing file that is written with `followSymlink` keeps its own. */
+  readonly mode?: number
+  /** Replaces the file behind a symbolic link (a dotfiles repository); otherwise a link is refused. */
+  readonly followSymlink?: boolean
+  /** The last look before the new file takes the place of the old one: throws to keep the old one. */
+  readonly beforeRename?: () => Promise<void>
+}
+
+/**
+ * Writes a file so that at every moment, after a kill or a power loss too, the old or the new content stands there whole.
+ *
+ * @param path - in a folder that exists
+ * @throws {PosternError} `disk-full`, `not-writable`, or `file-not-private` for a symbolic link; the old file is then
+ *   unchanged, and no temporary file is left. What `beforeRename` throws comes out as it is.
+ */
+export async function writeFileAtomic(path: string, data: string | Buffer, options: WriteOptions = {}): Promise<void> {
+  const { mode = 0o600, followSymlink = false, beforeRename } = options
+  const target = followSymlink ? await resolveSymlink(path) : path
+  const old = await factsOf(target)
+  if (old !== undefined && !old.isFile()) throw notPrivateKind(target, old, "file")
+  const temporary = await writeTemporary(target, data, { mode: followSymlink && old ? Number(old.mode & 0o7777n) : mode, old })
+  try {
+    await beforeRename?.()
+    await rename(temporary, target)
+  } catch (error) {
+    await discard(temporary)
+    throw writeFailure(target, error)
+  }
+  await syncFolder(dirname(target))
+}
+
+/**
+ * Makes a private file (0600) that is complete from its first moment, unless one of that name is there: of several makers at
+ * once, exactly one succeeds.
+ *
+ * @param options - `durable`: it also outlives a power loss
+ * @returns whether this call made it
+ * @throws {PosternError} `disk-full`, `not-writable`
+ */
+export async function createFileExclusive(path: string, data: string | Buffer, options: { durable: boolean }): Promise<boolean> {
+  const temporary = await writeTemporary(path, data, { mode: 0o600, durable: options.durable })
+  try {
+    await link(temporary, path)
+  } catch (error) {
+    if (hasErrno(error, "EEXIST")) return false
+    throw writeFailure(path, error)
+  } finally {
+    await discard(temporary)
+  }
+  if (options.durable) await syncFolder(dirname(path))
+  return true
+}
+
+/** Removes a file; one that is gone already is no failure. */
+export async function removeFile(path: string): Promise<void> {
+  try {
+    await unlink(path)
+  } catch (error) {
+    if (!hasErrno(error, "ENOENT")) throw writeFailure(path, error)
+  }
+}
+
+/**
+ * Makes a folder that only this user can enter (0700), with the folders above it that are missing.
+ *
+ * @throws {PosternError} `file-not-private` if it is there and is a symbolic link, no folder, foreign, or open to others;
+ *   `not-writable` or `disk-full` if it cannot be made
+ */
+export async function ensurePrivateFolder(path: string): Promise<void> {
+  if ((await factsOf(path)) === undefined) await makeFolders(resolve(path))
+  const facts = await factsOf(path)
+  if (facts !== undefined) refuseUnlessPrivate(path, facts, "folder")
+}
+
+/**
+ * Tells cheaply whether a file is still the one that was read: equal stamps, equal file. For caches on the hot path, hence
+ * synchronous: one call of the system, a few microseconds.
+ *
+ * @returns undefined if there is no such file
+ * @throws {PosternError} `file-unreadable` for any other failure
+ */
+export function fileStamp(path: string): string | undefined {
+  try {
+    const { ino, size, mtimeNs, ctimeNs } = statSync(path, { bigint: true })
+    return `${ino}-${size}-${mtimeNs}-${ctimeNs}`
+  } catch (error) {
+    if (hasErrno(error, "ENOENT")) return undefined
+    throw readFailure(path, error)
+  }
+}
+
+async function openToRead(path: string, flags: number): Promise<FileHandle | undefined> {
+  try {
+    return await open(path, constants.O_RDONLY | NO_WAIT | flags)
+  } catch (error) {
+    if (hasErrno(error, "ENOENT")) return undefined
+    const facts = flags === NO_FOLLOW && hasErrno(error, "ELOOP", "ENXIO", "EMLINK") ? await factsOf(path) : undefined
+    throw facts === undefined ? readFailure(path, error) : notPrivateKind(path, facts, "file")
+  }
+}
+
+async function makeFolders(path: string): Promise<void> {
+  try {
+    const first = await mkdir(path, { recursive: true, mode: 0o700 })
+    if (first === undefined) return // another process was faster
+    // A new folder is durable once the one above it is: otherwise a power loss takes a key away and leaves its vault.
+    const { length } = resolve(first)
+    for (let made = path; made.length >= length; made = dirname(made)) await syncFolder(dirname(made))
+  } catch (error) {
+    throw writeFailure(path, error)
+  }
+}
+
+/** The facts of what a name stands for itself, a symbolic link not followed. */
+async function factsOf(path: string): Promise<BigIntStats | undefined> {
+  try {
+    return await lstat(path, { bigint: true })
+  } catch (error) {
+    if (hasErrno(error, "ENOENT")) return undefined
+    throw writeFailure(path, error)
+  }
+}
+
+async function resolveSymlink(path: string): Promise<string> {
+  try {
+    return await realpath(path)
+  } catch (error) {
+    if (!hasErrno(error, "ENOENT")) throw writeFailure(path, error)
+    if ((await factsOf(path)) === undefined) return path
+    throw new PosternError(notWritable({ path, fault: "it is a symbolic link to a file that does not exist" }), { cause: error })
+  }
+}
+
+interface TemporaryFile {
+  readonly mode: number
+  readonly durable?: boolean
+  /** The file that it is going to replace. */
+  readonly old?: BigIntStats | undefined
+}
+
+/** @returns the path of a new file in the folder of `target`, written whole */
+async function writeTemporary(target: string, data: string | Buffer, { mode, durable = true, old }: TemporaryFile): Promise<string> {
+  const path = `${target}.${randomBytes(6).toString("hex")}.tmp`
+  let file: FileHandle | undefined
+  try {
+    file = await open(path, "wx", 0o600)
+    if (mode !== 0o600) await file.chmod(mode) // the mode of `open` is cut by the umask
+    await file.writeFile(data)
+    if (old !== undefined) await makeNewer(file, old)
+    if (durable) await file.sync()
+    await file.close()
+    return path
+  } catch (error) {
+    await file?.close().catch(() => undefined) // closed already, or broken: the first failure is what is told
+    if (file !== undefined) await discard(path)
+    throw writeFailure(target, error)
+  }
+}
+
+/** Removes a temporary file as well as may be: what is told is why the write failed, or that it has succeeded. */
+async function discard(temporary: string): Promise<void> {
+  await unlink(temporary).catch(() => undefined)
+}
+
+/**
+ * File systems stamp times in steps of some milliseconds and use inodes again, so that the third of three quick writes could
+ * have the stamp of the first; a cache that has missed the second would never see the third.
+ */
+async function makeNewer(file: FileHandle, old: BigIntStats): Promise<void> {
+  const { atime, mtimeNs } = await file.stat({ bigint: true })
+  if (mtimeNs <= old.mtimeNs) await file.utimes(atime, Number(old.mtimeNs / 1000n + 2n) / 1e6)
+}
+
+async function syncFolder(path: string): Promise<void> {
+  let folder: FileHandle | undefined
+  try {
+    folder = await open(path, constants.O_RDONLY)
+    await folder.sync()
+  } catch (error) {
+    // Windows and some network file systems cannot do this for a folder; a name there is as durable as they make it.
+    if (!hasErrno(error, "EINVAL", "ENOTSUP", "EPERM", "EISDIR", "EACCES")) throw writeFailure(path, error)
+  } finally {
+    await folder?.close()
+  }
+}
+
+function refuseUnlessPrivate(path: string, facts: BigIntStats, kind: "file" | "folder"): void {
+  if (!(kind === "file" ? facts.isFile() : facts.isDirectory())) throw notPrivateKind(path, facts, kind)
+  const self = process.geteuid?.()
+  if (self === undefined) return
+  const word = shellWord(path)
+  if (facts.uid !== BigInt(self)) {
+    const fault = `it belongs to the user ${facts.uid}, and this is the user ${self}`
+    throw new PosternError(fileNotPrivate({ path, fault, next: `ls -ld ${word}` }))
+  }
+  if ((facts.mode & 0o077n) === 0n) return
+  const fault = `other users can use it (mode ${(facts.mode & 0o777n).toString(8).padStart(4, "0")})`
+  throw new PosternError(fileNotPrivate({ path, fault, next: `chmod ${kind === "file" ? "600" : "700"} ${word}` }))
+}
+
+function notPrivateKind(path: string, facts: BigIntStats, kind: "file" | "folder"): PosternError {
+  const fault = facts.isSymbolicLink() ? "it is a symbolic link" : `it is not a ${kind === "file" ? "regular file" : "folder"}`
+  return new PosternError(fileNotPrivate({ path, fault, next: `ls -ld ${shellWord(path)}` }))
+}
+
+function unreadable(path: string, fault: string): PosternError {
+  return new PosternError(fileUnreadable({ path, fault }))
+}
