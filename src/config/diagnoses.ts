@@ -1,0 +1,313 @@
+/** What can be wrong with a configuration, and the remarks that do not stop anything. `about` becomes the docs page of a code. */
+import { defineDiagnosis } from "../core/diagnosis.ts"
+import { shellWord } from "../core/file-diagnoses.ts"
+import { escapeControls, quote } from "../core/redact.ts"
+import type { Scope } from "./server.ts"
+
+/** A place in a file; both count from 1, and a column is a UTF-16 unit, as editors count. */
+export interface Position {
+  readonly line: number
+  readonly column: number
+}
+
+/** One wrong value: where it stands, what is there (its kind, never a secret), and what would be right. */
+export interface FaultSeen {
+  readonly key: string
+  readonly found: string
+  readonly right: string
+}
+
+/** Where a template stands, so that an error can send its reader there. */
+export interface Where {
+  readonly server: string
+  readonly file: string
+  /** For example `headers.Authorization`. */
+  readonly key: string
+}
+
+const place = (file: string, at: Position | undefined): string =>
+  escapeControls(at === undefined ? `file: ${file}` : `file: ${file}, line ${at.line}, column ${at.column}`)
+
+const standsIn = ({ server, file, key }: Where): readonly string[] => [
+  `server: ${quote(server)}`,
+  `file: ${escapeControls(file)}`,
+  `key: ${quote(key)}`,
+]
+
+const open = (file: string): string => `correct ${escapeControls(file)}, then try again`
+
+export const configMissing = defineDiagnosis({
+  code: "config-missing",
+  about:
+    "The file that `--config` names is not there. Postern's own files may be missing (they are made by the first `postern add`), but a file that was named on purpose must exist: starting without it would hide a typing error.",
+  tell: ({ file }: { file: string }) => ({
+    cause: "The configuration file that was named does not exist.",
+    evidence: [place(file, undefined)],
+    next: "check the path after --config",
+  }),
+})
+
+export const configUnreadable = defineDiagnosis({
+  code: "config-unreadable",
+  about:
+    "A configuration file is there, but it cannot be read as JSON: half-written, empty, or not permitted. Comments, trailing commas and a byte order mark are fine. Postern never takes such a file for an empty one, and never writes to it, so nothing in it is lost.",
+  tell: ({ file, at, problem }: { file: string; at?: Position | undefined; problem: string }) => ({
+    cause: `The configuration file cannot be read: ${problem}.`,
+    evidence: [place(file, at), "the file was left as it is"],
+    next: open(file),
+  }),
+})
+
+export const configInvalid = defineDiagnosis({
+  code: "config-invalid",
+  about:
+    "A value in a configuration file has the wrong shape. The evidence names file, line, column and key, what stands there, and what would be right. Other servers of the same file go on working; the one with the wrong value does not, and a server of the same name in another scope does not take its place.",
+  tell: ({ file, at, faults }: { file: string; at?: Position | undefined; faults: readonly [FaultSeen, ...FaultSeen[]] }) => ({
+    cause: `The configuration has a wrong value at ${quote(faults[0].key)}.`,
+    evidence: [place(file, at), ...faults.map(({ key, found, right }) => `${quote(key)}: found ${quote(found)}, right would be ${right}`)],
+    next: open(file),
+  }),
+})
+
+export const serverNameInvalid = defineDiagnosis({
+  code: "server-name-invalid",
+  kind: "usage",
+  about:
+    "The name of a server is made of 1 to 64 letters, digits, `-`, `_` and `.`, and begins with a letter, a digit or `_`. Clients build tool names and commands from it. Other names in files of other clients are read all the same.",
+  tell: ({ name }: { name: string }) => ({
+    cause: `"${quote(name, 80)}" cannot be the name of a server.`,
+    evidence: ["1 to 64 letters, digits, - _ . are possible; the first is a letter, a digit or _"],
+    next: "choose another name",
+  }),
+})
+
+export const serverExists = defineDiagnosis({
+  code: "server-exists",
+  about:
+    "A server of this name is already configured in the same scope. Postern does not write over it unless that is asked for; the same name in another scope is possible (local wins over project, project over user).",
+  tell: ({ name, scope, file }: { name: string; scope: Scope; file: string }) => ({
+    cause: `A server named "${quote(name)}" is already there in the scope ${scope}.`,
+    evidence: [place(file, undefined)],
+    next: `postern remove ${quote(name)} --scope ${scope}`,
+  }),
+})
+
+export const unknownServer = defineDiagnosis({
+  code: "unknown-server",
+  kind: "usage",
+  about:
+    "No server of this name is configured where Postern looks: its own file (user and local scope), `.postern.json` in this folder or one above it, or, with `--config`, that one file and no other. Names are compared exactly, upper and lower case included.",
+  tell: ({ name, near, known }: { name: string; near: string | undefined; known: readonly string[] }) => ({
+    cause: `There is no server named "${quote(name)}"${near === undefined ? "." : `; did you mean "${quote(near)}"?`}`,
+    evidence: [known.length === 0 ? "no server is configured here" : `configured: ${known.map((one) => quote(one)).join(", ")}`],
+    next: "postern list",
+  }),
+})
+
+export const serverDisabled = defineDiagnosis({
+  code: "server-disabled",
+  about:
+    "The server is configured, but switched off (`enabled: false`, or `disabled: true` as other clients spell it). Nothing was started or sent.",
+  tell: ({ name, file }: { name: string; file: string }) => ({
+    cause: `The server "${quote(name)}" is disabled.`,
+    evidence: [place(file, undefined)],
+    next: `postern enable ${quote(name)}`,
+  }),
+})
+
+export const templateInvalid = defineDiagnosis({
+  code: "template-invalid",
+  about:
+    "A text holds `${` that begins none of the three things that Postern knows: `${VARIABLE}`, `${VARIABLE:-default}`, `${vault:NAME}`. A default cannot hold another reference. It is refused rather than sent as it is: a literal `${` in a header has never been what somebody wanted.",
+  tell: ({ part, ...where }: Where & { part: string }) => ({
+    cause: `"${quote(part, 60)}" is not a reference that Postern knows.`,
+    evidence: [...standsIn(where), "known: ${VARIABLE}, ${VARIABLE:-default}, ${vault:NAME}", "nothing was sent"],
+    next: open(where.file),
+  }),
+})
+
+export const variableNotSet = defineDiagnosis({
+  code: "variable-not-set",
+  about:
+    "The configuration refers to an environment variable that is not set in the process that reads it, and gives no default (`${VARIABLE:-default}`). Nothing was sent and nothing was started. A client that was opened from the desktop has other variables than your terminal; some clients hand only a few of theirs to the servers they start.",
+  tell: ({ variable, hints, ...where }: Where & { variable: string; hints: readonly string[] }) => ({
+    cause: `The variable ${variable} is not set; the server "${quote(where.server)}" needs it for ${quote(where.key)}.`,
+    evidence: [...standsIn(where), ...hints, "nothing was sent"],
+    next: `set ${variable} where the client is started, or store the value: postern vault set NAME -, and write \${vault:NAME}`,
+  }),
+})
+
+export const secretMissing = defineDiagnosis({
+  code: "secret-missing",
+  about:
+    "The configuration refers to a secret of the vault (`${vault:NAME}`), and the vault was read and has none of that name. Usual causes: the configuration was copied to another machine without the secret, or the secret was removed. A vault that cannot be read is another error.",
+  tell: ({ secret, ...where }: Where & { secret: string }) => ({
+    cause: `The vault has no secret named "${quote(secret)}"; the server "${quote(where.server)}" needs it for ${quote(where.key)}.`,
+    evidence: [...standsIn(where), "nothing was sent"],
+    next: `postern vault set ${quote(secret)} -`,
+  }),
+})
+
+export const secretMisplaced = defineDiagnosis({
+  code: "secret-misplaced",
+  about:
+    "A secret of the vault stands where it would be seen or would lose its binding: in the command or its arguments (every user of the machine can list them), or in the host part of an address (the secret is bound to that host). Put it into `env` or `headers`.",
+  tell: ({ secret, reason, ...where }: Where & { secret: string; reason: string }) => ({
+    cause: `The secret "${quote(secret)}" cannot stand in ${quote(where.key)}: ${reason}.`,
+    evidence: [...standsIn(where), "nothing was sent"],
+    next: open(where.file),
+  }),
+})
+
+export const addressInvalid = defineDiagnosis({
+  code: "address-invalid",
+  about:
+    "The address of a server, once its references were replaced, is none that Postern opens: it must be a whole http or https address without user name, password, blanks and control characters. The address itself is not shown, since its parts may be secret.",
+  tell: ({ problem, ...where }: Where & { problem: string }) => ({
+    cause: `The address of the server "${quote(where.server)}" cannot be used: ${problem}.`,
+    evidence: [...standsIn(where), "nothing was sent"],
+    next: open(where.file),
+  }),
+})
+
+export const processInvalid = defineDiagnosis({
+  code: "process-invalid",
+  about:
+    "A command, an argument or a variable for a local server holds a character that no process can be given (a NUL), or the command is empty once its references were replaced.",
+  tell: ({ problem, ...where }: Where & { problem: string }) => ({
+    cause: `The server "${quote(where.server)}" cannot be started: ${problem}.`,
+    evidence: [...standsIn(where), "nothing was started"],
+    next: open(where.file),
+  }),
+})
+
+export const headerInvalid = defineDiagnosis({
+  code: "header-invalid",
+  about:
+    "A configured header cannot be sent: its name is not a token (RFC 9110 section 5.1), stands twice, or belongs to the transport (`Host`, `Content-Length`, `Mcp-Session-Id` and their like, which Postern sets itself), or its value holds a line break, another control character, a character outside Latin-1, or white space at an end. White space is not cut off in silence: a key that was copied with a blank or a line break has most often lost something else as well. The value is not shown.",
+  tell: ({ header, problem, ...where }: Where & { header: string; problem: string }) => ({
+    cause: `The header ${quote(header)} of the server "${quote(where.server)}" cannot be sent: ${problem}.`,
+    evidence: [...standsIn(where), "nothing was sent"],
+    next: open(where.file),
+  }),
+})
+
+export const credentialEmpty = defineDiagnosis({
+  code: "credential-empty",
+  about:
+    "A header that carries a credential has none: `Bearer ` and nothing, or an empty key. The usual cause is an unset variable in double quotes: the shell puts nothing in its place before Postern sees it. In single quotes the reference itself reaches Postern, and a variable that is not set is then told by name.",
+  tell: ({ header, source, ...where }: Where & { header: string; source: string }) => ({
+    cause: `The header ${quote(header)} of the server "${quote(where.server)}" has no credential in it.`,
+    evidence: [...standsIn(where), `the value came from ${quote(source)}`, "nothing was sent"],
+    next: `write it in single quotes: --header '${quote(header)}: Bearer \${APP_API_TOKEN}', or give - as the value to be asked for it`,
+  }),
+})
+
+export const projectNotTrusted = defineDiagnosis({
+  code: "project-not-trusted",
+  kind: "guard",
+  about:
+    "The server comes from a project file that was found because of the folder one stands in, and that nobody has approved as it is now. Such a file comes with a clone: it could send your variables to a stranger or start a program. Until `postern trust` has shown it and you have approved it, nothing is sent, started or expanded. The approval covers the file and the files that its commands name; any change to one of them asks again.",
+  tell: ({ server, file, changed }: { server: string; file: string; changed: boolean }) => ({
+    cause: changed
+      ? `The project file of the server "${quote(server)}", or a file that it names, has changed since it was approved.`
+      : `The server "${quote(server)}" comes from a project file that was not approved.`,
+    evidence: [place(file, undefined), "nothing was sent, started or expanded"],
+    next: `postern trust ${shellWord(file)}`,
+  }),
+})
+
+export const projectChanged = defineDiagnosis({
+  code: "project-changed",
+  kind: "guard",
+  about:
+    "Between showing a project file and approving it, the file or one that it names changed. What was approved is not what is there, so nothing was remembered.",
+  tell: ({ file }: { file: string }) => ({
+    cause: "The project file, or a file that it names, changed after it was shown.",
+    evidence: [place(file, undefined), "the approval was not remembered"],
+    next: `postern trust ${shellWord(file)}`,
+  }),
+})
+
+export const projectTooLarge = defineDiagnosis({
+  code: "project-too-large",
+  kind: "guard",
+  about:
+    "A project file names more files, or holds more text, than an approval can cover within its bounds. It cannot be approved; named by `--config` it can be used on your own responsibility.",
+  tell: ({ file, limit }: { file: string; limit: string }) => ({
+    cause: `The project file is too large to be approved: ${limit}.`,
+    evidence: [place(file, undefined)],
+    next: `postern run NAME --config ${shellWord(file)}`,
+  }),
+})
+
+export const trustUnreadable = defineDiagnosis({
+  code: "trust-unreadable",
+  about:
+    "The record of approved project files cannot be read, or a newer Postern wrote it. It is left as it is; until it can be read again, nothing is used in a folder that has a project file.",
+  tell: ({ file, problem }: { file: string; problem: string }) => ({
+    cause: `The record of approved project files cannot be used: ${problem}.`,
+    evidence: [place(file, undefined), "the file was left as it is"],
+    next: `move ${escapeControls(file)} away; project files then have to be approved again`,
+  }),
+})
+
+export const unknownKey = defineDiagnosis({
+  code: "unknown-key",
+  about: "A key that this version of Postern does not know. It is kept, and not used: a typing error, or a key of a newer version.",
+  tell: ({ file, key, near }: { file: string; key: string; near: string | undefined }) => ({
+    cause: `The key ${quote(key)} is not known${near === undefined ? "." : `; did you mean "${near}"?`}`,
+    evidence: [place(file, undefined), "it is kept and not used"],
+  }),
+})
+
+export const keyNotUsed = defineDiagnosis({
+  code: "key-not-used",
+  about: "A key of another client, or of another transport, that would change what happens, and that Postern does not use.",
+  tell: ({ file, key, why }: { file: string; key: string; why: string }) => ({
+    cause: `The key ${quote(key)} is not used: ${why}.`,
+    evidence: [place(file, undefined)],
+  }),
+})
+
+export const insecureAddress = defineDiagnosis({
+  code: "insecure-address",
+  about:
+    "The address begins with http:// and is not on this machine: whoever stands between can read and change everything, credentials included.",
+  tell: ({ file, key, host }: { file: string; key: string; host: string }) => ({
+    cause: `The connection to ${quote(host)} is not encrypted.`,
+    evidence: [place(file, undefined), `key: ${quote(key)}`],
+    next: "use https:// if the server offers it",
+  }),
+})
+
+export const clientIgnoresFile = defineDiagnosis({
+  code: "client-ignores-file",
+  about:
+    "The servers stand in a file that their client does not read. Postern reads the file that it is told to; the client itself will not see these servers.",
+  tell: ({ file, client, reads }: { file: string; client: string; reads: string }) => ({
+    cause: `${client} does not read servers from this file.`,
+    evidence: [place(file, undefined), `${client} reads ${reads}`],
+    next: `put the servers into ${reads} if ${client} is to see them`,
+  }),
+})
+
+export const serverTwice = defineDiagnosis({
+  code: "server-twice",
+  about: "The same name stands twice in one object of a file. JSON readers use the last one in silence.",
+  tell: ({ file, at, key }: { file: string; at: Position; key: string }) => ({
+    cause: `The key ${quote(key)} stands more than once; the last one is used.`,
+    evidence: [place(file, at)],
+    next: open(file),
+  }),
+})
+
+export const noServersInFile = defineDiagnosis({
+  code: "no-servers-in-file",
+  about:
+    "The file that was named holds no `mcpServers`. Some clients spell it otherwise (VS Code: `servers`); those shapes are not read yet.",
+  tell: ({ file, other }: { file: string; other: string | undefined }) => ({
+    cause: "The file holds no mcpServers.",
+    evidence: [place(file, undefined), ...(other === undefined ? [] : [`it has the key ${quote(other)}, a shape that is not read`])],
+  }),
+})
