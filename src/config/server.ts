@@ -13,6 +13,8 @@ interface ServerEntry {
   readonly file: string
   /** False for a project file that was found because of the folder one stands in and that nobody approved as it is now. */
   readonly trusted: boolean
+  /** The file was approved once, and it or a file that it names has changed since. Never true for a trusted server. */
+  readonly changedSinceApproval?: boolean
   readonly enabled: boolean
   readonly environment?: EnvironmentLabel
   /** Longest silence while an answer is owed, in milliseconds (the key `timeout`, as other clients spell it). */
