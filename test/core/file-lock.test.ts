@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process"
 import { once } from "node:events"
+import { renameSync } from "node:fs"
 import { readFile, readdir, utimes, writeFile } from "node:fs/promises"
 import { Worker } from "node:worker_threads"
 import { expect, test } from "vitest"
@@ -103,9 +104,11 @@ test("of many takers of many dead locks, exactly one is in at any time", async (
 
   for (let round = 0; round < 10; round++) {
     await leaveLock(`${file}.lock`, { pid, nonce: `00112233aabbcc${String(round).padStart(2, "0")}` })
-    const takers = Array.from({ length: 6 }, async () => {
+    const takers = Array.from({ length: 6 }, async (_, n) => {
+      await clock.sleep(n % 3) // the slower ones look while the faster ones act
       await using lock = await lockFile(file, { clock: { ...clock, sleep: () => clock.sleep(1) }, waitMs: 60_000 })
       expect(++inside).toBe(1)
+      await clock.sleep(1)
       await lock.assertHeld()
       inside--
     })
@@ -113,6 +116,24 @@ test("of many takers of many dead locks, exactly one is in at any time", async (
   }
 
   expect(await readdir(folder.path)).toEqual([])
+})
+
+test("a slow taker does not remove the lock that a faster one has made meanwhile", async () => {
+  await using folder = await makeFolder()
+  const file = folder.at("file")
+  await leaveLock(`${file}.lock`, { host: "another", takenAtMs: 0 })
+  const living = await leaveLock(folder.at("living"), { nonce: "ffeeddccbbaa9988" })
+  let looks = 0
+  const now = (): number => {
+    // The slow one asks for the time when it judges the dead lock: at this moment the faster one is done.
+    if (++looks === 1) renameSync(folder.at("living"), `${file}.lock`)
+    return Date.now()
+  }
+
+  const taking = lockFile(file, { clock: { ...clock, now }, waitMs: 20 })
+
+  await expect(taking).rejects.toMatchObject({ diagnosis: { code: "lock-timeout" } })
+  expect(JSON.parse(await readFile(`${file}.lock`, "utf8"))).toEqual(living)
 })
 
 test("a taker that died in the middle is taken over in its turn", async () => {
