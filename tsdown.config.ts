@@ -5,7 +5,7 @@ import { defineConfig } from "tsdown"
  * chunks that it uses. Libraries that only a prompt needs stay outside, and are found in node_modules.
  */
 export default defineConfig({
-  entry: { "bin/postern": "src/bin/postern.ts", index: "src/index.ts", bridge: "src/bridge/index.ts", auth: "src/auth/index.ts" },
+  entry: { "bin/postern": "src/bin/postern.ts", index: "src/index.ts" },
   format: "esm",
   platform: "node",
   target: "node20.19",
