@@ -20,14 +20,19 @@ export const proofMissing = defineDiagnosis({
   kind: "sign-in",
   tell: ({ server, status, challenge, file }: { server: string; status: number; challenge: string | undefined; file: string }) => ({
     cause: `The server "${server}" wants to know who asks, and no proof of identity is configured for it.`,
-    evidence: [`answer: HTTP ${status}`, challenge ? `it asks for: ${quote(challenge)}` : "it does not say what it asks for", `entry in ${file}`],
+    evidence: [
+      `answer: HTTP ${status}`,
+      challenge ? `it asks for: ${quote(challenge)}` : "it does not say what it asks for",
+      `entry in ${file}`,
+    ],
     next: `postern remove ${server}, then add it again with --header 'Authorization: Bearer -'`,
   }),
 })
 
 export const accessDenied = defineDiagnosis({
   code: "access-denied",
-  about: "The server answered 403 to a request without proof of identity: it does not serve this address to anybody, or not to this network.",
+  about:
+    "The server answered 403 to a request without proof of identity: it does not serve this address to anybody, or not to this network.",
   tell: ({ server, status }: { server: string; status: number }) => ({
     cause: `The server "${server}" refuses access, and asks for no proof of identity.`,
     evidence: [`answer: HTTP ${status}`],
@@ -42,7 +47,7 @@ export const headersCommandFailed = defineDiagnosis({
   tell: ({ server, problem, stderr }: { server: string; problem: string; stderr: string }) => ({
     cause: `The headers command of the server "${server}" ${problem}.`,
     evidence: [...(stderr ? [`it wrote to stderr: ${quote(stderr)}`] : []), "nothing was sent"],
-    next: "run the command by itself: it must print one JSON object, for example {\"Authorization\": \"Bearer …\"}",
+    next: 'run the command by itself: it must print one JSON object, for example {"Authorization": "Bearer …"}',
   }),
 })
 

@@ -1,0 +1,114 @@
+/**
+ * The `header` method: headers whose values come from the vault, from variables, or from a command that mints them.
+ *
+ * Nothing can be renewed here, only rotated: the values are read again for each request, so that a running bridge uses a new key
+ * at once. A key that is refused never becomes an OAuth sign-in.
+ */
+import { type ExpandedHeader, expandHeaders } from "../config/expand.ts"
+import { isCredentialHeader } from "../config/header-rules.ts"
+import type { HttpServer } from "../config/server.ts"
+import { references } from "../config/template.ts"
+import { PosternError } from "../core/diagnosis.ts"
+import { headerRefused, noSecretToAsk } from "./diagnoses.ts"
+import { headersCommand } from "./headers-command.ts"
+import type { Authenticator } from "./method.ts"
+import type { AuthTools } from "./tools.ts"
+
+/** @param origin - of the server's address: what the secrets are bound to */
+export function headerAuthenticator(server: HttpServer, origin: string, tools: AuthTools): Authenticator {
+  const configured = configuredHeaders(server, origin, tools)
+  const command = server.headersHelper === undefined ? undefined : headersCommand(server, server.headersHelper, tools)
+  const secrets = [...new Set(Object.values(server.headers).flatMap((template) => references(template).secrets))]
+
+  /** A minted header wins over a configured one of that name: it is the younger of the two. */
+  const readHeaders = async (signal: AbortSignal): Promise<readonly ExpandedHeader[]> => {
+    const minted = (await command?.read(signal)) ?? []
+    const names = new Set(minted.map(({ name }) => name.toLowerCase()))
+    return [...(await configured()).filter(({ name }) => !names.has(name.toLowerCase())), ...minted]
+  }
+
+  return {
+    async authorize(request, signal) {
+      const headers = await readHeaders(signal)
+      return {
+        ...request,
+        headers: { ...request.headers, ...Object.fromEntries(headers.map(({ name, value }) => [name.toLowerCase(), value])) },
+      }
+    },
+
+    async recover(request, { status }, signal) {
+      command?.forget(request.headers)
+      const headers = await readHeaders(signal)
+      // Another process may have rotated the key, or the command minted another token, while this request was on its way.
+      const changed = headers.some(({ name, value }) => request.headers[name.toLowerCase()] !== value)
+      const { name: header, source } = keyAmong(headers)
+      const diagnosis = headerRefused({ server: server.name, header, source, status, next: howToReplace(server.name, source) })
+      return { advice: changed ? "retry" : "denied", diagnosis }
+    },
+
+    async identity() {
+      const entry = (await tools.vault.list()).find(({ name }) => secrets.includes(name))
+      if (entry) return { subject: `key ${entry.fingerprint}`, source: `vault:${entry.name}`, sinceMs: entry.changedAtMs }
+      const source = describeSource(server)
+      return { subject: `whoever holds ${source}`, source }
+    },
+
+    async signIn(interaction, signal) {
+      const [secret] = secrets
+      if (secret === undefined) throw new PosternError(noSecretToAsk({ server: server.name, source: describeSource(server) }))
+      await tools.vault.write(secret, origin, await interaction.askSecret(`Key for ${server.name}`, signal))
+      return this.identity()
+    },
+
+    async signOut() {
+      for (const secret of secrets) await tools.vault.remove(secret)
+    },
+  }
+}
+
+/** The configured headers, expanded again only when a secret of the vault has changed: this is on the path of every message. */
+function configuredHeaders(
+  server: HttpServer,
+  origin: string,
+  { vault, env, redactor }: AuthTools,
+): () => Promise<readonly ExpandedHeader[]> {
+  let known: { readonly secrets: ReadonlyMap<string, string | undefined>; readonly headers: readonly ExpandedHeader[] } | undefined
+
+  const isCurrent = async (): Promise<boolean> => {
+    for (const [name, secret] of known?.secrets ?? []) if ((await vault.read(name, origin)) !== secret) return false
+    return known !== undefined
+  }
+
+  return async () => {
+    if (known && (await isCurrent())) return known.headers
+    const secrets = new Map<string, string | undefined>()
+    const readSecret = async (name: string): Promise<string | undefined> => {
+      const secret = await vault.read(name, origin)
+      secrets.set(name, secret)
+      return secret
+    }
+    const headers = await expandHeaders(server, origin, { env, readSecret })
+    for (const { name, value } of headers) if (isCredentialHeader(name)) redactor.learn(value)
+    for (const secret of secrets.values()) if (secret !== undefined) redactor.learn(secret)
+    known = { secrets, headers }
+    return headers
+  }
+}
+
+/** The header that is the key, for a person: one whose name says so, or else the first. */
+function keyAmong(headers: readonly ExpandedHeader[]): { readonly name: string; readonly source: string } {
+  return headers.find(({ name }) => isCredentialHeader(name)) ?? headers[0] ?? { name: "(none)", source: "nowhere" }
+}
+
+function howToReplace(server: string, source: string): string {
+  if (source.startsWith("vault:")) return `postern rotate ${server}`
+  if (source.startsWith("the variable ")) return `set ${source.slice("the variable ".length)} to a valid key where the client is started`
+  if (source === "the headers command") return "run the headers command by itself, and see whom it speaks for"
+  return `postern rotate ${server}, or correct ${source}`
+}
+
+function describeSource(server: HttpServer): string {
+  if (server.headersHelper !== undefined) return "the headers command"
+  const variables = Object.values(server.headers).flatMap((template) => references(template).variables)
+  return variables.length > 0 ? `the variable ${variables.join(" and ")}` : server.file
+}

@@ -1,0 +1,116 @@
+/**
+ * Headers that a command prints: the way in for short-lived tokens that another tool mints.
+ *
+ * The same contract as Claude Code's `headersHelper`: a command line for the shell, one JSON object of texts on standard output,
+ * at most 10 s. Unlike there, what it printed is used again for a short while, and it runs once more after a 401 or 403.
+ */
+import { spawn } from "node:child_process"
+import type { ExpandedHeader } from "../config/expand.ts"
+import { headerNameProblem, headerValueProblem, isEmptyCredential } from "../config/header-rules.ts"
+import type { HttpServer } from "../config/server.ts"
+import { PosternError } from "../core/diagnosis.ts"
+import { quote } from "../core/redact.ts"
+import type { Environment } from "../core/places.ts"
+import { headersCommandFailed } from "./diagnoses.ts"
+import type { AuthTools } from "./tools.ts"
+
+const LIMIT_MS = 10_000
+const REUSED_MS = 60_000
+const MOST_BYTES = 64 * 1024
+
+export interface HeadersCommand {
+  /**
+   * The headers, at most 60 s old. Many callers share one run.
+   *
+   * @throws {PosternError} `headers-command-failed`; a failure is not remembered
+   */
+  read(signal: AbortSignal): Promise<readonly ExpandedHeader[]>
+  /** Drops what was printed, if it is what these refused headers were made of: the next read runs the command again. */
+  forget(refused: Readonly<Record<string, string>>): void
+}
+
+/** @param line - the command line, as configured */
+export function headersCommand(server: HttpServer, line: string, { env, redactor, clock }: AuthTools): HeadersCommand {
+  let printed: { readonly headers: readonly ExpandedHeader[]; readonly untilMs: number } | undefined
+  let running: Promise<readonly ExpandedHeader[]> | undefined
+
+  const mint = async (): Promise<readonly ExpandedHeader[]> => {
+    const headers = parseHeaders(server.name, await run(server, line, environmentFor(server, env)))
+    for (const { value } of headers) redactor.learn(value)
+    printed = { headers, untilMs: clock.now() + REUSED_MS }
+    return headers
+  }
+
+  return {
+    async read(signal) {
+      signal.throwIfAborted()
+      if (printed && clock.now() < printed.untilMs) return printed.headers
+      running ??= mint().finally(() => (running = undefined))
+      return running
+    },
+    forget(refused) {
+      if (printed?.headers.every(({ name, value }) => refused[name.toLowerCase()] === value)) printed = undefined
+    },
+  }
+}
+
+/** Names that a command of a project file does not get, as in Claude Code: the file came with a clone. */
+const SECRET_NAME = /TOKEN|SECRET|KEY|AUTH|PASSWORD|PASSWD|CREDENTIAL/i
+
+function environmentFor(server: HttpServer, env: Environment): NodeJS.ProcessEnv {
+  const entries = Object.entries(env).filter(([name]) => server.scope !== "project" || !SECRET_NAME.test(name))
+  return { ...Object.fromEntries(entries), CLAUDE_CODE_MCP_SERVER_NAME: server.name, CLAUDE_CODE_MCP_SERVER_URL: server.url }
+}
+
+function run(server: HttpServer, line: string, env: NodeJS.ProcessEnv): Promise<string> {
+  const fail = (problem: string, stderr = ""): PosternError =>
+    new PosternError(headersCommandFailed({ server: server.name, problem, stderr }))
+  return new Promise((resolve, reject) => {
+    // The person wrote a command line, so a shell reads it. Its input is closed: it must not eat the client's messages.
+    const child = spawn(line, { shell: true, env, stdio: ["ignore", "pipe", "pipe"], detached: process.platform !== "win32" })
+    const kill = (): void => {
+      if (child.pid === undefined) return
+      try {
+        process.kill(process.platform === "win32" ? child.pid : -child.pid, "SIGKILL") // what the shell has started, too
+      } catch {
+        // it has ended meanwhile
+      }
+    }
+    let out = ""
+    let err = ""
+    const timer = setTimeout(() => {
+      kill()
+      reject(fail(`did not end within ${LIMIT_MS / 1000} s`, err))
+    }, LIMIT_MS)
+    child.stdout.on("data", (chunk: Buffer) => {
+      out += chunk.toString("utf8")
+      if (out.length > MOST_BYTES) kill()
+    })
+    child.stderr.on("data", (chunk: Buffer) => (err = (err + chunk.toString("utf8")).slice(-2_000)))
+    child.on("error", (error) => reject(fail(`could not be started (${error.message})`)))
+    child.on("close", (code, signal) => {
+      clearTimeout(timer)
+      if (code === 0) resolve(out)
+      else reject(fail(out.length > MOST_BYTES ? `printed more than ${MOST_BYTES} bytes` : `ended with ${signal ?? `code ${code}`}`, err))
+    })
+  })
+}
+
+/** What was printed is never shown: it holds a token even when it is broken. */
+function parseHeaders(server: string, printed: string): readonly ExpandedHeader[] {
+  const fail = (problem: string): PosternError => new PosternError(headersCommandFailed({ server, problem, stderr: "" }))
+  let parsed: unknown
+  try {
+    parsed = JSON.parse(printed)
+  } catch (error) {
+    throw fail(printed.trim() === "" ? "printed nothing" : `printed no JSON (${printed.length} characters)`)
+  }
+  if (typeof parsed !== "object" || parsed === null || Array.isArray(parsed)) throw fail("printed JSON that is not an object")
+  return Object.entries(parsed).map(([name, value]: [string, unknown]) => {
+    if (typeof value !== "string") throw fail(`printed a value for ${quote(name, 60)} that is not a text`)
+    const problem = headerNameProblem(name) ?? headerValueProblem(value)
+    if (problem !== undefined) throw fail(`printed a header ${quote(name, 60)} that cannot be sent: ${problem}`)
+    if (isEmptyCredential(name, value)) throw fail(`printed a header ${quote(name, 60)} without a credential in it`)
+    return { name, value, source: "the headers command" }
+  })
+}

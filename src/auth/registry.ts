@@ -1,0 +1,29 @@
+/** All methods: one line each. */
+import type { HttpServer, Server } from "../config/server.ts"
+import { headerAuthenticator } from "./header.ts"
+import type { Authenticator } from "./method.ts"
+import { noneAuthenticator } from "./none.ts"
+import type { AuthTools } from "./tools.ts"
+
+const methods = {
+  none: (server: HttpServer) => noneAuthenticator(server),
+  header: headerAuthenticator,
+} satisfies Record<string, (server: HttpServer, origin: string, tools: AuthTools) => Authenticator>
+
+/** How Postern proves itself to a server. */
+export type Method = keyof typeof methods
+
+/** @returns the method that the entry asks for; a local server proves nothing over the wire, it gets its variables */
+export function methodOf(server: Server): Method {
+  if (server.transport === "stdio") return "none"
+  return Object.keys(server.headers).length > 0 || server.headersHelper !== undefined ? "header" : "none"
+}
+
+/**
+ * Puts the server's method to work.
+ *
+ * @param origin - of the server's expanded address: what its secrets are bound to
+ */
+export function authenticatorFor(server: HttpServer, origin: string, tools: AuthTools): Authenticator {
+  return methods[methodOf(server)](server, origin, tools)
+}

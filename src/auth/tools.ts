@@ -1,0 +1,12 @@
+/** What a method is given to work with. Handed down from `bin/`, so that a test gives its own. */
+import type { Clock } from "../core/clock.ts"
+import type { Environment } from "../core/places.ts"
+import type { Redactor } from "../core/redact.ts"
+import type { Vault } from "../vault/vault.ts"
+
+export interface AuthTools {
+  readonly vault: Vault
+  readonly env: Environment
+  readonly redactor: Redactor
+  readonly clock: Clock
+}
