@@ -1,0 +1,54 @@
+/** Lets a server go: its entry, and the secrets that nothing else refers to. */
+import { findTarget, removeServer } from "../config/edit.ts"
+import type { Configuration, Surroundings } from "../config/files.ts"
+import type { Server } from "../config/server.ts"
+import { references } from "../config/template.ts"
+import { readTextFile } from "../core/atomic-file.ts"
+import type { AuthTools } from "./tools.ts"
+
+/** What went. */
+export interface Dismissed {
+  readonly server: string
+  readonly file: string
+  /** Names of the vault that were removed. */
+  readonly removedSecrets: readonly string[]
+  /** Names that stay, since another entry refers to them. */
+  readonly keptSecrets: readonly string[]
+}
+
+/**
+ * Removes one server from its file, then its secrets from the vault: an entry without its secret would be broken, a secret
+ * without an entry is only left over.
+ *
+ * @throws {PosternError} what the file and the vault throw
+ */
+export async function dismissServer(
+  server: Server,
+  { configuration, surroundings }: { readonly configuration: Configuration; readonly surroundings: Surroundings },
+  tools: AuthTools,
+  signal: AbortSignal,
+): Promise<Dismissed> {
+  const scope = server.scope === "file" ? "user" : server.scope
+  const target = await findTarget(scope, surroundings)
+  await removeServer(target, server.name, tools.clock, signal)
+
+  const others = [...configuration.servers, ...configuration.shadowed].filter((other) => other !== server)
+  const elsewhere = new Set(others.flatMap(secretsOf))
+  // Entries for other folders are not part of this configuration, but stand in the same file.
+  const userFile = (await readTextFile(surroundings.places.config)) ?? ""
+  const isStillUsed = (name: string): boolean => elsewhere.has(name) || userFile.includes(`\${vault:${name}}`)
+
+  const removedSecrets: string[] = []
+  const keptSecrets: string[] = []
+  for (const name of secretsOf(server)) {
+    if (isStillUsed(name)) keptSecrets.push(name)
+    else if (await tools.vault.remove(name)) removedSecrets.push(name)
+  }
+  return { server: server.name, file: target.file, removedSecrets, keptSecrets }
+}
+
+/** The names of the vault that an entry refers to. */
+export function secretsOf(server: Server): readonly string[] {
+  const templates = server.transport === "stdio" ? Object.values(server.env) : [server.url, ...Object.values(server.headers)]
+  return [...new Set(templates.flatMap((template) => references(template).secrets))]
+}
