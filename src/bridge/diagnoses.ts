@@ -76,3 +76,13 @@ export const initializeTimeout = defineDiagnosis({
     next: "check that the server is up, then connect again",
   }),
 })
+
+export const transportMissing = defineDiagnosis({
+  code: "transport-missing",
+  about: "The server's entry names a transport that this version of Postern does not speak yet.",
+  tell: ({ server, transport }: { server: string; transport: string }) => ({
+    cause: `This version does not speak the transport "${transport}" of the server "${server}" yet.`,
+    evidence: ["nothing was sent"],
+    next: 'if the server also speaks Streamable HTTP, set "type" to "http"',
+  }),
+})

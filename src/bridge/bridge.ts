@@ -1,0 +1,108 @@
+/** Puts a bridge together: a client side, a relay, and the server side that the entry asks for. */
+import { authenticatorFor } from "../auth/registry.ts"
+import type { AuthTools } from "../auth/tools.ts"
+import { expandAddress, expandProcess, type Sources } from "../config/expand.ts"
+import type { HttpServer, Server, StdioServer } from "../config/server.ts"
+import { type Diagnosis, PosternError } from "../core/diagnosis.ts"
+import { createHttp } from "../core/http.ts"
+import type { Log } from "../core/log.ts"
+import type { Environment } from "../core/places.ts"
+import type { ClientSide } from "./client/client-side.ts"
+import { transportMissing } from "./diagnoses.ts"
+import { diagnosisOf } from "./error-answer.ts"
+import type { Link, Receive, ServerSide } from "./link.ts"
+import { relay } from "./relay.ts"
+import { stdioLink } from "./server/stdio.ts"
+import { streamableHttpLink } from "./server/streamable-http.ts"
+import { withSession } from "./session.ts"
+
+export interface BridgeSettings {
+  readonly name: string
+  /** Finds the entry; it is expanded here, when the connection starts. */
+  findServer(): Promise<Server>
+  readonly client: ClientSide
+  readonly tools: AuthTools
+  readonly log: Log
+  /** Where a local server may write its own log. */
+  readonly stderr: (chunk: Buffer) => void
+  /** Hears at once why the connection could not even be prepared. */
+  onRefused(diagnosis: Diagnosis): void
+  /** Ends the bridge. */
+  readonly signal: AbortSignal
+}
+
+/** The longest message, in bytes: half of what one JavaScript string may hold. */
+export const MAX_FRAME_BYTES = 256 * 1024 * 1024
+/** A call of ten minutes is nothing odd; half an hour without a byte is. */
+const SILENCE_MS = 30 * 60_000
+const CONNECT_MS = 15_000
+
+/**
+ * Carries messages between a client and a configured server until the client has gone or the signal aborts.
+ *
+ * A fault of the configuration does not end the bridge: the client is told of it in the answer to its first request, which clients
+ * show word for word.
+ *
+ * @returns the diagnosis that every request was answered with, if the connection could not even be prepared
+ */
+export async function runBridge(settings: BridgeSettings): Promise<Diagnosis | undefined> {
+  const { name, client, tools, log, signal } = settings
+  let refused: Diagnosis | undefined
+  let server: ServerSide
+  try {
+    server = withSession(await prepareLink(await settings.findServer(), settings), signal)
+  } catch (error) {
+    refused = diagnosisOf(error)
+    settings.onRefused(refused)
+    server = refusing(refused)
+  }
+  await relay({ name, client, server, redactor: tools.redactor, log, signal })
+  return refused
+}
+
+/** A server side that answers everything with one diagnosis. */
+function refusing(diagnosis: Diagnosis): ServerSide {
+  return {
+    carry: () => Promise.reject(new PosternError(diagnosis)),
+    close: () => Promise.resolve(),
+  }
+}
+
+/** Replaces what the entry refers to, and makes the link. Nothing is sent or started yet. */
+async function prepareLink(server: Server, settings: BridgeSettings): Promise<Link> {
+  const { env, vault } = settings.tools
+  const sources: Sources = { env, readSecret: (name, origin) => vault.read(name, origin) }
+  if (server.transport === "stdio") return localLink(server, sources, settings)
+  if (server.transport === "sse") throw new PosternError(transportMissing({ server: server.name, transport: "sse" }))
+  return remoteLink(server, sources, settings)
+}
+
+async function remoteLink(server: HttpServer, sources: Sources, { client, tools, log }: BridgeSettings): Promise<Link> {
+  const url = await expandAddress(server, sources)
+  const authenticator = authenticatorFor(server, url.origin, tools)
+  const http = createHttp({ silenceMs: server.timeoutMs ?? SILENCE_MS, connectMs: CONNECT_MS })
+  // What is missing for the proof is told now, before anything is sent.
+  await authenticator.authorize({ method: "POST", url, headers: {} }, AbortSignal.timeout(CONNECT_MS))
+  const door = { http, authenticator, clock: tools.clock }
+  const receive: Receive = (frame) => client.write(frame.bytes)
+  return streamableHttpLink({ name: server.name, url, door, receive, log, maxFrameBytes: MAX_FRAME_BYTES })
+}
+
+async function localLink(server: StdioServer, sources: Sources, { client, tools, log, stderr }: BridgeSettings): Promise<Link> {
+  const { command, args, env } = await expandProcess(server, sources)
+  const childEnv = { ...baseEnvironment(tools.env), ...env }
+  const receive: Receive = (frame) => client.write(frame.bytes)
+  return stdioLink({ name: server.name, command, args, env: childEnv, receive, stderr, log, maxFrameBytes: MAX_FRAME_BYTES })
+}
+
+/** What every program needs. A local server gets nothing else that its entry does not name: our environment may hold secrets (S82). */
+const BASE_VARIABLES =
+  /^(HOME|LOGNAME|PATH|SHELL|TERM|USER|LANG|LC_[A-Z]+|TZ|TMPDIR|TMP|TEMP|XDG_[A-Z_]+|APPDATA|LOCALAPPDATA|COMSPEC|HOMEDRIVE|HOMEPATH|PATHEXT|PROGRAMDATA|PROGRAMFILES|SYSTEMDRIVE|SYSTEMROOT|USERNAME|USERPROFILE|WINDIR|CLAUDE_PROJECT_DIR)$/i
+
+function baseEnvironment(env: Environment): Record<string, string> {
+  const base: Record<string, string> = {}
+  for (const [name, value] of Object.entries(env)) {
+    if (value !== undefined && BASE_VARIABLES.test(name) && !value.startsWith("()")) base[name] = value // "()": a shell function
+  }
+  return base
+}
