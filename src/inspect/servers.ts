@@ -1,0 +1,122 @@
+/** The three questions, answered for each server: where is the secret, how long does it last, who can use it; and as whom one acts. */
+import { secretsOf } from "../auth/dismiss.ts"
+import { authenticatorFor, methodOf } from "../auth/registry.ts"
+import type { AuthTools } from "../auth/tools.ts"
+import { isCredentialHeader } from "../config/header-rules.ts"
+import { isSensitiveName } from "../config/describe.ts"
+import type { Configuration } from "../config/files.ts"
+import type { Server } from "../config/server.ts"
+import { references } from "../config/template.ts"
+import { PosternError } from "../core/diagnosis.ts"
+import type { Identity } from "../core/identity.ts"
+
+/** One server as `list --json` prints it. The shape only grows. */
+export interface ServerFacts {
+  readonly name: string
+  readonly transport: Server["transport"]
+  /** As it is written: references are not replaced. Null for a local server. */
+  readonly url: string | null
+  /** The command line of a local server, as it is written. */
+  readonly command: readonly string[] | null
+  readonly method: string
+  readonly identity: Identity | null
+  /** Where the proof of identity is kept: `vault:NAME`, `variable NAME`, `command`, `file (in clear)`; empty if there is none. */
+  readonly storedIn: readonly string[]
+  /** When the proof ends, as a date (ISO 8601); null if it does not end by itself. */
+  readonly expiresAt: string | null
+  /** Since when the present secret is in use, as a date; null if that is not known. */
+  readonly since: string | null
+  readonly environment: string | null
+  readonly needsSignIn: boolean
+  readonly scope: Server["scope"]
+  readonly file: string
+  readonly enabled: boolean
+  readonly trusted: boolean
+  /** What keeps the server from being used, as a code and one sentence; null if nothing is known to. */
+  readonly problem: { readonly code: string; readonly cause: string } | null
+}
+
+/**
+ * Describes all servers of a configuration. Sends nothing, starts nothing, and needs no key: a vault that cannot be read is a
+ * problem of the servers that need it, not of the list.
+ */
+export async function describeServers(
+  { servers, invalid }: Pick<Configuration, "servers" | "invalid">,
+  tools: AuthTools,
+): Promise<readonly ServerFacts[]> {
+  const known = await Promise.all(servers.map((server) => describeServer(server, tools)))
+  const broken = invalid.map(({ name, file, scope, diagnosis }) => ({ ...unusable, name, file, scope, problem: diagnosis }))
+  return [...known, ...broken].sort((one, other) => one.name.localeCompare(other.name))
+}
+
+const unusable = {
+  transport: "http",
+  url: null,
+  command: null,
+  method: "unknown",
+  identity: null,
+  storedIn: [],
+  expiresAt: null,
+  since: null,
+  environment: null,
+  needsSignIn: false,
+  enabled: false,
+  trusted: true,
+} as const satisfies Partial<ServerFacts>
+
+/** Describes one server, as `describeServers` does. */
+export async function describeServer(server: Server, tools: AuthTools): Promise<ServerFacts> {
+  const { identity, problem } = await identityOf(server, tools)
+  return {
+    name: server.name,
+    transport: server.transport,
+    url: server.transport === "stdio" ? null : server.url,
+    command: server.transport === "stdio" ? [server.command, ...server.args] : null,
+    method: methodOf(server),
+    identity,
+    storedIn: storedIn(server),
+    expiresAt: date(identity?.expiresAtMs),
+    since: date(identity?.sinceMs),
+    environment: server.environment ?? null,
+    needsSignIn: problem?.code === "secret-missing",
+    scope: server.scope,
+    file: server.file,
+    enabled: server.enabled,
+    trusted: server.trusted,
+    problem,
+  }
+}
+
+async function identityOf(server: Server, tools: AuthTools): Promise<{ identity: Identity | null; problem: ServerFacts["problem"] }> {
+  try {
+    const entries = await tools.vault.list()
+    const missing = secretsOf(server).find((name) => !entries.some((entry) => entry.name === name))
+    if (missing !== undefined) {
+      return { identity: null, problem: { code: "secret-missing", cause: `The vault has no secret named "${missing}".` } }
+    }
+    if (server.transport === "stdio")
+      return { identity: { subject: "its own variables", source: storedIn(server).join(", ") || "none" }, problem: null }
+    // The origin matters only where something is sent; to say who one is, nothing is.
+    return { identity: await authenticatorFor(server, "", tools).identity(), problem: null }
+  } catch (error) {
+    if (!(error instanceof PosternError)) throw error
+    return { identity: null, problem: { code: error.diagnosis.code, cause: error.diagnosis.cause } }
+  }
+}
+
+function storedIn(server: Server): readonly string[] {
+  const values = server.transport === "stdio" ? server.env : server.headers
+  const holdsSecret = server.transport === "stdio" ? isSensitiveName : isCredentialHeader
+  const places = Object.entries(values).flatMap(([name, template]) => {
+    const { variables, secrets } = references(template)
+    if (secrets.length > 0 || variables.length > 0)
+      return [...secrets.map((one) => `vault:${one}`), ...variables.map((one) => `variable ${one}`)]
+    return holdsSecret(name) ? ["file (in clear)"] : []
+  })
+  const command = server.transport !== "stdio" && server.headersHelper !== undefined ? ["command"] : []
+  return [...new Set([...places, ...command])]
+}
+
+function date(ms: number | undefined): string | null {
+  return ms === undefined ? null : new Date(ms).toISOString()
+}
