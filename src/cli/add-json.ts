@@ -1,0 +1,42 @@
+/** `postern add-json NAME JSON`: takes in an entry as other clients' documentation prints it. */
+import { Command, Option } from "commander"
+import { PosternError } from "../core/diagnosis.ts"
+import type { Context } from "./context.ts"
+import { usageWrong } from "./diagnoses.ts"
+import { enrollAndTell, type EnrollOptions } from "./enrolled.ts"
+
+export const addJsonCommand = (context: Context): Command =>
+  new Command("add-json")
+    .description("add a server from its JSON entry; literal secrets go to the vault")
+    .argument("<name>", "letters, digits, - _ .")
+    .argument("<json>", "the entry, or - to read it from standard input")
+    .addOption(new Option("--scope <scope>", "who has it").choices(["user", "project", "local"]).default("user"))
+    .option("--json", "print the result as JSON")
+    .addHelpText(
+      "after",
+      `\nExample:\n  $ postern add-json data-tool '{"type":"http","url":"https://api.example.com/mcp","headers":{"X-Org-Id":"org-888"}}'`,
+    )
+    .action(async (name: string, json: string, options: EnrollOptions) => {
+      const entry = parseEntryText(json === "-" ? await context.readSecret("The JSON entry") : json, name)
+      await enrollAndTell(context, { name, entry }, options, json !== "-")
+    })
+
+/** Takes the entry itself, and forgives the whole `mcpServers` block around it. What it says is never repeated: it may hold secrets. */
+function parseEntryText(text: string, name: string): Readonly<Record<string, unknown>> {
+  const fail = (problem: string): never => {
+    throw new PosternError(usageWrong({ problem, help: "postern add-json --help" }))
+  }
+  let parsed: unknown
+  try {
+    parsed = JSON.parse(text)
+  } catch {
+    return fail("The entry is not JSON; in most shells it stands in single quotes.")
+  }
+  const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
+    typeof value === "object" && value !== null && !Array.isArray(value)
+  if (!isObject(parsed)) return fail("The entry is not a JSON object.")
+  const { mcpServers } = parsed
+  if (!isObject(mcpServers)) return parsed
+  const inner = mcpServers[name]
+  return isObject(inner) ? inner : fail(`The JSON is a whole mcpServers block without an entry named "${name}".`)
+}

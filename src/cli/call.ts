@@ -1,0 +1,71 @@
+/** `postern call NAME TOOL`: one tool call through the bridge. */
+import { Command } from "commander"
+import { PosternError } from "../core/diagnosis.ts"
+import type { Context } from "./context.ts"
+import { toolFailed, usageWrong } from "./diagnoses.ts"
+import { askServer } from "./one-shot.ts"
+
+interface ToolResult {
+  readonly content?: readonly { readonly type?: string; readonly text?: string }[]
+  readonly isError?: boolean
+}
+
+export const callCommand = (context: Context): Command =>
+  new Command("call")
+    .description("call one tool of a server")
+    .argument("<name>", "the server, as `postern list` shows it")
+    .argument("<tool>", "the tool, as `postern tools NAME` shows it")
+    .argument("[arguments...]", "key=value pairs (a value that is JSON counts as that), one JSON object, or - for standard input")
+    .option("--config <file>", "read this file of the mcpServers shape, and no other")
+    .option("--json", "print the whole result as JSON")
+    .addHelpText(
+      "after",
+      '\nExamples:\n  $ postern call weather-service forecast city=Hanoi days=3\n  $ postern call weather-service forecast \'{"city": "Hanoi"}\'',
+    )
+    .action(async (name: string, tool: string, words: readonly string[], options: { config?: string; json?: true }) => {
+      const toolArguments = await parseArguments(words, context)
+      const result = (await askServer(context, { name, config: options.config }, (client) =>
+        client.request("tools/call", { name: tool, arguments: toolArguments }, context.signal),
+      )) as ToolResult // the text below reads it with care
+      if (result.isError === true && !options.json) throw new PosternError(toolFailed({ tool, said: tell(result) }))
+      context.print(result, options.json, tell)
+      if (result.isError === true) context.exitWith(1)
+    })
+
+async function parseArguments(words: readonly string[], context: Context): Promise<Record<string, unknown>> {
+  const [first] = words
+  if (words.length === 1 && first !== undefined && (first === "-" || first.trimStart().startsWith("{"))) {
+    return parseObject(first === "-" ? await context.readSecret("The arguments as JSON") : first)
+  }
+  return Object.fromEntries(
+    words.map((word) => {
+      const at = word.indexOf("=")
+      if (at < 1) throw new PosternError(usageWrong({ problem: `"${word}" is not key=value.`, help: "postern call --help" }))
+      return [word.slice(0, at), parseValue(word.slice(at + 1))]
+    }),
+  )
+}
+
+function parseObject(text: string): Record<string, unknown> {
+  const parsed = parseValue(text)
+  if (typeof parsed === "object" && parsed !== null && !Array.isArray(parsed)) return { ...parsed }
+  throw new PosternError(usageWrong({ problem: "The arguments are not a JSON object.", help: "postern call --help" }))
+}
+
+/** `3` and `true` are what they look like; whoever wants a text writes `"3"`. */
+function parseValue(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return text // no JSON: the text itself
+  }
+}
+
+function tell(result: ToolResult): string {
+  const parts = Array.isArray(result.content) ? result.content : []
+  return parts
+    .map((part: { readonly type?: string; readonly text?: string }) =>
+      typeof part.text === "string" ? part.text : `[${part.type ?? "unknown"}]`,
+    )
+    .join("\n")
+}

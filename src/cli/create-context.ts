@@ -1,0 +1,63 @@
+/** Makes the context of a command from its process. */
+import { systemClock } from "../core/clock.ts"
+import { PosternError } from "../core/diagnosis.ts"
+import { findPlaces } from "../core/places.ts"
+import { createRedactor } from "../core/redact.ts"
+import type { Context, Process } from "./context.ts"
+import { nobodyToAsk } from "./diagnoses.ts"
+import { readPipedSecret, terminalInteraction } from "./terminal.ts"
+
+/** @param onExitCode - hears the exit code of a command that did its work and still has something to say */
+export function createContext(process: Process, onExitCode: (code: number) => void): Context {
+  const places = findPlaces(process.env)
+  const redactor = createRedactor()
+  const interactive = process.stdin.isTTY === true && process.stderr.isTTY === true
+  const interaction = terminalInteraction(process.stderr, interactive)
+  const note = (text: string): void => void process.stderr.write(`${redactor.clean(text)}\n`)
+  let pipeWasRead = false
+
+  return {
+    ...process,
+    places,
+    redactor,
+    interaction,
+    interactive,
+    note,
+    exitWith: onExitCode,
+
+    async tools() {
+      const { openVault } = await import("../vault/open.ts")
+      return { vault: openVault(places, process.clock), env: process.env, redactor, clock: process.clock }
+    },
+
+    async configuration({ config } = {}) {
+      const { loadConfiguration } = await import("../config/files.ts")
+      const { cwd, env } = process
+      const configuration = await loadConfiguration({ cwd, env, places, ...(config === undefined ? {} : { configFile: config }) })
+      for (const { cause, evidence } of configuration.warnings) note(`postern: note: ${[cause, ...evidence].join("; ")}`)
+      return configuration
+    },
+
+    async readSecret(question) {
+      if (interactive) return interaction.askSecret(question, process.signal)
+      // A second secret from the same pipe would be empty, and a terminal without stderr cannot hide what is typed.
+      if (pipeWasRead || process.stdin.isTTY) {
+        throw new PosternError(
+          nobodyToAsk({ question, instead: "give one secret on standard input, and add the other with postern rotate" }),
+        )
+      }
+      pipeWasRead = true
+      return readPipedSecret(process.stdin)
+    },
+
+    print(result, asJson, text) {
+      process.stdout.write(asJson ? `${JSON.stringify(result, null, 2)}\n` : `${redactor.clean(text(result))}\n`)
+    },
+  }
+}
+
+/** The process as it really is. */
+export function thisProcess(version: string, signal: AbortSignal): Process {
+  const { argv, env, stdin, stdout, stderr } = process
+  return { argv: argv.slice(2), env, cwd: process.cwd(), stdin, stdout, stderr, signal, clock: systemClock, version }
+}

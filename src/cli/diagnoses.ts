@@ -1,0 +1,64 @@
+/** What can be wrong with a command line. */
+import { defineDiagnosis } from "../core/diagnosis.ts"
+import { quote } from "../core/redact.ts"
+
+export const usageWrong = defineDiagnosis({
+  code: "usage-wrong",
+  about: "The command line does not say what Postern can do: an unknown command or option, a missing or a surplus word, a wrong value.",
+  kind: "usage",
+  tell: ({ problem, help }: { problem: string; help: string }) => ({ cause: problem, evidence: [], next: help }),
+})
+
+export const nobodyToAsk = defineDiagnosis({
+  code: "nobody-to-ask",
+  about: "Something has to be asked from a person, and standard input is no terminal.",
+  kind: "usage",
+  tell: ({ question, instead }: { question: string; instead: string }) => ({
+    cause: `There is nobody to ask: ${quote(question)}.`,
+    evidence: ["standard input is no terminal"],
+    next: instead,
+  }),
+})
+
+export const secretEmpty = defineDiagnosis({
+  code: "secret-empty",
+  about: "A secret was asked for and nothing was given. An empty pipe is most often a variable that is not set, or a command that failed.",
+  kind: "usage",
+  tell: ({ source }: { source: string }) => ({
+    cause: `The secret from ${source} is empty.`,
+    evidence: ["nothing was changed"],
+    next: "give it again",
+  }),
+})
+
+export const secretTooLong = defineDiagnosis({
+  code: "secret-too-long",
+  about: "What came on standard input is longer than any header may be.",
+  kind: "usage",
+  tell: ({ maxBytes }: { maxBytes: number }) => ({
+    cause: `The secret from standard input is longer than ${maxBytes} bytes.`,
+    evidence: ["nothing was changed"],
+  }),
+})
+
+export const declined = defineDiagnosis({
+  code: "declined",
+  about: "A person was asked and said no. Nothing was changed.",
+  kind: "guard",
+  tell: ({ what }: { what: string }) => ({ cause: `Not done: ${what} was declined.`, evidence: ["nothing was changed"] }),
+})
+
+export const interrupted = defineDiagnosis({
+  code: "interrupted",
+  about: "The command was interrupted before it had finished.",
+  tell: () => ({ cause: "Interrupted.", evidence: [] }),
+})
+
+export const toolFailed = defineDiagnosis({
+  code: "tool-failed",
+  about: "The tool ran and says itself that it failed (`isError`).",
+  tell: ({ tool, said }: { tool: string; said: string }) => ({
+    cause: `The tool ${quote(tool, 80)} says that it failed.`,
+    evidence: [quote(said, 1000)],
+  }),
+})

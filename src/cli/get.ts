@@ -1,0 +1,71 @@
+/** `postern get NAME`: all that is known of one server. Never a value, not even of a variable. */
+import { Command } from "commander"
+import { findEntry } from "../config/find.ts"
+import type { Server } from "../config/server.ts"
+import type { ServerFacts } from "../inspect/servers.ts"
+import type { VaultStatus } from "../vault/vault.ts"
+import type { Context } from "./context.ts"
+import { howLong } from "./list.ts"
+
+interface Details extends ServerFacts {
+  /** As written: references are not replaced. */
+  readonly headers: Readonly<Record<string, string>>
+  readonly env: Readonly<Record<string, string>>
+  readonly usableBy: string
+}
+
+export const getCommand = (context: Context): Command =>
+  new Command("get")
+    .description("show one server: its entry, where its secret is, how long it lasts, who can use it")
+    .argument("<name>", "the server, as `postern list` shows it")
+    .option("--config <file>", "read this file of the mcpServers shape, and no other")
+    .option("--json", "print the result as JSON")
+    .addHelpText("after", "\nExample:\n  $ postern get weather-service")
+    .action(async (name: string, options: { config?: string; json?: true }) => {
+      const { describeServer } = await import("../inspect/servers.ts")
+      const server = findEntry(await context.configuration(options), name)
+      const tools = await context.tools()
+      const details: Details = {
+        ...(await describeServer(server, tools)),
+        ...written(server),
+        usableBy: usableBy(await tools.vault.status(), server),
+      }
+      context.print(details, options.json, (result) => tell(result, context.clock.now()))
+    })
+
+/** A literal secret that somebody has left in a file is not repeated on a terminal. */
+function written(server: Server): Pick<Details, "headers" | "env"> {
+  const hide = (values: Readonly<Record<string, string>>): Record<string, string> =>
+    Object.fromEntries(
+      Object.entries(values).map(([name, value]) => [name, value.includes("${") ? value : `(${value.length} characters in the file)`]),
+    )
+  return server.transport === "stdio" ? { headers: {}, env: hide(server.env) } : { headers: hide(server.headers), env: {} }
+}
+
+/** Who can use the secret: the third question. */
+export function usableBy({ doesNotProtectFrom }: Pick<VaultStatus, "doesNotProtectFrom">, server?: Server): string {
+  const templates = server === undefined ? [] : Object.values(server.transport === "stdio" ? server.env : server.headers)
+  if (server !== undefined && !templates.some((template) => template.includes("${vault:"))) return "whoever can read its source"
+  return `this user account; the vault's key does not protect from ${doesNotProtectFrom.join(", ")}`
+}
+
+function tell(server: Details, nowMs: number): string {
+  const lines: [string, string][] = [
+    ["server", server.name],
+    ["transport", server.transport],
+    [server.command === null ? "address" : "command", server.url ?? (server.command ?? []).join(" ")],
+    ["method", server.method],
+    ...Object.entries(server.headers).map(([name, value]): [string, string] => ["header", `${name}: ${value}`]),
+    ...Object.entries(server.env).map(([name, value]): [string, string] => ["variable", `${name}=${value}`]),
+    ["who", server.identity?.subject ?? "-"],
+    ["where is the secret", server.storedIn.join(", ") || "there is none"],
+    ["how long does it last", howLong(server, nowMs)],
+    ["who can use it", server.storedIn.length === 0 ? "-" : server.usableBy],
+    ["environment", server.environment ?? "-"],
+    ["entry", `${server.file} (${server.scope})`],
+    ...(server.trusted ? [] : [["trusted", "no: postern trust"] as [string, string]]),
+    ...(server.problem === null ? [] : [["problem", server.problem.cause] as [string, string]]),
+  ]
+  const width = Math.max(...lines.map(([label]) => label.length))
+  return lines.map(([label, value]) => `${label.padEnd(width)}  ${value}`).join("\n")
+}

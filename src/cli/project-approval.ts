@@ -1,0 +1,18 @@
+/** Approving a project file: by its owner who has just written it, or by a person who has just been shown it. */
+import { readTextFile } from "../core/atomic-file.ts"
+import type { Context } from "./context.ts"
+
+/** Whether nothing in the file waits for an approval: it is not there yet, or it is approved as it is. */
+export async function isNewOrApproved(file: string, { places, clock }: Context): Promise<boolean> {
+  if ((await readTextFile(file)) === undefined) return true
+  const { openTrustStore } = await import("../config/trust.ts")
+  return openTrustStore(places.trust, clock).isTrusted(file)
+}
+
+/** Remembers the file as it is now. */
+export async function approveAsItIs(file: string, { places, clock, signal }: Context): Promise<void> {
+  const { openTrustStore } = await import("../config/trust.ts")
+  const { describeProject } = await import("../config/describe.ts")
+  const { digest } = await describeProject(file)
+  await openTrustStore(places.trust, clock).approve(file, digest, signal)
+}

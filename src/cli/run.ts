@@ -1,0 +1,45 @@
+/** `postern run NAME`: the bridge that a client starts as a local server. */
+import { createWriteStream } from "node:fs"
+import { Command } from "commander"
+import { findServer } from "../config/find.ts"
+import { type Log, jsonLog, silentLog } from "../core/log.ts"
+import { EXIT_CODES, tellDiagnosis } from "./exit.ts"
+import type { Context } from "./context.ts"
+
+interface RunOptions {
+  readonly config?: string
+  readonly log?: string
+}
+
+export const runCommand = (context: Context): Command =>
+  new Command("run")
+    .description("carry MCP messages between a client (standard input and output) and a server, with proof of identity")
+    .argument("<name>", "the server, as `postern list` shows it")
+    .option("--config <file>", "read this file of the mcpServers shape, and no other")
+    .option("--log <file>", "append events to this file, without secrets and payloads")
+    .addHelpText(
+      "after",
+      '\nExample, in the configuration of a client:\n  {"mcpServers": {"weather": {"command": "postern", "args": ["run", "weather"]}}}',
+    )
+    .action(async (name: string, options: RunOptions) => {
+      const { stdin, stdout, stderr, signal, note } = context
+      const { runBridge, MAX_FRAME_BYTES } = await import("../bridge/bridge.ts")
+      const { stdioClient } = await import("../bridge/client/stdio.ts")
+      const refused = await runBridge({
+        name,
+        findServer: async () => findServer(await context.configuration(options), name),
+        client: stdioClient({ input: stdin, output: stdout, maxFrameBytes: MAX_FRAME_BYTES }),
+        tools: await context.tools(),
+        log: options.log === undefined ? silentLog : logTo(options.log, context),
+        stderr: (chunk) => void stderr.write(chunk),
+        onRefused: (diagnosis) => note(tellDiagnosis(diagnosis)),
+        signal,
+      })
+      if (refused) context.exitWith(EXIT_CODES[refused.kind])
+    })
+
+function logTo(file: string, { clock, redactor, note }: Context): Log {
+  const stream = createWriteStream(file, { flags: "a", mode: 0o600 })
+  stream.on("error", (error) => note(`postern: note: the log cannot be written: ${error.message}`))
+  return jsonLog((line) => void stream.write(line), { clock, redactor })
+}

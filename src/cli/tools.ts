@@ -1,0 +1,54 @@
+/** `postern tools NAME`: what a server offers, asked through the bridge. */
+import { Command } from "commander"
+import type { InProcessClient } from "../bridge/client/in-process.ts"
+import type { Context } from "./context.ts"
+import { askServer } from "./one-shot.ts"
+import { table } from "./table.ts"
+
+interface Tool {
+  readonly name: string
+  readonly description?: string
+}
+
+/** A server that always names a next page must not keep us for ever. */
+const MOST_PAGES = 1_000
+
+export const toolsCommand = (context: Context): Command =>
+  new Command("tools")
+    .description("list the tools of a server; a way to see that the key is accepted")
+    .argument("<name>", "the server, as `postern list` shows it")
+    .option("--config <file>", "read this file of the mcpServers shape, and no other")
+    .option("--json", "print the result as JSON, schemas included")
+    .addHelpText("after", "\nExample:\n  $ postern tools weather-service")
+    .action(async (name: string, options: { config?: string; json?: true }) => {
+      const tools = await askServer(context, { name, config: options.config }, (client) => listTools(client, context.signal))
+      context.print({ tools }, options.json, (result) =>
+        result.tools.length === 0
+          ? `"${name}" offers no tools.`
+          : table([["TOOL", "DESCRIPTION"], ...result.tools.map((tool) => [tool.name, firstLine(tool.description)])]),
+      )
+    })
+
+async function listTools(client: InProcessClient, signal: AbortSignal): Promise<readonly Tool[]> {
+  const tools: Tool[] = []
+  let cursor: string | undefined
+  for (let page = 0; page < MOST_PAGES; page++) {
+    const result = (await client.request("tools/list", cursor === undefined ? {} : { cursor }, signal)) as {
+      tools?: unknown
+      nextCursor?: unknown
+    } // checked below
+    if (Array.isArray(result.tools)) tools.push(...result.tools.filter(isTool))
+    if (typeof result.nextCursor !== "string" || result.nextCursor === cursor) break
+    cursor = result.nextCursor
+  }
+  return tools
+}
+
+function isTool(value: unknown): value is Tool {
+  return typeof value === "object" && value !== null && "name" in value && typeof value.name === "string"
+}
+
+function firstLine(text: unknown): string {
+  const line = typeof text === "string" ? (text.trim().split("\n")[0] ?? "") : ""
+  return line.length > 100 ? `${line.slice(0, 99)}…` : line
+}

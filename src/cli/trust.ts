@@ -1,0 +1,85 @@
+/** `postern trust`: shows a project file whole, and approves it as it is. */
+import { resolve } from "node:path"
+import { Command } from "commander"
+import type { ProjectDescription, ServerDescription } from "../config/describe.ts"
+import { configMissing } from "../config/diagnoses.ts"
+import { PosternError } from "../core/diagnosis.ts"
+import type { Context } from "./context.ts"
+import { declined, nobodyToAsk } from "./diagnoses.ts"
+import { askYes } from "./terminal.ts"
+
+interface TrustOptions {
+  readonly yes?: true
+  readonly revoke?: true
+  readonly json?: true
+}
+
+export const trustCommand = (context: Context): Command =>
+  new Command("trust")
+    .description("show a project file whole, and approve it as it is now; any change asks again")
+    .argument("[file]", "the project file; the one of this folder unless said")
+    .option("--yes", "approve without being asked (for scripts that have checked the file)")
+    .option("--revoke", "take an approval back")
+    .option("--json", "print the result as JSON; approves only with --yes")
+    .addHelpText("after", "\nExamples:\n  $ postern trust\n  $ postern trust ./.postern.json --yes")
+    .action(async (given: string | undefined, options: TrustOptions) => {
+      const { openTrustStore } = await import("../config/trust.ts")
+      const { describeProject } = await import("../config/describe.ts")
+      const file = given === undefined ? await projectFile(context) : resolve(context.cwd, given)
+      const store = openTrustStore(context.places.trust, context.clock)
+      if (options.revoke) {
+        const revoked = await store.revoke(file, context.signal)
+        context.print({ file, revoked }, options.json, () => (revoked ? `${file} is not approved any more.` : `${file} was not approved.`))
+        return
+      }
+      const project = await describeProject(file)
+      const trustedBefore = await store.isTrusted(file)
+      if (!options.json) context.stdout.write(`${tellProject(project)}\n\n`)
+      if (!trustedBefore) {
+        await consent(file, options, context)
+        await store.approve(file, project.digest, context.signal)
+      }
+      const text = trustedBefore ? `${file} was approved before, as it is now.` : `Approved ${file} as it is now; a change asks again.`
+      context.print({ ...project, trusted: true }, options.json, () => text)
+    })
+
+async function projectFile({ cwd, env }: Context): Promise<string> {
+  const { findProject, PROJECT_FILE } = await import("../config/project.ts")
+  const { file, root } = await findProject(cwd, env)
+  if (file === undefined) throw new PosternError(configMissing({ file: resolve(root, PROJECT_FILE) }))
+  return file
+}
+
+async function consent(file: string, { yes, json }: TrustOptions, context: Context): Promise<void> {
+  if (yes) return
+  const command = `postern trust ${file} --yes`
+  if (!context.interactive || json)
+    throw new PosternError({ ...nobodyToAsk({ question: "approve this file?", instead: command }), kind: "guard" })
+  if (!(await askYes("Approve this file as it is now?", context.stderr, context.signal)))
+    throw new PosternError(declined({ what: `the approval of ${file}` }))
+}
+
+function tellProject({ file, servers, files, warnings }: ProjectDescription): string {
+  return [
+    `Project file ${file}`,
+    ...servers.flatMap(tellServer),
+    ...(files.length === 0 ? [] : ["", "Files that it names, approved with it:", ...files.map((named) => `  ${JSON.stringify(named)}`)]),
+    ...warnings.map(({ cause }) => `note: ${cause}`),
+  ].join("\n")
+}
+
+function tellServer(server: ServerDescription): string[] {
+  const pairs = (label: string, values: Readonly<Record<string, string>> = {}): string[] =>
+    Object.entries(values).map(([name, value]) => `  ${label} ${name}: ${value}`)
+  return [
+    "",
+    `Server "${server.name}" (${server.transport}${server.enabled ? "" : ", disabled"})`,
+    ...(server.command === undefined ? [] : [`  starts: ${server.command.map((word) => JSON.stringify(word)).join(" ")}`]),
+    ...(server.url === undefined ? [] : [`  sends to: ${server.url}`]),
+    ...(server.headersHelper === undefined ? [] : [`  runs for its headers: ${server.headersHelper}`]),
+    ...pairs("header", server.headers),
+    ...pairs("variable", server.env),
+    ...pairs("not used here:", server.otherKeys),
+    ...server.flows.map(({ kind, name, key, to, sensitive }) => `  ${sensitive ? "SECRET: " : ""}${kind} ${name} goes to ${to} (${key})`),
+  ]
+}

@@ -1,0 +1,92 @@
+/** `postern vault status|set|remove`: the vault itself. */
+import { Command } from "commander"
+import { originOf } from "../auth/enroll.ts"
+import { secretsOf } from "../auth/dismiss.ts"
+import { PosternError } from "../core/diagnosis.ts"
+import type { VaultStatus } from "../vault/vault.ts"
+import type { Context } from "./context.ts"
+import { nobodyToAsk, usageWrong } from "./diagnoses.ts"
+import { table } from "./table.ts"
+
+export const vaultCommand = (context: Context): Command =>
+  new Command("vault")
+    .description("show and change what the vault holds; no command prints a secret")
+    .addHelpText("after", "\nExample:\n  $ postern vault status")
+    .addCommand(statusCommand(context))
+    .addCommand(setCommand(context))
+    .addCommand(removeCommand(context))
+
+const statusCommand = (context: Context): Command =>
+  new Command("status")
+    .description("say where the vault is, what opens it, what that protects from, and what it holds")
+    .option("--json", "print the result as JSON")
+    .addHelpText("after", "\nExample:\n  $ postern vault status --json")
+    .action(async (options: { json?: true }) => {
+      const { vault } = await context.tools()
+      context.print(await vault.status(), options.json, tellStatus)
+    })
+
+const setCommand = (context: Context): Command =>
+  new Command("set")
+    .description("store a secret that a configuration refers to as ${vault:NAME}")
+    .argument("<name>", "the name of the secret")
+    .argument("[dash]", "- reads the secret from standard input; without it you are asked")
+    .option("--server <name>", "the server that it is for, where that cannot be told from the configuration")
+    .option("--json", "print the result as JSON")
+    .addHelpText("after", "\nExample:\n  $ postern vault set weather-service.authorization -")
+    .action(async (name: string, dash: string | undefined, options: { server?: string; json?: true }) => {
+      const tools = await context.tools()
+      const origin = await originFor(context, name, options.server)
+      const question = `Secret ${name} (it is not shown)`
+      if (dash !== "-" && !context.interactive) throw new PosternError(nobodyToAsk({ question, instead: `postern vault set ${name} -` }))
+      const entry = await tools.vault.write(name, origin, await context.readSecret(question))
+      context.print(entry, options.json, (kept) => `${kept.name} is in the vault (key ${kept.fingerprint}), for ${kept.origin} only.`)
+    })
+
+const removeCommand = (context: Context): Command =>
+  new Command("remove")
+    .description("forget one secret")
+    .argument("<name>", "the name of the secret, as `postern vault status` shows it")
+    .option("--json", "print the result as JSON")
+    .addHelpText("after", "\nExample:\n  $ postern vault remove weather-service.authorization")
+    .action(async (name: string, options: { json?: true }) => {
+      const { vault } = await context.tools()
+      const removed = await vault.remove(name)
+      context.print({ name, removed }, options.json, () =>
+        removed ? `The vault has forgotten ${name}.` : `The vault had no secret named ${name}.`,
+      )
+      if (!removed) context.exitWith(1)
+    })
+
+/** A secret is bound to an origin, so it has to be known who it is for. */
+async function originFor(context: Context, secret: string, serverName: string | undefined): Promise<string> {
+  const { servers } = await context.configuration()
+  const known = (await (await context.tools()).vault.list()).find(({ name }) => name === secret)
+  const users = servers.filter((server) => (serverName === undefined ? secretsOf(server).includes(secret) : server.name === serverName))
+  const origins = [...new Set(await Promise.all(users.map((server) => originOf(server, context))))]
+  const [origin] = origins
+  if (origins.length === 1 && origin !== undefined) return origin
+  if (origins.length === 0 && known !== undefined && serverName === undefined) return known.origin
+  const problem =
+    origins.length === 0
+      ? `No server refers to \${vault:${secret}}, so it is not known which address it may be sent to.`
+      : `Servers of several addresses refer to \${vault:${secret}}; a secret is for one address.`
+  throw new PosternError(usageWrong({ problem, help: `postern vault set ${secret} - --server NAME` }))
+}
+
+function tellStatus(status: VaultStatus): string {
+  const lines = [
+    `vault           ${status.path}${status.exists ? "" : " (nothing is stored yet)"}`,
+    `key             ${status.keySource}: ${status.keyPlace}`,
+    `protects from   ${status.protectsFrom.join(", ")}`,
+    `but not from    ${status.doesNotProtectFrom.join(", ")}`,
+  ]
+  if (status.entries.length === 0) return lines.join("\n")
+  const rows = status.entries.map(({ name, origin, fingerprint, changedAtMs }) => [
+    name,
+    fingerprint,
+    new Date(changedAtMs).toISOString(),
+    origin,
+  ])
+  return `${lines.join("\n")}\n\n${table([["NAME", "KEY", "SINCE", "FOR"], ...rows])}`
+}
