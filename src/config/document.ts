@@ -1,0 +1,58 @@
+/** One configuration file as it was read: its text, and the object in it. */
+import { PosternError } from "../core/diagnosis.ts"
+import { readTextFile } from "../core/atomic-file.ts"
+import { configInvalid, configUnreadable } from "./diagnoses.ts"
+import type { Fault } from "./schema.ts"
+
+export interface ConfigDocument {
+  readonly file: string
+  /** As it stands in the file, but without a byte order mark. What is decided about a file is decided about this text. */
+  readonly text: string
+  readonly root: Readonly<Record<string, unknown>>
+}
+
+/**
+ * Reads a file of the shape `{ "mcpServers": { ... } }`. Comments, trailing commas and a byte order mark are fine.
+ *
+ * @param file - absolute path
+ * @returns the document, or undefined when there is no such file
+ * @throws {PosternError} `config-unreadable` if it is there and no JSON; `config-invalid` if it is no object; `file-unreadable`
+ */
+export async function readDocument(file: string): Promise<ConfigDocument | undefined> {
+  const written = await readTextFile(file)
+  return written === undefined ? undefined : parseDocument(file, written)
+}
+
+/** As `readDocument`, of a text that was read already. */
+export async function parseDocument(file: string, written: string): Promise<ConfigDocument> {
+  const text = written.startsWith("\uFEFF") ? written.slice(1) : written
+  const root = await parse(file, text)
+  if (isObject(root)) return { file, text, root }
+  const fault = { path: [], key: "the whole file", found: "no object", right: '{"mcpServers": {}}' }
+  throw new PosternError(configInvalid({ file, at: { line: 1, column: 1 }, faults: [fault] }))
+}
+
+/**
+ * Makes the error for wrong values, with the place of the first.
+ *
+ * @param faults - at least one
+ */
+export async function invalid({ file, text }: ConfigDocument, faults: readonly [Fault, ...Fault[]]): Promise<PosternError> {
+  const { locate } = await import("./jsonc.ts") // only an error needs it
+  return new PosternError(configInvalid({ file, at: locate(text, faults[0].path), faults }))
+}
+
+export const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === "object" && value !== null && !Array.isArray(value)
+
+async function parse(file: string, text: string): Promise<unknown> {
+  try {
+    return JSON.parse(text)
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error
+    const { parseJsonc } = await import("./jsonc.ts")
+    const parsed = parseJsonc(text)
+    if ("value" in parsed) return parsed.value
+    throw new PosternError(configUnreadable({ file, ...parsed }))
+  }
+}
