@@ -1,0 +1,8 @@
+/** Cline and its relatives (Roo Code, Kilo Code), which share one shape. */
+import type { ForeignClient } from "./client.ts"
+
+export const cline: ForeignClient = {
+  name: "Cline",
+  harmlessKeys: ["alwaysAllow", "autoApprove", "disabledTools", "watchPaths", "networkTimeout"],
+  unusedKeys: {},
+}

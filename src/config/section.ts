@@ -1,0 +1,131 @@
+/** One `mcpServers` object of a file: its servers, what is wrong with some, and remarks. */
+import type { Diagnosis } from "../core/diagnosis.ts"
+import { unencryptedHost } from "./address.ts"
+import { foreignClients } from "./clients/registry.ts"
+import { insecureAddress, keyNotUsed, serverTwice, unknownKey } from "./diagnoses.ts"
+import { type ConfigDocument, invalid, isObject } from "./document.ts"
+import { type KeyPath, showKeyPath } from "./key-path.ts"
+import { nearest } from "./nearest.ts"
+import { ENTRY_KEYS, type EntryPlace, parseEntry } from "./schema.ts"
+import type { Scope, Server } from "./server.ts"
+
+/** Which object of a file, and what holds for all that stands in it. */
+export interface SectionPlace extends Omit<EntryPlace, "name" | "file"> {
+  /** Of the object, for example `["mcpServers"]`. */
+  readonly path: KeyPath
+  /** Of another client: its own keys need no remark. */
+  readonly foreign: boolean
+}
+
+/** An entry with a wrong value. It holds its name against servers of other scopes, and cannot be used. */
+export interface InvalidServer {
+  readonly name: string
+  readonly scope: Scope
+  readonly file: string
+  readonly diagnosis: Diagnosis
+}
+
+export interface Section {
+  readonly servers: readonly Server[]
+  readonly invalid: readonly InvalidServer[]
+  readonly warnings: readonly Diagnosis[]
+}
+
+const LONGEST_NAME = 256
+/** To look for names that stand twice costs a second reading; larger files are other clients' history. */
+const LARGEST_FOR_REPEATED = 256 * 1024
+// oxlint-disable-next-line no-control-regex -- a name with such a character could pretend to be another
+const CONTROL = /[\u0000-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/
+
+/**
+ * Reads the servers of one object. One wrong entry does not stop the others.
+ *
+ * @throws {PosternError} `config-invalid` if the object itself is none
+ */
+export async function readSection(document: ConfigDocument, place: SectionPlace): Promise<Section> {
+  const object = place.path.reduce<unknown>(
+    (value, key) => (isObject(value) && Object.hasOwn(value, key) ? value[key] : undefined),
+    document.root,
+  )
+  if (object === undefined) return { servers: [], invalid: [], warnings: [] }
+  if (!isObject(object)) {
+    throw await invalid(document, [
+      {
+        path: place.path,
+        key: showKeyPath(place.path),
+        found: "no object",
+        right: 'an object of servers, such as {"weather": {"url": "https://..."}}',
+      },
+    ])
+  }
+  const entries = await Promise.all(Object.entries(object).map(([name, entry]) => readEntry(document, place, { name, entry })))
+  return {
+    servers: entries.flatMap(({ servers }) => servers),
+    invalid: entries.flatMap((one) => one.invalid),
+    warnings: [...entries.flatMap(({ warnings }) => warnings), ...(await repeatedNames(document, place.path, Object.keys(object)))],
+  }
+}
+
+async function readEntry(
+  document: ConfigDocument,
+  { path: sectionPath, foreign, ...common }: SectionPlace,
+  { name, entry }: { readonly name: string; readonly entry: unknown },
+): Promise<Section> {
+  const { file } = document
+  const path = [...sectionPath, name]
+  const parsed = isReadableName(name)
+    ? parseEntry(entry, path, { ...common, name, file })
+    : {
+        faults: [
+          { path, key: showKeyPath(path), found: "a name that cannot be used", right: "a name without control characters" },
+        ] as const,
+      }
+  if ("faults" in parsed) {
+    const { diagnosis } = await invalid(document, parsed.faults)
+    return { servers: [], invalid: [{ name, scope: common.scope, file, diagnosis }], warnings: [diagnosis] }
+  }
+  // Only an object passes parseEntry.
+  const keys = Object.keys(entry as object)
+  return {
+    servers: [parsed.server],
+    invalid: [],
+    warnings: [...keyRemarks(parsed.server, keys, { path, foreign }), ...addressRemarks(parsed.server, path)],
+  }
+}
+
+const isReadableName = (name: string): boolean => name !== "" && name.length <= LONGEST_NAME && !CONTROL.test(name)
+
+function keyRemarks(server: Server, keys: readonly string[], { path, foreign }: { path: KeyPath; foreign: boolean }): readonly Diagnosis[] {
+  const own: ReadonlySet<string> = new Set([...ENTRY_KEYS.any, ...(server.transport === "stdio" ? ENTRY_KEYS.stdio : ENTRY_KEYS.http)])
+  const others: ReadonlySet<string> = new Set(server.transport === "stdio" ? ENTRY_KEYS.http : ENTRY_KEYS.stdio)
+  const harmless = new Set(foreign ? foreignClients.flatMap(({ harmlessKeys }) => harmlessKeys) : [])
+  const unused = new Map(foreignClients.flatMap(({ unusedKeys }) => Object.entries(unusedKeys)))
+  return keys.flatMap((name) => {
+    if (own.has(name) || harmless.has(name)) return []
+    const key = showKeyPath([...path, name])
+    const { file } = server
+    if (others.has(name)) return [keyNotUsed({ file, key, why: `it says nothing about a server of the type ${server.transport}` })]
+    const why = unused.get(name)
+    return [why === undefined ? unknownKey({ file, key, near: nearest(name, own) }) : keyNotUsed({ file, key, why })]
+  })
+}
+
+function addressRemarks(server: Server, path: KeyPath): readonly Diagnosis[] {
+  if (server.transport === "stdio" || !URL.canParse(server.url)) return []
+  const host = unencryptedHost(new URL(server.url))
+  // A host that is a reference is known only once it is expanded.
+  if (host === undefined || /^http:\/\/[^/]*\$\{/i.test(server.url)) return []
+  return [insecureAddress({ file: server.file, key: showKeyPath([...path, "url"]), host })]
+}
+
+/** `JSON.parse` hides the first of two equal keys; a name that is quoted twice in the text is worth a closer look. */
+async function repeatedNames({ file, text }: ConfigDocument, path: KeyPath, names: readonly string[]): Promise<readonly Diagnosis[]> {
+  if (text.length > LARGEST_FOR_REPEATED) return []
+  const suspicious = names.some((name) => {
+    const quoted = JSON.stringify(name)
+    return text.indexOf(quoted) !== text.lastIndexOf(quoted)
+  })
+  if (!suspicious) return []
+  const { repeatedKeys } = await import("./jsonc.ts")
+  return repeatedKeys(text, path).map(({ key, at }) => serverTwice({ file, at, key: showKeyPath([...path, key]) }))
+}
