@@ -1,0 +1,131 @@
+/** A project file as its owner sees it before approving: everything, untruncated, nothing expanded. */
+import type { Diagnosis } from "../core/diagnosis.ts"
+import { PosternError } from "../core/diagnosis.ts"
+import { escapeControls } from "../core/redact.ts"
+import { configMissing } from "./diagnoses.ts"
+import { type ConfigDocument, isObject, readDocument } from "./document.ts"
+import { digestProject, type NamedFile } from "./project-digest.ts"
+import { ENTRY_KEYS } from "./schema.ts"
+import { readSection } from "./section.ts"
+import type { Server } from "./server.ts"
+import { references } from "./template.ts"
+
+/** Every text is escaped: none of it can act on a terminal or hide another. */
+export interface ProjectDescription {
+  readonly file: string
+  /** What an approval is given for: `TrustStore.approve` refuses another. */
+  readonly digest: string
+  readonly servers: readonly ServerDescription[]
+  /** Files that the entries name; a change to one of them asks again. What these load in turn is not covered. */
+  readonly files: readonly NamedFile[]
+  /** Wrong values and remarks. */
+  readonly warnings: readonly Diagnosis[]
+}
+
+export interface ServerDescription {
+  readonly name: string
+  readonly transport: Server["transport"]
+  readonly enabled: boolean
+  /** Exactly what would be started, word by word. */
+  readonly command?: readonly string[]
+  /** The variables that the process would be given. */
+  readonly env?: Readonly<Record<string, string>>
+  readonly url?: string
+  readonly headers?: Readonly<Record<string, string>>
+  /** A command line that would be run to get headers. */
+  readonly headersHelper?: string
+  /** Keys that this version does not use, as JSON. */
+  readonly otherKeys: Readonly<Record<string, string>>
+  /** What of this machine would go where. */
+  readonly flows: readonly Flow[]
+}
+
+/** One variable or secret, and who would get it. */
+export interface Flow {
+  readonly kind: "variable" | "secret"
+  readonly name: string
+  /** For example `headers.Authorization`. */
+  readonly key: string
+  /** The address, or the command that is started. */
+  readonly to: string
+  /** A name that by custom holds a credential; every secret of the vault is one. */
+  readonly sensitive: boolean
+}
+
+const SENSITIVE_NAME = /(^|_)(token|secret|key|apikey|password|passwd|passphrase|pass|credentials?|auth|pat|cookie|session)(_|$)/i
+
+/** @returns whether a variable of this name holds a credential, by custom */
+export function isSensitiveName(name: string): boolean {
+  return SENSITIVE_NAME.test(name)
+}
+
+/**
+ * Describes a project file. Reads it and the files that it names; sends nothing, starts nothing, replaces no reference.
+ *
+ * @throws {PosternError} `config-missing`, `config-unreadable`, `config-invalid` if the whole of it cannot be read;
+ *   `project-too-large`
+ */
+export async function describeProject(file: string): Promise<ProjectDescription> {
+  const document = await readDocument(file)
+  if (document === undefined) throw new PosternError(configMissing({ file }))
+  const { digest, files } = await digestProject(document)
+  const { servers, warnings } = await readSection(document, { path: ["mcpServers"], scope: "project", foreign: false, trusted: false })
+  return {
+    file: show(file),
+    digest,
+    servers: servers.map((server) => describeServer(server, document)),
+    files: files.map((named) => ({ ...named, path: show(named.path) })),
+    warnings,
+  }
+}
+
+function describeServer(server: Server, document: ConfigDocument): ServerDescription {
+  const common = {
+    name: show(server.name),
+    transport: server.transport,
+    enabled: server.enabled,
+    otherKeys: otherKeys(server, document),
+    flows: flowsOf(server),
+  }
+  if (server.transport === "stdio") {
+    return { ...common, command: [server.command, ...server.args].map(show), env: escapeAll(server.env) }
+  }
+  const helper = server.headersHelper === undefined ? {} : { headersHelper: show(server.headersHelper) }
+  return { ...common, url: show(server.url), headers: escapeAll(server.headers), ...helper }
+}
+
+function flowsOf(server: Server): readonly Flow[] {
+  const texts: readonly (readonly [string, string])[] =
+    server.transport === "stdio"
+      ? [["command", server.command], ...server.args.map((arg, index) => [`args[${index}]`, arg] as const), ...keyed("env", server.env)]
+      : [["url", server.url], ...keyed("headers", server.headers)]
+  const to = show(server.transport === "stdio" ? server.command : server.url)
+  return texts.flatMap(([key, template]) => {
+    const { variables, secrets } = references(template)
+    const flow = (kind: Flow["kind"], name: string): Flow => ({
+      kind,
+      name,
+      key: show(key),
+      to,
+      sensitive: kind === "secret" || isSensitiveName(name),
+    })
+    return [...variables.map((name) => flow("variable", name)), ...secrets.map((name) => flow("secret", name))]
+  })
+}
+
+const keyed = (key: string, texts: Readonly<Record<string, string>>): readonly (readonly [string, string])[] =>
+  Object.entries(texts).map(([name, text]) => [`${key}.${name}`, text])
+
+const escapeAll = (texts: Readonly<Record<string, string>>): Readonly<Record<string, string>> =>
+  Object.fromEntries(Object.entries(texts).map(([name, text]) => [show(name), show(text)]))
+
+function otherKeys(server: Server, { root }: ConfigDocument): Readonly<Record<string, string>> {
+  const servers = root["mcpServers"]
+  const entry = isObject(servers) ? servers[server.name] : undefined
+  const known: ReadonlySet<string> = new Set([...ENTRY_KEYS.any, ...(server.transport === "stdio" ? ENTRY_KEYS.stdio : ENTRY_KEYS.http)])
+  const others = Object.entries(isObject(entry) ? entry : {}).filter(([key]) => !known.has(key))
+  return Object.fromEntries(others.map(([key, value]) => [show(key), show(JSON.stringify(value))]))
+}
+
+/** A line break in a text could pretend to be the next line of what is shown. */
+const show = (text: string): string => escapeControls(text).replaceAll("\n", "\\n").replaceAll("\t", "\\t")
