@@ -1,0 +1,235 @@
+/** What a network and a server do to a call: each ends in one clear answer, and the bridge goes on. */
+import net from "node:net"
+import { gzipSync } from "node:zlib"
+import { expect, test } from "vitest"
+import { startBridge } from "../harness/bridge.ts"
+import { json, sse, startMcpServer } from "../servers/mcp-server.ts"
+
+const call = { name: "echo", arguments: { text: "x" } }
+
+/** A bridge whose server answers `tools/call` in its own way, and everything else honestly. */
+async function withFault(fault: Parameters<typeof sabotage>[1], settings = {}) {
+  const server = await startMcpServer()
+  sabotage(server, fault)
+  const bridge = startBridge(server.url, settings)
+  await bridge.open()
+  return {
+    server,
+    bridge,
+    async [Symbol.asyncDispose]() {
+      await bridge[Symbol.asyncDispose]()
+      await server.close()
+    },
+  }
+}
+
+function sabotage(server: Awaited<ReturnType<typeof startMcpServer>>, fault: typeof server.handler): void {
+  server.handler = (request, response) => (request.message?.method === "tools/call" ? (fault(request, response) ?? true) : false)
+}
+
+test.each<[string, string, Parameters<typeof sabotage>[1]]>([
+  [
+    "HTML instead of JSON",
+    "answer-unreadable",
+    (_, response) => void response.writeHead(200, { "content-type": "text/html" }).end("<html>Sign in to Wi-Fi</html>"),
+  ],
+  [
+    "broken JSON",
+    "answer-unreadable",
+    (_, response) => void response.writeHead(200, { "content-type": "application/json" }).end('{"jsonrpc":"2.0","id":'),
+  ],
+  [
+    "broken JSON in an event",
+    "answer-unreadable",
+    (_, response) => void response.writeHead(200, { "content-type": "text/event-stream" }).end('data: {"jsonrpc"\n\n'),
+  ],
+  ["JSON that is no message", "answer-unreadable", (_, response) => json(response, { hello: 1 })],
+  ["an empty body", "no-answer", (_, response) => void response.writeHead(200, { "content-type": "application/json" }).end()],
+  ["202 for a request", "no-answer", (_, response) => void response.writeHead(202).end()],
+  [
+    "a stream that ends without the answer",
+    "no-answer",
+    (_, response) => void response.writeHead(200, { "content-type": "text/event-stream" }).end(": nothing\n\n"),
+  ],
+  ["an unknown encoding", "answer-unreadable", (_, response) => void response.writeHead(200, { "content-encoding": "zstd" }).end("x")],
+  [
+    "a broken gzip",
+    "connection-lost",
+    (_, response) => void response.writeHead(200, { "content-encoding": "gzip" }).end("not gzip at all"),
+  ],
+  ["a status without words", "server-refused", (_, response) => void response.writeHead(500).end()],
+  ["a reset before the answer", "connection-lost", (_, response) => void response.socket?.destroy()],
+  [
+    "a close in mid-body",
+    "connection-lost",
+    (_, response) => {
+      response.writeHead(200, { "content-type": "application/json", "content-length": 1000 })
+      response.write('{"jsonrpc":"2.0","id":1,"result":{')
+      setTimeout(() => response.destroy(), 20)
+    },
+  ],
+])("%s is told as %s, and the next request works", async (_, code, fault) => {
+  await using faulty = await withFault(fault)
+
+  const answer = await faulty.bridge.request("tools/call", call)
+  const next = await faulty.bridge.request("tools/list")
+
+  expect(faulty.server.seenOf("tools/call")).toHaveLength(1) // reached once, and not repeated
+  expect(answer.error).toMatchObject({ code: 1000, data: { code } })
+  expect(next.result).toBeDefined()
+})
+
+test("a gzip answer is read although nobody asked for it", async () => {
+  await using faulty = await withFault(({ message }, response) => {
+    response.writeHead(200, { "content-type": "application/json", "content-encoding": "gzip" })
+    response.end(gzipSync(JSON.stringify({ jsonrpc: "2.0", id: message?.id, result: { text: "small" } })))
+  })
+
+  expect((await faulty.bridge.request("tools/call", call)).result).toEqual({ text: "small" })
+})
+
+test("a compressed bomb ends at the limit", async () => {
+  await using faulty = await withFault(
+    (_, response) =>
+      void response
+        .writeHead(200, { "content-type": "application/json", "content-encoding": "gzip" })
+        .end(gzipSync(Buffer.alloc(8 << 20, 0x20))),
+    { maxFrameBytes: 1 << 20 },
+  )
+
+  expect((await faulty.bridge.request("tools/call", call)).error?.data?.code).toBe("answer-too-large")
+  expect((await faulty.bridge.request("tools/list")).result).toBeDefined()
+})
+
+test("an event over the limit ends its call, not the bridge", async () => {
+  await using faulty = await withFault(
+    (_, response) => {
+      response.writeHead(200, { "content-type": "text/event-stream" })
+      response.write(`data: ${"x".repeat(2 << 20)}`)
+    },
+    { maxFrameBytes: 1 << 20 },
+  )
+
+  expect((await faulty.bridge.request("tools/call", call)).error?.data?.code).toBe("answer-too-large")
+  expect((await faulty.bridge.request("tools/list")).result).toBeDefined()
+})
+
+test("a server that never answers is given up at the limit on silence", async () => {
+  await using faulty = await withFault(() => true, { silenceMs: 300 })
+
+  expect((await faulty.bridge.request("tools/call", call)).error?.data).toMatchObject({
+    code: "server-silent",
+    evidence: ["limit: 300 ms without a byte"],
+  })
+})
+
+test("progress restarts the limit on silence", async () => {
+  await using faulty = await withFault(
+    ({ message }, response) => {
+      const event = sse(response)
+      const beat = setInterval(
+        () => event({ jsonrpc: "2.0", method: "notifications/progress", params: { progressToken: 1, progress: 1 } }),
+        100,
+      )
+      setTimeout(() => {
+        clearInterval(beat)
+        event({ jsonrpc: "2.0", id: message?.id, result: { done: true } })
+        response.end()
+      }, 900)
+    },
+    { silenceMs: 400 },
+  )
+
+  expect((await faulty.bridge.request("tools/call", call)).result).toEqual({ done: true })
+})
+
+test("the server's own error in a refusal without an id reaches the request (S2)", async () => {
+  await using faulty = await withFault((_, response) =>
+    json(response, { jsonrpc: "2.0", id: null, error: { code: -32600, message: "Bad", data: 12345678901234567890n.toString() } }, 400),
+  )
+
+  expect((await faulty.bridge.request("tools/call", call)).error).toEqual({ code: -32600, message: "Bad", data: "12345678901234567890" })
+})
+
+test("a refused connection at start is told in the answer to initialize, and a later start of the server is enough", async () => {
+  const free = net.createServer().listen(0, "127.0.0.1")
+  await new Promise((resolve) => free.once("listening", resolve))
+  const { port } = free.address() as net.AddressInfo
+  await new Promise((resolve) => free.close(resolve))
+  await using bridge = startBridge(`http://127.0.0.1:${port}/mcp`)
+
+  const refused = await bridge.open()
+  await using server = await startMcpServer({ port })
+  const answer = await bridge.request("tools/list")
+
+  expect(refused.error?.data).toMatchObject({ code: "server-unreachable" })
+  expect(answer.result).toBeDefined()
+  expect(server.seenOf("initialize")).toHaveLength(1)
+})
+
+test("a server that restarts in mid-session is met again without the client noticing", async () => {
+  const first = await startMcpServer()
+  await using bridge = startBridge(first.url)
+  await bridge.open()
+  await bridge.request("tools/list")
+
+  await first.close()
+  const down = await bridge.request("tools/call", call)
+  await using second = await startMcpServer({ port: Number(new URL(first.url).port) })
+  const up = await bridge.request("tools/call", call)
+
+  expect(down.error?.data?.code).toMatch(/^(server-unreachable|connection-lost)$/)
+  expect(up.result).toEqual({ content: [{ type: "text", text: "x" }] })
+  expect(second.seenOf("initialize")).toHaveLength(1)
+})
+
+test("malformed JSON on standard input is told, and the next line is read", async () => {
+  await using faulty = await withFault(() => true)
+
+  faulty.bridge.write('{"jsonrpc":"2.0","id":55,"method":"tools/list",')
+  faulty.bridge.write("not json at all")
+  const told = await faulty.bridge.heard((message) => message.id === 55)
+  const nameless = await faulty.bridge.heard((message) => message.id === null)
+  const next = await faulty.bridge.request("tools/list")
+
+  expect(told.error?.data?.code).toBe("message-malformed")
+  expect(nameless.error?.data?.code).toBe("message-malformed")
+  expect(next.result).toBeDefined()
+})
+
+test("a message over the limit is dropped while it arrives, and told under its id", async () => {
+  await using faulty = await withFault(() => true, { maxFrameBytes: 1 << 20 })
+
+  faulty.bridge.write(`{"jsonrpc":"2.0","id":"big","method":"tools/call","params":{"x":"${"y".repeat(3 << 20)}"}}`)
+  const told = await faulty.bridge.heard((message) => message.id === "big")
+
+  expect(told.error?.data?.code).toBe("message-too-large")
+  expect((await faulty.bridge.request("tools/list")).result).toBeDefined()
+  expect(faulty.server.seenOf("tools/call")).toEqual([])
+})
+
+test("a message of 64 MB passes as it is", async () => {
+  await using faulty = await withFault(({ message, body }, response) =>
+    json(response, { jsonrpc: "2.0", id: message?.id, result: { bytes: body.length } }),
+  )
+
+  const answer = await faulty.bridge.request("tools/call", { name: "echo", arguments: { text: "z".repeat(64 << 20) } })
+
+  expect(answer.result?.["bytes"]).toBeGreaterThan(64 << 20)
+})
+
+test("a second request of an id that is pending is not sent, and the first is answered once", async () => {
+  let release: (() => void) | undefined
+  await using faulty = await withFault(({ message }, response) => {
+    release = () => void json(response, { jsonrpc: "2.0", id: message?.id, result: {} })
+  })
+
+  const answer = faulty.bridge.request("tools/call", call, 9)
+  faulty.bridge.send({ id: 9, method: "tools/call", params: call })
+  await expect.poll(() => faulty.server.seenOf("tools/call").length).toBe(1)
+  release?.()
+  await answer
+  await faulty.bridge.request("tools/list")
+
+  expect(faulty.bridge.messages.filter((message) => message.id === 9)).toHaveLength(1)
+})
