@@ -4,6 +4,7 @@
  * A secret is bound to the origin it was made for, and is never given out for another one: a changed address must not
  * carry a key to a stranger.
  */
+import type { Diagnosis } from "../core/diagnosis.ts"
 
 /** What is known of a secret without opening it. Kept beside the record in clear, authenticated, so that `list` needs no key. */
 export interface VaultEntry {
@@ -27,6 +28,8 @@ export interface VaultStatus {
   readonly protectsFrom: readonly string[]
   readonly doesNotProtectFrom: readonly string[]
   readonly entries: readonly VaultEntry[]
+  /** Why the vault does not open, for example because its key is missing. The entries are then as they stand in the file, unproven. */
+  readonly fault?: Diagnosis
 }
 
 /** Where secrets live. All of it fails with a `PosternError` of its own code; a vault that cannot be read is never "no secret". */
@@ -57,5 +60,6 @@ export interface Vault {
   remove(name: string): Promise<boolean>
   /** Needs no key. */
   list(): Promise<readonly VaultEntry[]>
+  /** Never fails because the key is missing or wrong: it says so. */
   status(): Promise<VaultStatus>
 }

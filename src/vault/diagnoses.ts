@@ -1,0 +1,91 @@
+/** Why the vault cannot be read or changed. Each is an error of its own, and none of them means "no secret". */
+import { defineDiagnosis } from "../core/diagnosis.ts"
+import { quote } from "../core/redact.ts"
+
+export const vaultCorrupt = defineDiagnosis({
+  code: "vault-corrupt",
+  about:
+    "The vault file is not as Postern wrote it: cut, edited, put together from two versions, or damaged by the disk. Every byte that counts is authenticated, so nothing of it is used. It is left as it is, since a copy from a backup, or a person, may mend it.",
+  tell: ({ path, fault }: { path: string; fault: string }) => ({
+    cause: `The vault ${path} is damaged: ${fault}.`,
+    evidence: [`vault: ${path}`, "the file was left as it is"],
+    next: `restore ${path} from a backup; or move it away and store the secrets again`,
+  }),
+})
+
+export const vaultNewerFormat = defineDiagnosis({
+  code: "vault-newer-format",
+  about:
+    "The vault was written by a newer Postern, in a format that this one does not know. It is neither read nor written: an older program would lose what it does not understand.",
+  tell: ({ path, found }: { path: string; found: string }) => ({
+    cause: `The vault ${path} was written by a newer Postern.`,
+    evidence: [`found: ${quote(found)}`, "the file was left as it is"],
+    next: "npm install -g postern@latest",
+  }),
+})
+
+export const vaultKeyMissing = defineDiagnosis({
+  code: "vault-key-missing",
+  about:
+    "The vault is there, and the key that opens it is not: it was moved or deleted, or the vault was copied without it. No new key is made, since it would not open what is there.",
+  tell: ({ path, source, place }: { path: string; source: string; place: string }) => ({
+    cause: `The key of the vault ${path} is missing.`,
+    evidence: [`key source: ${source}`, `expected: ${place}`, "the vault was left as it is"],
+    next: `put the key back in its place (${place}); or move ${path} away and store the secrets again`,
+  }),
+})
+
+export const vaultKeyWrong = defineDiagnosis({
+  code: "vault-key-wrong",
+  about:
+    "There is a key, and it is not the one that the vault was written with: it belongs to another vault, or the key file was overwritten or damaged.",
+  tell: ({ place, fault }: { place: string; fault: string }) => ({
+    cause: `The key in ${place} does not open the vault: ${fault}.`,
+    evidence: [`key: ${place}`, "the vault was left as it is"],
+    next: `put the right key back in its place (${place})`,
+  }),
+})
+
+export const vaultOriginMismatch = defineDiagnosis({
+  code: "vault-origin-mismatch",
+  about:
+    "A secret was about to go to another origin than the one it was stored for. Postern refuses: a changed address must not carry a key to a stranger. If the new address is right, store the secret again for it.",
+  kind: "guard",
+  tell: ({ name, stored, asked }: { name: string; stored: string; asked: string }) => ({
+    cause: `The secret "${name}" was stored for ${quote(stored)}, and is not given to ${quote(asked)}.`,
+    evidence: [`stored for: ${quote(stored)}`, `asked for: ${quote(asked)}`, "nothing was sent"],
+    next: `if the new address is right, store the secret again: postern vault set ${name} -`,
+  }),
+})
+
+export const vaultNoEntry = defineDiagnosis({
+  code: "vault-no-entry",
+  about: "The vault was read and has no secret of that name.",
+  tell: ({ name, path }: { name: string; path: string }) => ({
+    cause: `The vault has no secret named "${name}".`,
+    evidence: [`vault: ${path}`],
+    next: `postern vault set ${name} -`,
+  }),
+})
+
+export const vaultBadName = defineDiagnosis({
+  code: "vault-bad-name",
+  about: "The name of a secret has 1 to 128 characters: letters, digits, and `. _ - : / @`; the first is a letter, a digit or `_`.",
+  kind: "usage",
+  tell: ({ name }: { name: string }) => ({
+    cause: `"${quote(name, 40)}" cannot be the name of a secret.`,
+    evidence: ["allowed: 1 to 128 letters, digits, and . _ - : / @; the first is a letter, a digit or _"],
+    next: "choose another name, for example weather-service",
+  }),
+})
+
+export const vaultOvertaken = defineDiagnosis({
+  code: "vault-overtaken",
+  about:
+    "The vault was changed while this process held the lease to change it: by hand, by a backup program, or by a process on another machine that took the lease over. Nothing was written, so that the other change is not lost.",
+  tell: ({ path, read, found }: { path: string; read: number; found: number }) => ({
+    cause: `The vault ${path} was changed by somebody else in the middle of this change.`,
+    evidence: [`revision read: ${read}`, `revision found: ${found}`, "nothing was written"],
+    next: "run the command again",
+  }),
+})
