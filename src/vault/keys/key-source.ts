@@ -1,0 +1,36 @@
+/** The contract of a key source: where the one key that opens the vault comes from. One file for each of a kind. */
+
+/** What a source needs to find its key again. Stands in the vault in clear, so it holds no secret: a salt, a cost, an account. */
+export type KeyParams = Readonly<Record<string, string | number>>
+
+/** 32 random bytes, or as good as random. All that is encrypted hangs on them. */
+export type MasterKey = Buffer
+
+export interface KeySource {
+  /** As it stands in the vault: `key-file`, `keychain`, `passphrase`. */
+  readonly name: string
+  /** Where the key is, for a person: a path, the name of a store. */
+  readonly place: string
+  readonly protectsFrom: readonly string[]
+  readonly doesNotProtectFrom: readonly string[]
+  /**
+   * Tries the store itself, without touching a key: what is locked, absent or read-only is found before a vault depends on it.
+   *
+   * @throws {PosternError} what is wrong with the store
+   */
+  verify(): Promise<void>
+  /**
+   * Makes the key of a new vault, or finds the one that an interrupted first write has left. The caller holds the vault's lease.
+   *
+   * @returns the key, stored durably: a vault must never be written before its key
+   */
+  create(): Promise<{ readonly key: MasterKey; readonly params: KeyParams }>
+  /**
+   * Finds the key of a vault.
+   *
+   * @param params - as `create` gave them, from the vault; not yet authenticated, so a cost in them needs a limit
+   * @returns undefined if the store can be read and has none
+   * @throws {PosternError} if the store cannot be read
+   */
+  load(params: KeyParams): Promise<MasterKey | undefined>
+}
