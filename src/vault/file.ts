@@ -1,0 +1,179 @@
+/** The vault in one encrypted file: its verbs. How it is opened stands in opener.ts, its bytes in format.ts, the rule of changes in lease.ts. */
+import { dirname } from "node:path"
+import { ensurePrivateFolder, fileStamp, writeFileAtomic } from "../core/atomic-file.ts"
+import type { Clock } from "../core/clock.ts"
+import { type Diagnosis, PosternError } from "../core/diagnosis.ts"
+import { type Log, silentLog } from "../core/log.ts"
+import { vaultBadName, vaultKeyWrong, vaultNoEntry, vaultOriginMismatch } from "./diagnoses.ts"
+import { type OpenedVault, type SealedRecord, formatVault, newVault, sealSecret, unsealSecret, withRecords } from "./format.ts"
+import type { KeySource } from "./keys/key-source.ts"
+import { type Decision, type Revised, type SharedThing, changeUnderLease } from "./lease.ts"
+import { type VaultOpener, vaultOpener } from "./opener.ts"
+import type { Vault, VaultEntry, VaultStatus } from "./vault.ts"
+
+export interface FileVaultOptions {
+  /** `vault.json`; its folder is made when the first secret is written. */
+  readonly path: string
+  /** The key sources that this program knows. The first one makes the key of a new vault; a vault that is there names its own. */
+  readonly keys: readonly [KeySource, ...KeySource[]]
+  readonly clock: Clock
+  readonly log?: Log
+}
+
+/** The vault at one moment; revision 0: there is none yet. */
+interface Present extends Revised {
+  readonly vault: OpenedVault | undefined
+}
+
+/**
+ * The vault of a file.
+ *
+ * Nothing is opened, made or written until a verb needs it. Vaults of one file, in any number of processes, see each other's
+ * changes at once.
+ */
+export function fileVault({ path, keys, clock, log = silentLog }: FileVaultOptions): Vault {
+  const opener = vaultOpener(path, keys)
+  const file = sharedFile(path, opener, log)
+  const change = async <Result>(decide: (present: Present) => Promise<Decision<Present, Result>>): Promise<Result> => {
+    await ensurePrivateFolder(dirname(path))
+    return changeUnderLease(file, decide, { clock, waitMs: 10_000, holdMs: 60_000 })
+  }
+  const noEntry = (name: string): PosternError => new PosternError(vaultNoEntry({ name, path }))
+
+  return {
+    async read(name, origin) {
+      checkName(name)
+      const reader = await opener.reader()
+      const record = reader?.find(name)
+      if (reader === undefined || record === undefined) return undefined
+      checkOrigin(record, origin)
+      return reader.unseal(record)
+    },
+
+    async write(name, origin, secret) {
+      checkName(name)
+      if (!isPlainText(origin)) throw new TypeError("origin must be a text of at least one character, without control characters")
+      return change(async (present) => {
+        const vault = present.vault ?? (await beginVault(keys[0]))
+        const now = clock.now()
+        const createdAtMs = findRecord(vault, name)?.createdAtMs ?? now
+        return put(vault, seal(vault, { name, origin, createdAtMs, changedAtMs: now }, secret))
+      })
+    },
+
+    async replace(name, origin, decide) {
+      checkName(name)
+      if (fileStamp(path) === undefined) throw noEntry(name)
+      return change(async ({ vault }) => {
+        const old = vault && findRecord(vault, name)
+        if (vault === undefined || old === undefined) throw noEntry(name)
+        checkOrigin(old, origin)
+        const secret = decide(unsealSecret(path, vault, old))
+        return put(vault, seal(vault, { name, origin, createdAtMs: old.createdAtMs, changedAtMs: clock.now() }, secret))
+      })
+    },
+
+    async remove(name) {
+      checkName(name)
+      if (fileStamp(path) === undefined) return false
+      return change(async ({ vault }) => {
+        if (vault === undefined || findRecord(vault, name) === undefined) return { result: false }
+        return { next: presentOf(withRecords(vault, others(vault, name))), result: true }
+      })
+    },
+
+    async list() {
+      return ((await opener.parse())?.records ?? []).map(entryOf)
+    },
+
+    status: () => describe(path, keys[0], opener),
+  }
+}
+
+/** The file as the lease sees it: read again, written atomically, past the fence. */
+function sharedFile(path: string, opener: VaultOpener, log: Log): SharedThing<Present> {
+  return {
+    file: path,
+    read: async () => presentOf(await opener.open()),
+    async write({ vault, revision }, passFence) {
+      if (vault === undefined) return
+      await writeFileAtomic(path, formatVault(vault), { beforeRename: passFence })
+      log.info("vault-written", { revision })
+    },
+  }
+}
+
+/** A vault never stands before its key: the key is stored, and read back as another process would, before the first write. */
+async function beginVault(source: KeySource): Promise<OpenedVault> {
+  await source.verify()
+  const { key, params } = await source.create()
+  const stored = await source.load(params)
+  if (!stored?.equals(key)) {
+    throw new PosternError(vaultKeyWrong({ place: source.place, fault: "the store does not give back the key that it was given" }))
+  }
+  return newVault(source.name, params, key)
+}
+
+async function describe(path: string, firstSource: KeySource, opener: VaultOpener): Promise<VaultStatus> {
+  const file = await opener.parse()
+  const fault = file && (await faultOf(opener.reader()))
+  const source = file === undefined ? firstSource : opener.findSource(file)
+  return {
+    path,
+    exists: file !== undefined,
+    keySource: source?.name ?? file?.key.source ?? "unknown",
+    keyPlace: source?.place ?? "unknown",
+    protectsFrom: source?.protectsFrom ?? [],
+    doesNotProtectFrom: source?.doesNotProtectFrom ?? [],
+    entries: file?.records.map(entryOf) ?? [],
+    ...(fault ? { fault } : {}),
+  }
+}
+
+async function faultOf(opening: Promise<unknown>): Promise<Diagnosis | undefined> {
+  try {
+    await opening
+    return undefined
+  } catch (error) {
+    if (error instanceof PosternError) return error.diagnosis
+    throw error
+  }
+}
+
+function presentOf(vault: OpenedVault | undefined): Present {
+  return { vault, revision: vault?.file.revision ?? 0 }
+}
+
+function put(vault: OpenedVault, record: SealedRecord): Decision<Present, VaultEntry> {
+  return { next: presentOf(withRecords(vault, [...others(vault, record.name), record])), result: entryOf(record) }
+}
+
+function findRecord({ file }: OpenedVault, name: string): SealedRecord | undefined {
+  return file.records.find((record) => record.name === name)
+}
+
+function others({ file }: OpenedVault, name: string): readonly SealedRecord[] {
+  return file.records.filter((record) => record.name !== name)
+}
+
+function seal(vault: OpenedVault, facts: Parameters<typeof sealSecret>[1], secret: string): SealedRecord {
+  // Half a surrogate pair has no bytes in UTF-8: another secret would come back.
+  if (Buffer.from(secret, "utf8").toString("utf8") !== secret) throw new TypeError("secret must be well-formed text")
+  return sealSecret(vault, facts, secret)
+}
+
+function entryOf({ name, origin, fingerprint, createdAtMs, changedAtMs }: SealedRecord): VaultEntry {
+  return { name, origin, fingerprint, createdAtMs, changedAtMs }
+}
+
+function checkName(name: string): void {
+  if (!/^[A-Za-z0-9_][A-Za-z0-9._:/@-]{0,127}$/.test(name)) throw new PosternError(vaultBadName({ name }))
+}
+
+function checkOrigin({ name, origin }: SealedRecord, asked: string): void {
+  if (origin !== asked) throw new PosternError(vaultOriginMismatch({ name, stored: origin, asked }))
+}
+
+function isPlainText(text: string): boolean {
+  return text !== "" && !/[\p{Cc}\p{Cs}]/u.test(text)
+}

@@ -1,0 +1,80 @@
+/** Opens the vault as it stands in its file, and remembers what it has opened for as long as the file stays the same. */
+import { fileStamp, readPrivateFile } from "../core/atomic-file.ts"
+import { PosternError } from "../core/diagnosis.ts"
+import { vaultKeyMissing, vaultNewerFormat } from "./diagnoses.ts"
+import { type OpenedVault, type SealedRecord, type VaultFile, unlockVault, parseVault, unsealSecret } from "./format.ts"
+import type { KeySource, MasterKey } from "./keys/key-source.ts"
+
+/** An opened vault, from which secrets are unsealed one by one, as they are asked for. */
+export interface SecretReader {
+  find(name: string): SealedRecord | undefined
+  unseal(record: SealedRecord): string
+}
+
+export interface VaultOpener {
+  /** The file as it stands, parsed and not believed: what needs no key. Undefined if there is none. */
+  parse(): Promise<VaultFile | undefined>
+  /** The vault as it stands at this moment, read again. */
+  open(): Promise<OpenedVault | undefined>
+  /** The same; while the file is unchanged, at the cost of one look at its stamp. */
+  reader(): Promise<SecretReader | undefined>
+  /** The source that has the vault's key; undefined if it is none that this program knows. */
+  findSource(file: VaultFile): KeySource | undefined
+}
+
+/** @param keys - the sources that this program knows; the vault names the one that is its own */
+export function vaultOpener(path: string, keys: readonly KeySource[]): VaultOpener {
+  let lastKey: { readonly of: string; readonly key: MasterKey } | undefined
+  let last: { readonly stamp: string; readonly reader: Promise<SecretReader | undefined> } | undefined
+
+  const parse = async (): Promise<VaultFile | undefined> => {
+    const bytes = await readPrivateFile(path)
+    return bytes && parseVault(path, bytes)
+  }
+  const findSource = (file: VaultFile): KeySource | undefined => keys.find(({ name }) => name === file.key.source)
+  const loadKey = async (file: VaultFile, source: KeySource): Promise<MasterKey> => {
+    const key = await source.load(file.key.params)
+    if (key === undefined) throw new PosternError(vaultKeyMissing({ path, source: source.name, place: source.place }))
+    return key
+  }
+  const open = async (): Promise<OpenedVault | undefined> => {
+    const file = await parse()
+    if (file === undefined) return undefined
+    const source = findSource(file)
+    if (source === undefined) throw new PosternError(vaultNewerFormat({ path, found: `key source ${file.key.source}` }))
+    // A key may cost a question to a person or a slow derivation: asked for once, not at each change of the file.
+    const of = JSON.stringify([file.id, file.key])
+    const key = lastKey?.of === of ? lastKey.key : await loadKey(file, source)
+    const vault = unlockVault(path, file, { key, place: source.place })
+    lastKey = { of, key }
+    return vault
+  }
+  const reader = async (): Promise<SecretReader | undefined> => {
+    // The stamp is older than what is read: a change in between is seen at the next look.
+    const stamp = fileStamp(path)
+    if (stamp === undefined) return undefined
+    if (last?.stamp !== stamp) last = { stamp, reader: open().then((vault) => vault && secretReader(path, vault)) }
+    const { reader: opening } = last
+    try {
+      return await opening
+    } catch (error) {
+      // A missing key may be back at the next look, though the vault is the same.
+      if (last?.reader === opening) last = undefined
+      throw error
+    }
+  }
+  return { parse, open, reader, findSource }
+}
+
+function secretReader(path: string, vault: OpenedVault): SecretReader {
+  const records = new Map(vault.file.records.map((record) => [record.name, record]))
+  const unsealed = new Map<SealedRecord, string>()
+  return {
+    find: (name) => records.get(name),
+    unseal(record) {
+      const secret = unsealed.get(record) ?? unsealSecret(path, vault, record)
+      unsealed.set(record, secret)
+      return secret
+    },
+  }
+}
