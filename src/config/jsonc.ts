@@ -1,8 +1,8 @@
 /**
- * JSON as people write it: comments, trailing commas. The only file that knows jsonc-parser, and it is loaded only where
- * `JSON.parse` is not enough (start-up: most files are plain JSON, and need neither a position nor an edit).
+ * JSON as people write it: comments, trailing commas. Loaded only where `JSON.parse` is not enough (start-up: most files are
+ * plain JSON, and need neither a position nor an edit).
  */
-import { applyEdits, findNodeAtLocation, modify, type Node, type ParseError, parseTree, printParseErrorCode } from "jsonc-parser"
+import { findNodeAtLocation, type Node, type ParseError, parseTree, printParseErrorCode } from "jsonc-parser"
 import type { Position } from "./diagnoses.ts"
 import type { KeyPath } from "./key-path.ts"
 
@@ -65,21 +65,6 @@ export function repeatedKeys(text: string, path: KeyPath): readonly { readonly k
     if (name === undefined || seen.size !== seen.add(String(name.value)).size) return []
     return [{ key: String(name.value), at: positionAt(text, name.offset) }]
   })
-}
-
-/**
- * Changes one value, and leaves every other character as it is. Indentation and line ends follow the text.
- *
- * @param value - undefined removes the key
- */
-export function changeJsonc(text: string, path: KeyPath, value: unknown): string {
-  const indent = /^([ \t]+)\S/m.exec(text)?.[1] ?? "  "
-  const formattingOptions = {
-    insertSpaces: !indent.startsWith("\t"),
-    tabSize: indent.startsWith("\t") ? 1 : indent.length,
-    eol: text.includes("\r\n") ? "\r\n" : "\n",
-  }
-  return applyEdits(text, modify(text, [...path], value, { formattingOptions }))
 }
 
 function inWords(error: ParseError | undefined): string {
