@@ -41,7 +41,7 @@ export interface ServerDescription {
 }
 
 /** One variable or secret, and who would get it. */
-export interface Flow {
+interface Flow {
   readonly kind: "variable" | "secret"
   readonly name: string
   /** For example `headers.Authorization`. */

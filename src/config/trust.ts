@@ -12,7 +12,7 @@ import type { Clock } from "../core/clock.ts"
 import { PosternError } from "../core/diagnosis.ts"
 import { lockFile } from "../core/file-lock.ts"
 import { configMissing, projectChanged, trustUnreadable } from "./diagnoses.ts"
-import { type ConfigDocument, readDocument } from "./document.ts"
+import { type ConfigDocument, isObject, readDocument } from "./document.ts"
 import { digestProject } from "./project-digest.ts"
 
 /** `changed`: approved once, with another content. */
@@ -34,7 +34,8 @@ export interface TrustStore {
 const VERSION = 1
 const recordSchema = v.object({
   version: v.literal(VERSION),
-  projects: v.record(v.string(), v.object({ digest: v.string(), approvedAt: v.string() })),
+  // valibot's record takes a list too.
+  projects: v.pipe(v.custom<object>(isObject), v.record(v.string(), v.object({ digest: v.string(), approvedAt: v.string() }))),
 })
 type TrustRecord = v.InferOutput<typeof recordSchema>
 
