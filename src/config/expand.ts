@@ -4,6 +4,7 @@
  * A reference that cannot be replaced is an error that names it, its server and its file, before anything is sent. A literal
  * `${` never reaches a wire or a process.
  */
+import { dirname } from "node:path"
 import { PosternError } from "../core/diagnosis.ts"
 import type { Environment } from "../core/places.ts"
 import { addressProblem } from "./address.ts"
@@ -45,6 +46,8 @@ export interface ExpandedProcess {
   readonly command: string
   readonly args: readonly string[]
   readonly env: Readonly<Record<string, string>>
+  /** Where to start it, see `startFolder`. */
+  readonly cwd?: string
 }
 
 /** A value with the piece of text that it replaces. */
@@ -140,7 +143,18 @@ export async function expandProcess(server: StdioServer, sources: Sources): Prom
     const where = placeOf(server, `env.${name}`)
     env.push([name, fitForProcess(await expand(template, secrets, where), where)])
   }
-  return { command, args, env: Object.fromEntries(env) }
+  const cwd = startFolder(server)
+  return { command, args, env: Object.fromEntries(env), ...(cwd === undefined ? {} : { cwd }) }
+}
+
+/**
+ * The folder in which a process of a server is started, its headers command included.
+ *
+ * @returns for a project file its own folder: an approval covers the files that it names from there, and the same name in another
+ *   folder of the clone may be another program. For all others undefined, the folder one stands in.
+ */
+export function startFolder(server: Server): string | undefined {
+  return server.scope === "project" ? dirname(server.file) : undefined
 }
 
 /** @returns what the secrets of a local server are bound to: its command line as it is written, word by word */

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest"
-import { expand, expandAddress, expandHeaders, expandProcess, type Sources, stdioOrigin } from "../../src/config/expand.ts"
+import { expand, expandAddress, expandHeaders, expandProcess, type Sources, startFolder, stdioOrigin } from "../../src/config/expand.ts"
 import type { HttpServer, StdioServer } from "../../src/config/server.ts"
 import { PosternError } from "../../src/core/diagnosis.ts"
 
@@ -248,6 +248,14 @@ test("an empty command and a NUL are told before a process is started", async ()
   ].map(({ code }) => code)
 
   expect(codes).toEqual(["process-invalid", "process-invalid", "process-invalid"])
+})
+
+test("a process of a project file starts in the folder of that file: what was approved was looked for there", async () => {
+  const project = { scope: "project", file: "/w/.postern.json" } as const
+
+  expect(await expandProcess(stdio({ ...project, args: ["tools/x.js"] }), sourcesOf({}))).toMatchObject({ cwd: "/w", args: ["tools/x.js"] })
+  expect(await expandProcess(stdio({}), sourcesOf({}))).not.toHaveProperty("cwd")
+  expect(startFolder(http(project))).toBe("/w")
 })
 
 test("nothing of an entry that nobody approved is expanded", async () => {
