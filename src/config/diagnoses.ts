@@ -1,4 +1,4 @@
-/** What can be wrong with a configuration, and the remarks that do not stop anything. `about` becomes the docs page of a code. */
+/** What can be wrong with a configuration, so that it cannot be used. `about` becomes the docs page of a code. */
 import { defineDiagnosis } from "../core/diagnosis.ts"
 import { shellWord } from "../core/file-diagnoses.ts"
 import { escapeControls, quote } from "../core/redact.ts"
@@ -25,7 +25,8 @@ export interface Where {
   readonly key: string
 }
 
-const place = (file: string, at: Position | undefined): string =>
+/** One line of evidence. */
+export const place = (file: string, at: Position | undefined): string =>
   escapeControls(at === undefined ? `file: ${file}` : `file: ${file}, line ${at.line}, column ${at.column}`)
 
 const standsIn = ({ server, file, key }: Where): readonly string[] => [
@@ -34,7 +35,8 @@ const standsIn = ({ server, file, key }: Where): readonly string[] => [
   `key: ${quote(key)}`,
 ]
 
-const open = (file: string): string => `correct ${escapeControls(file)}, then try again`
+/** The next step where only a person knows what was meant. */
+export const correct = (file: string): string => `correct ${escapeControls(file)}, then try again`
 
 export const configMissing = defineDiagnosis({
   code: "config-missing",
@@ -54,7 +56,7 @@ export const configUnreadable = defineDiagnosis({
   tell: ({ file, at, problem }: { file: string; at?: Position | undefined; problem: string }) => ({
     cause: `The configuration file cannot be read: ${problem}.`,
     evidence: [place(file, at), "the file was left as it is"],
-    next: open(file),
+    next: correct(file),
   }),
 })
 
@@ -65,7 +67,7 @@ export const configInvalid = defineDiagnosis({
   tell: ({ file, at, faults }: { file: string; at?: Position | undefined; faults: readonly [FaultSeen, ...FaultSeen[]] }) => ({
     cause: `The configuration has a wrong value at ${quote(faults[0].key)}.`,
     evidence: [place(file, at), ...faults.map(({ key, found, right }) => `${quote(key)}: found ${quote(found)}, right would be ${right}`)],
-    next: open(file),
+    next: correct(file),
   }),
 })
 
@@ -122,7 +124,7 @@ export const templateInvalid = defineDiagnosis({
   tell: ({ part, ...where }: Where & { part: string }) => ({
     cause: `"${quote(part, 60)}" is not a reference that Postern knows.`,
     evidence: [...standsIn(where), "known: ${VARIABLE}, ${VARIABLE:-default}, ${vault:NAME}", "nothing was sent"],
-    next: open(where.file),
+    next: correct(where.file),
   }),
 })
 
@@ -155,7 +157,7 @@ export const secretMisplaced = defineDiagnosis({
   tell: ({ secret, reason, ...where }: Where & { secret: string; reason: string }) => ({
     cause: `The secret "${quote(secret)}" cannot stand in ${quote(where.key)}: ${reason}.`,
     evidence: [...standsIn(where), "nothing was sent"],
-    next: open(where.file),
+    next: correct(where.file),
   }),
 })
 
@@ -166,7 +168,7 @@ export const addressInvalid = defineDiagnosis({
   tell: ({ problem, ...where }: Where & { problem: string }) => ({
     cause: `The address of the server "${quote(where.server)}" cannot be used: ${problem}.`,
     evidence: [...standsIn(where), "nothing was sent"],
-    next: open(where.file),
+    next: correct(where.file),
   }),
 })
 
@@ -177,7 +179,7 @@ export const processInvalid = defineDiagnosis({
   tell: ({ problem, ...where }: Where & { problem: string }) => ({
     cause: `The server "${quote(where.server)}" cannot be started: ${problem}.`,
     evidence: [...standsIn(where), "nothing was started"],
-    next: open(where.file),
+    next: correct(where.file),
   }),
 })
 
@@ -188,7 +190,7 @@ export const headerInvalid = defineDiagnosis({
   tell: ({ header, problem, ...where }: Where & { header: string; problem: string }) => ({
     cause: `The header ${quote(header)} of the server "${quote(where.server)}" cannot be sent: ${problem}.`,
     evidence: [...standsIn(where), "nothing was sent"],
-    next: open(where.file),
+    next: correct(where.file),
   }),
 })
 
@@ -249,65 +251,5 @@ export const trustUnreadable = defineDiagnosis({
     cause: `The record of approved project files cannot be used: ${problem}.`,
     evidence: [place(file, undefined), "the file was left as it is"],
     next: `move ${escapeControls(file)} away; project files then have to be approved again`,
-  }),
-})
-
-export const unknownKey = defineDiagnosis({
-  code: "unknown-key",
-  about: "A key that this version of Postern does not know. It is kept, and not used: a typing error, or a key of a newer version.",
-  tell: ({ file, key, near }: { file: string; key: string; near: string | undefined }) => ({
-    cause: `The key ${quote(key)} is not known${near === undefined ? "." : `; did you mean "${near}"?`}`,
-    evidence: [place(file, undefined), "it is kept and not used"],
-  }),
-})
-
-export const keyNotUsed = defineDiagnosis({
-  code: "key-not-used",
-  about: "A key of another client, or of another transport, that would change what happens, and that Postern does not use.",
-  tell: ({ file, key, why }: { file: string; key: string; why: string }) => ({
-    cause: `The key ${quote(key)} is not used: ${why}.`,
-    evidence: [place(file, undefined)],
-  }),
-})
-
-export const insecureAddress = defineDiagnosis({
-  code: "insecure-address",
-  about:
-    "The address begins with http:// and is not on this machine: whoever stands between can read and change everything, credentials included.",
-  tell: ({ file, key, host }: { file: string; key: string; host: string }) => ({
-    cause: `The connection to ${quote(host)} is not encrypted.`,
-    evidence: [place(file, undefined), `key: ${quote(key)}`],
-    next: "use https:// if the server offers it",
-  }),
-})
-
-export const clientIgnoresFile = defineDiagnosis({
-  code: "client-ignores-file",
-  about:
-    "The servers stand in a file that their client does not read. Postern reads the file that it is told to; the client itself will not see these servers.",
-  tell: ({ file, client, reads }: { file: string; client: string; reads: string }) => ({
-    cause: `${client} does not read servers from this file.`,
-    evidence: [place(file, undefined), `${client} reads ${reads}`],
-    next: `put the servers into ${reads} if ${client} is to see them`,
-  }),
-})
-
-export const serverTwice = defineDiagnosis({
-  code: "server-twice",
-  about: "The same name stands twice in one object of a file. JSON readers use the last one in silence.",
-  tell: ({ file, at, key }: { file: string; at: Position; key: string }) => ({
-    cause: `The key ${quote(key)} stands more than once; the last one is used.`,
-    evidence: [place(file, at)],
-    next: open(file),
-  }),
-})
-
-export const noServersInFile = defineDiagnosis({
-  code: "no-servers-in-file",
-  about:
-    "The file that was named holds no `mcpServers`. Some clients spell it otherwise (VS Code: `servers`); those shapes are not read yet.",
-  tell: ({ file, other }: { file: string; other: string | undefined }) => ({
-    cause: "The file holds no mcpServers.",
-    evidence: [place(file, undefined), ...(other === undefined ? [] : [`it has the key ${quote(other)}, a shape that is not read`])],
   }),
 })

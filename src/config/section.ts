@@ -2,7 +2,7 @@
 import type { Diagnosis } from "../core/diagnosis.ts"
 import { unencryptedHost } from "./address.ts"
 import { foreignClients } from "./clients/registry.ts"
-import { insecureAddress, keyNotUsed, serverTwice, unknownKey } from "./diagnoses.ts"
+import { insecureAddress, keyNotUsed, serverTwice, unknownKey } from "./remarks.ts"
 import { type ConfigDocument, invalid, isObject } from "./document.ts"
 import { type KeyPath, showKeyPath } from "./key-path.ts"
 import { nearest } from "./nearest.ts"
