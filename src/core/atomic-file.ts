@@ -135,7 +135,7 @@ export async function removeFile(path: string): Promise<void> {
  *   `not-writable` or `disk-full` if it cannot be made
  */
 export async function ensurePrivateFolder(path: string): Promise<void> {
-  if ((await factsOf(path)) === undefined) await makeFolders(resolve(path))
+  if ((await factsOf(path)) === undefined) await makeFolder(resolve(path))
   const facts = await factsOf(path)
   if (facts !== undefined) refuseUnlessPrivate(path, facts, "folder")
 }
@@ -167,16 +167,18 @@ async function openToRead(path: string, flags: number): Promise<FileHandle | und
   }
 }
 
-async function makeFolders(path: string): Promise<void> {
+/** Step by step: the recursive `mkdir` of Node.js does not end where the system answers ENOENT for a folder in a folder that exists. */
+async function makeFolder(path: string): Promise<void> {
+  const above = dirname(path)
+  if (above !== path && (await factsOf(above)) === undefined) await makeFolder(above)
   try {
-    const first = await mkdir(path, { recursive: true, mode: 0o700 })
-    if (first === undefined) return // another process was faster
-    // A new folder is durable once the one above it is: otherwise a power loss takes a key away and leaves its vault.
-    const { length } = resolve(first)
-    for (let made = path; made.length >= length; made = dirname(made)) await syncFolder(dirname(made))
+    await mkdir(path, { mode: 0o700 })
   } catch (error) {
+    if (hasErrno(error, "EEXIST")) return // another process was faster
     throw writeFailure(path, error)
   }
+  // A new folder is durable once the one above it is: otherwise a power loss takes a key away and leaves its vault.
+  await syncFolder(above)
 }
 
 /** The facts of what a name stands for itself, a symbolic link not followed. */
@@ -212,7 +214,7 @@ async function writeTemporary(target: string, data: string | Buffer, { mode, dur
   let file: FileHandle | undefined
   try {
     file = await open(path, "wx", 0o600)
-    if (mode !== 0o600) await file.chmod(mode) // the mode of `open` is cut by the umask
+    await file.chmod(mode) // the mode of `open` is cut by the umask
     await file.writeFile(data)
     if (old !== undefined) await makeNewer(file, old)
     if (durable) await file.sync()

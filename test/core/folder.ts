@@ -1,4 +1,5 @@
-/** A folder of a test's own, private as the vault wants it; `await using` removes it. */
+/** Folders and disks of a test's own; `await using` removes them. */
+import { spawnSync } from "node:child_process"
 import { chmod, mkdtemp, rm } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -9,6 +10,7 @@ export interface TestFolder extends AsyncDisposable {
   at(...names: readonly string[]): string
 }
 
+/** A folder, private as the vault wants it. */
 export async function makeFolder(): Promise<TestFolder> {
   const path = await mkdtemp(join(tmpdir(), "postern-test-"))
   return {
@@ -17,6 +19,28 @@ export async function makeFolder(): Promise<TestFolder> {
     async [Symbol.asyncDispose]() {
       await chmod(path, 0o700)
       await rm(path, { recursive: true, force: true })
+    },
+  }
+}
+
+export interface SmallDisk extends TestFolder {
+  makeReadOnly(): void
+}
+
+/** A real file system of `kib` KiB, where what is full is full for root too. Undefined where this user may not mount one. */
+export async function mountSmallDisk(kib: number): Promise<SmallDisk | undefined> {
+  const folder = await makeFolder()
+  const mounted = spawnSync("mount", ["-t", "tmpfs", "-o", `size=${kib}k,mode=700`, "tmpfs", folder.path])
+  if (mounted.status !== 0) {
+    await folder[Symbol.asyncDispose]()
+    return undefined
+  }
+  return {
+    ...folder,
+    makeReadOnly: () => void spawnSync("mount", ["-o", "remount,ro", folder.path]),
+    async [Symbol.asyncDispose]() {
+      spawnSync("umount", [folder.path])
+      await folder[Symbol.asyncDispose]()
     },
   }
 }
