@@ -25,7 +25,7 @@ function nodeOfInspector() {
 async function prepare() {
   const needed = nodeOfInspector() === process.execPath ? ["judges"] : ["judges", "node22"]
   await runProgram(process.execPath, [join(root, ".ci/install.mjs"), ...needed])
-  await runProgram("npm", ["run", "--silent", "build", "--", "--logLevel", "warn"], { cwd: root, shell: process.platform === "win32" })
+  await runProgram("npm", ["run", "--silent", "build", "--", "--logLevel", "error"], { cwd: root, shell: process.platform === "win32" })
 }
 
 async function filesThatHold(text, folder) {
