@@ -22,7 +22,7 @@ module.exports = {
       name: "one-http-layer",
       comment: "Proxies, limits and address rules must hold on every path, so only core/http.ts opens connections.",
       severity: "error",
-      from: { path: "^src/", pathNot: "^src/core/http\\.ts$" },
+      from: { path: "^src/", pathNot: "^src/core/http(-\\w+)?\\.ts$" },
       to: { path: "^(node:)?(https?|http2|net|tls)$", dependencyTypesNot: ["type-only"] },
     },
     {

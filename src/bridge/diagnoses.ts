@@ -1,4 +1,4 @@
-/** What can go wrong between a client and a server, apart from the connection itself (`core/http.ts`). */
+/** What can go wrong between a client and a server, apart from the connection itself (`core/http-failures.ts`). */
 import { defineDiagnosis } from "../core/diagnosis.ts"
 import { quote } from "../core/redact.ts"
 

@@ -7,10 +7,9 @@
  */
 import http from "node:http"
 import https from "node:https"
-import type { Socket } from "node:net"
-import { pipeline, type Readable, type Transform } from "node:stream"
-import { type DiagnosisDefinition, PosternError, defineDiagnosis } from "./diagnosis.ts"
-import { quote } from "./redact.ts"
+import { toAnswer } from "./http-body.ts"
+import { nameFailure } from "./http-failures.ts"
+import { watchRequests } from "./http-watch.ts"
 
 /** What goes out. A plain read-only value: each step takes one and returns a new one. */
 export interface OutgoingRequest {
@@ -60,95 +59,30 @@ export interface HttpLimits {
   readonly connectMs: number
 }
 
-interface Failure {
-  readonly origin: string
-  readonly code: string
-  readonly detail: string
-}
-
-export const serverUnreachable = defineDiagnosis({
-  code: "server-unreachable",
-  about:
-    "No connection to the server's address could be opened: it is down, the name does not resolve, or a network stands between. Nothing was sent.",
-  tell: ({ origin, code, detail }: Failure) => ({
-    cause: `No connection to ${origin} could be opened (${code}).`,
-    evidence: [quote(detail), "nothing was sent"],
-    next: "check the address and the network, then try again",
-  }),
-})
-
-export const connectionLost = defineDiagnosis({
-  code: "connection-lost",
-  about:
-    "The connection broke before the answer was complete. The request may have been carried out; Postern does not repeat it by itself.",
-  tell: ({ origin, code, detail }: Failure) => ({
-    cause: `The connection to ${origin} broke before the answer was complete (${code}); the outcome is unknown.`,
-    evidence: [quote(detail)],
-  }),
-})
-
-export const tlsRefused = defineDiagnosis({
-  code: "tls-refused",
-  about:
-    "The server's certificate was not accepted: it is made for another name, has ended, or comes from an authority that this machine does not know.",
-  tell: ({ origin, code, detail }: Failure) => ({
-    cause: `The certificate of ${origin} is not accepted (${code}).`,
-    evidence: [quote(detail), "nothing was sent"],
-    next: "if a company authority signed it, name its file in NODE_EXTRA_CA_CERTS",
-  }),
-})
-
-export const serverSilent = defineDiagnosis({
-  code: "server-silent",
-  about: "The server took the request and sent nothing for longer than the limit.",
-  tell: ({ origin, silenceMs }: { origin: string; silenceMs: number }) => ({
-    cause: `${origin} sent nothing for ${silenceMs / 1000} s; the outcome is unknown.`,
-    evidence: [`limit: ${silenceMs} ms without a byte`],
-    next: 'raise "timeout" (milliseconds) in the server\'s entry if it needs longer',
-  }),
-})
-
-export const answerTooLarge = defineDiagnosis({
-  code: "answer-too-large",
-  about: "A body was longer than the stated limit, so the rest was not read.",
-  tell: ({ origin, maxBytes }: { origin: string; maxBytes: number }) => ({
-    cause: `An answer of ${origin} is longer than the limit of ${maxBytes} bytes.`,
-    evidence: ["the rest was not read"],
-  }),
-})
-
-export const answerUnreadable = defineDiagnosis({
-  code: "answer-unreadable",
-  about:
-    "The server's answer is not what an MCP server may send: an unknown encoding, HTML instead of JSON, or broken JSON. A sign-in page of a network often looks like this.",
-  tell: ({ origin, detail }: { origin: string; detail: string }) => ({
-    cause: `The answer of ${origin} is not an MCP message.`,
-    evidence: [quote(detail)],
-    next: "check the address; a network's sign-in page answers in the server's place",
-  }),
-})
-
-/** Errors that node:http gives before a connection stands: nothing can have reached the server. */
-const BEFORE_CONNECTION = new Set([
-  "ECONNREFUSED",
-  "ENOTFOUND",
-  "EAI_AGAIN",
-  "EHOSTUNREACH",
-  "ENETUNREACH",
-  "EADDRNOTAVAIL",
-  "ECONNECTTIMEOUT",
-])
-
-/** Codes of `tls` and OpenSSL for a certificate that is not accepted. */
-const CERTIFICATE = /^(CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_|ERR_TLS_CERT|HOSTNAME_MISMATCH)/
-
 /** Makes the HTTP layer for one server. Connections are kept open between requests. */
 export function createHttp(limits: HttpLimits): Http {
   const options = { keepAlive: true, maxSockets: 256, scheduling: "lifo" as const }
   const agents = { "http:": new http.Agent(options), "https:": new https.Agent(options) }
+  const targets = new WeakMap<URL, Target>()
+  const watch = watchRequests(limits)
+
+  const targetOf = (url: URL): Target => {
+    const target = targets.get(url) ?? readTarget(url)
+    targets.set(url, target)
+    return target
+  }
 
   return {
-    send: (request, signal) => sendOnce(request, limits, agents, signal),
+    send: (request, signal) =>
+      new Promise((resolve, reject) => {
+        signal.throwIfAborted()
+        const target = targetOf(request.url)
+        const outgoing = open(request, target, agents)
+        const fate = watch.add(outgoing, { origin: target.origin, silenceMs: request.silenceMs ?? limits.silenceMs, signal })
+        outgoing.on("error", (error) => reject(nameFailure(error, target.origin, fate)))
+        outgoing.on("response", (incoming) => void toAnswer(incoming, target.origin, fate).then(resolve, reject))
+        write(outgoing, request.body)
+      }),
     close() {
       agents["http:"].destroy()
       agents["https:"].destroy()
@@ -156,114 +90,40 @@ export function createHttp(limits: HttpLimits): Http {
   }
 }
 
-function sendOnce(
-  request: OutgoingRequest,
-  limits: HttpLimits,
-  agents: { "http:": http.Agent; "https:": https.Agent },
-  signal: AbortSignal,
-): Promise<Answer> {
-  const { url, method, body, silenceMs = limits.silenceMs } = request
-  const secure = url.protocol === "https:"
-  return new Promise((resolve, reject) => {
-    const headers: Record<string, string | number> = { ...request.headers }
-    if (body) headers["content-length"] = body.length
-    const outgoing = (secure ? https : http).request({
-      protocol: url.protocol,
-      // WHATWG URLs keep the brackets of an IPv6 address; the resolver does not want them.
-      hostname: url.hostname.startsWith("[") ? url.hostname.slice(1, -1) : url.hostname,
-      port: url.port,
-      path: `${url.pathname}${url.search}`,
-      method,
-      headers,
-      agent: secure ? agents["https:"] : agents["http:"],
-      signal,
-      timeout: silenceMs,
-    })
-    outgoing.on("socket", (socket) => limitConnect(outgoing, socket, limits.connectMs))
-    outgoing.on("timeout", () => outgoing.destroy(new PosternError(serverSilent({ origin: url.origin, silenceMs }))))
-    outgoing.on("error", (error) => reject(nameFailure(error, url.origin, signal)))
-    outgoing.on("response", (incoming) => {
-      toAnswer(incoming, url.origin, signal).then(resolve, reject)
-    })
-    outgoing.end(body)
-  })
+/** What node:http wants to know of an address; reading a URL's parts takes longer than the rest of the preparation. */
+interface Target {
+  readonly secure: boolean
+  readonly origin: string
+  readonly host: string
+  readonly hostname: string
+  readonly port: string
+  readonly path: string
 }
 
-function limitConnect(outgoing: http.ClientRequest, socket: Socket, connectMs: number): void {
-  if (!socket.connecting) return
-  const timer = setTimeout(() => {
-    outgoing.destroy(Object.assign(new Error(`no connection within ${connectMs / 1000} s`), { code: "ECONNECTTIMEOUT" }))
-  }, connectMs)
-  const clear = (): void => clearTimeout(timer)
-  socket.once("connect", clear)
-  socket.once("close", clear)
+function readTarget({ protocol, origin, host, hostname, port, pathname, search }: URL): Target {
+  // WHATWG URLs keep the brackets of an IPv6 address; the resolver does not want them.
+  const bare = hostname.startsWith("[") ? hostname.slice(1, -1) : hostname
+  return { secure: protocol === "https:", origin, host, hostname: bare, port, path: `${pathname}${search}` }
 }
 
-/** Turns what node:http throws into a diagnosis; an abort stays the reason of its signal. */
-function nameFailure(error: unknown, origin: string, signal: AbortSignal): unknown {
-  if (signal.aborted) return signal.reason
-  if (error instanceof PosternError) return error
-  const { code = "unknown", message } = error as NodeJS.ErrnoException
-  let diagnosis: DiagnosisDefinition<Failure> = connectionLost
-  if (BEFORE_CONNECTION.has(code)) diagnosis = serverUnreachable
-  else if (CERTIFICATE.test(code)) diagnosis = tlsRefused
-  return new PosternError(diagnosis({ origin, code, detail: message }), { cause: error })
+function open(
+  { method, headers, body }: OutgoingRequest,
+  target: Target,
+  agents: Record<"http:" | "https:", http.Agent>,
+): http.ClientRequest {
+  // As a list, headers go to the wire as they are, without one look-up each; the host is then ours to add.
+  const list = ["host", target.host]
+  for (const name in headers) list.push(name, headers[name] ?? "")
+  if (body) list.push("content-length", String(body.length))
+  const { hostname, port, path, secure } = target
+  const options = { hostname, port, path, method, headers: list, agent: agents[secure ? "https:" : "http:"] }
+  return (secure ? https : http).request(options)
 }
 
-async function toAnswer(incoming: http.IncomingMessage, origin: string, signal: AbortSignal): Promise<Answer> {
-  const body = await decoded(incoming, origin)
-  return {
-    status: incoming.statusCode ?? 0,
-    headers: incoming.headers,
-    read: (maxBytes) => readAll(body, maxBytes, origin, signal),
-    async *stream() {
-      try {
-        for await (const chunk of body) yield chunk as Buffer // no encoding is set, so chunks are buffers
-      } catch (error) {
-        throw nameFailure(error, origin, signal)
-      }
-    },
-    discard: () => discard(incoming),
-  }
-}
+const ONE_WRITE_BYTES = 16 * 1024
 
-async function decoded(incoming: http.IncomingMessage, origin: string): Promise<Readable> {
-  const encoding = incoming.headers["content-encoding"]?.trim().toLowerCase()
-  if (!encoding || encoding === "identity") return incoming
-  const zlib = await import("node:zlib")
-  const decoders: Record<string, () => Transform> = {
-    gzip: zlib.createGunzip,
-    "x-gzip": zlib.createGunzip,
-    deflate: zlib.createInflate,
-    br: zlib.createBrotliDecompress,
-  }
-  const decoder = decoders[encoding]
-  if (!decoder) {
-    incoming.destroy()
-    throw new PosternError(answerUnreadable({ origin, detail: `content-encoding: ${encoding}` }))
-  }
-  // Whoever reads the result hears of a failure there; nothing is left to do in this callback.
-  return pipeline(incoming, decoder(), () => undefined)
-}
-
-function readAll(body: Readable, maxBytes: number, origin: string, signal: AbortSignal): Promise<Buffer> {
-  return new Promise((resolve, reject) => {
-    const chunks: Buffer[] = []
-    let bytes = 0
-    body.on("data", (chunk: Buffer) => {
-      bytes += chunk.length
-      if (bytes > maxBytes) body.destroy(new PosternError(answerTooLarge({ origin, maxBytes })))
-      else chunks.push(chunk)
-    })
-    body.on("end", () => resolve(chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks, bytes)))
-    body.on("error", (error) => reject(nameFailure(error, origin, signal)))
-  })
-}
-
-/** Small rests are read so that the connection can be used again; what is longer costs the connection. */
-function discard(incoming: http.IncomingMessage): void {
-  const length = Number(incoming.headers["content-length"] ?? Number.NaN)
-  incoming.on("error", () => undefined) // nobody reads this body: how it ends does not matter
-  if (length <= 64 * 1024) incoming.resume()
-  else incoming.destroy()
+function write(outgoing: http.ClientRequest, body: Buffer | undefined): void {
+  // As text, head and a small body leave in one system call; Latin-1 is the encoding in which each byte stays itself.
+  if (body && body.length <= ONE_WRITE_BYTES) outgoing.end(body.toString("latin1"), "latin1")
+  else outgoing.end(body)
 }

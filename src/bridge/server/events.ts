@@ -1,7 +1,8 @@
 /** Reads Server-Sent Events: the messages of a stream, and where to go on after a cut. */
 import { createParser } from "eventsource-parser"
 import { PosternError } from "../../core/diagnosis.ts"
-import { type Answer, answerTooLarge } from "../../core/http.ts"
+import type { Answer } from "../../core/http.ts"
+import { answerTooLarge } from "../../core/http-failures.ts"
 
 /** Where a stream stands. Ids belong to one stream; `retryMs` is the server's wish (S4). */
 export interface Cursor {

@@ -1,7 +1,8 @@
 /** What the parts of the HTTP server side share: one server's address, and how its streams are asked for. */
 import type { Clock } from "../../core/clock.ts"
 import { PosternError } from "../../core/diagnosis.ts"
-import { type Answer, answerUnreadable } from "../../core/http.ts"
+import type { Answer } from "../../core/http.ts"
+import { answerUnreadable } from "../../core/http-failures.ts"
 import type { Log } from "../../core/log.ts"
 import { type Frame, NotAMessage, readFrames } from "../frame.ts"
 import type { Cursor } from "./events.ts"

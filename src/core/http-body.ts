@@ -1,0 +1,66 @@
+/** The body of an answer: decoded, bounded, and with named failures. */
+import type { IncomingMessage } from "node:http"
+import { pipeline, type Readable, type Transform } from "node:stream"
+import { PosternError } from "./diagnosis.ts"
+import type { Answer } from "./http.ts"
+import { type Fate, answerTooLarge, answerUnreadable, nameFailure } from "./http-failures.ts"
+
+/** Makes an answer of what node:http received. */
+export async function toAnswer(incoming: IncomingMessage, origin: string, fate: Fate): Promise<Answer> {
+  // A failure is told to whoever reads; while nobody reads yet, or any more, it must not end the process.
+  incoming.on("error", () => undefined)
+  const body = await decoded(incoming, origin)
+  return {
+    status: incoming.statusCode ?? 0,
+    headers: incoming.headers,
+    read: (maxBytes) => readAll(body, maxBytes, origin, fate),
+    async *stream() {
+      try {
+        for await (const chunk of body) yield chunk as Buffer // no encoding is set, so chunks are buffers
+      } catch (error) {
+        throw nameFailure(error, origin, fate)
+      }
+    },
+    discard: () => discard(incoming),
+  }
+}
+
+async function decoded(incoming: IncomingMessage, origin: string): Promise<Readable> {
+  const encoding = incoming.headers["content-encoding"]?.trim().toLowerCase()
+  if (!encoding || encoding === "identity") return incoming
+  const zlib = await import("node:zlib")
+  const decoders: Record<string, () => Transform> = {
+    gzip: zlib.createGunzip,
+    "x-gzip": zlib.createGunzip,
+    deflate: zlib.createInflate,
+    br: zlib.createBrotliDecompress,
+  }
+  const decoder = decoders[encoding]
+  if (!decoder) {
+    incoming.destroy()
+    throw new PosternError(answerUnreadable({ origin, detail: `content-encoding: ${encoding}` }))
+  }
+  // Whoever reads the result hears of a failure there; nothing is left to do in this callback.
+  return pipeline(incoming, decoder(), () => undefined)
+}
+
+function readAll(body: Readable, maxBytes: number, origin: string, fate: Fate): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = []
+    let bytes = 0
+    body.on("data", (chunk: Buffer) => {
+      bytes += chunk.length
+      if (bytes > maxBytes) body.destroy(new PosternError(answerTooLarge({ origin, maxBytes })))
+      else chunks.push(chunk)
+    })
+    body.on("end", () => resolve(chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks, bytes)))
+    body.on("error", (error) => reject(nameFailure(error, origin, fate)))
+  })
+}
+
+/** Small rests are read so that the connection can be used again; what is longer costs the connection. */
+function discard(incoming: IncomingMessage): void {
+  const length = Number(incoming.headers["content-length"] ?? Number.NaN)
+  if (length <= 64 * 1024) incoming.resume()
+  else incoming.destroy()
+}
