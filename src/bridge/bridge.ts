@@ -89,10 +89,10 @@ async function remoteLink(server: HttpServer, sources: Sources, { client, tools,
 }
 
 async function localLink(server: StdioServer, sources: Sources, { client, tools, log, stderr }: BridgeSettings): Promise<Link> {
-  const { command, args, env } = await expandProcess(server, sources)
+  const { command, args, env, cwd } = await expandProcess(server, sources)
   const childEnv = { ...baseEnvironment(tools.env), ...env }
   const receive: Receive = (frame) => client.write(frame.bytes)
-  return stdioLink({ name: server.name, command, args, env: childEnv, receive, stderr, log, maxFrameBytes: MAX_FRAME_BYTES })
+  return stdioLink({ name: server.name, command, args, env: childEnv, cwd, receive, stderr, log, maxFrameBytes: MAX_FRAME_BYTES })
 }
 
 /** What every program needs. A local server gets nothing else that its entry does not name: our environment may hold secrets (S82). */

@@ -4,8 +4,6 @@ import type { Frame } from "./frame.ts"
 /** A request of the client that has no answer yet. */
 export interface PendingRequest {
   readonly frame: Frame
-  /** Aborts when nobody waits for the answer any more. */
-  readonly signal: AbortSignal
   /** True after the client has said that it does not want the answer. */
   readonly cancelled: boolean
   /** Takes the right to answer; true for the first caller only. */
@@ -13,6 +11,8 @@ export interface PendingRequest {
 }
 
 export interface PendingTable {
+  /** Aborts when all that is pending is given up. */
+  readonly signal: AbortSignal
   /** How many answers the client waits for; those it has cancelled do not count. */
   readonly awaited: number
   /** @returns undefined if a request of that id is pending already: the second one could not be told from the first */
@@ -20,35 +20,37 @@ export interface PendingTable {
   /** Notes that the client does not want the answer; one that comes all the same is passed on. */
   cancel(id: string): void
   /** Gives up on all that is pending. */
-  abortAll(reason: unknown): void
+  giveUp(reason: Error): void
   /** Resolves when no answer is awaited, or the signal aborts. */
   drained(signal: AbortSignal): Promise<void>
 }
 
 /** Makes an empty table. */
 export function pendingTable(): PendingTable {
-  const table = new Map<string, { readonly abort: AbortController; cancelled: boolean }>()
+  const table = new Map<string, { cancelled: boolean }>()
+  const given = new AbortController()
   let awaited = 0
-  let wake: () => void = () => undefined
+  let wake: (() => void) | undefined
 
   const noLongerAwaited = (): void => {
     awaited--
-    if (awaited === 0) wake()
+    if (awaited === 0) wake?.()
   }
 
   return {
+    signal: given.signal,
+
     get awaited() {
       return awaited
     },
 
     open(frame) {
       if (table.has(frame.id)) return undefined
-      const entry = { abort: new AbortController(), cancelled: false }
+      const entry = { cancelled: false }
       table.set(frame.id, entry)
       awaited++
       return {
         frame,
-        signal: entry.abort.signal,
         get cancelled() {
           return entry.cancelled
         },
@@ -68,9 +70,7 @@ export function pendingTable(): PendingTable {
       noLongerAwaited()
     },
 
-    abortAll(reason) {
-      for (const entry of table.values()) entry.abort.abort(reason)
-    },
+    giveUp: (reason) => given.abort(reason),
 
     async drained(signal) {
       if (awaited === 0 || signal.aborted) return

@@ -50,7 +50,7 @@ export async function relay({ name, client, server, redactor, log, signal }: Rel
   const answer = async (request: PendingRequest): Promise<void> => {
     const { frame } = request
     try {
-      await server.carry(frame, receiveFor(request), request.signal)
+      await server.carry(frame, receiveFor(request), pending.signal)
       if (request.settle() && !request.cancelled) tell(frame.id, noAnswer({ server: name, method: frame.method }))
     } catch (error) {
       log.error("request failed", { method: frame.method, code: diagnosisOf(error).code })
@@ -93,7 +93,7 @@ export async function relay({ name, client, server, redactor, log, signal }: Rel
   log.info("ending", { reason, awaited: pending.awaited })
   const limit = AbortSignal.any([AbortSignal.timeout(DRAIN_MS[reason]), ...(reason === "closed" ? [signal] : [])])
   await Promise.race([Promise.all([pending.drained(limit), ...passing]), aborted(limit)])
-  pending.abortAll(new PosternError(bridgeStopping({ server: name })))
+  pending.giveUp(new PosternError(bridgeStopping({ server: name })))
   await pending.drained(AbortSignal.timeout(LAST_WORDS_MS))
   await server.close(AbortSignal.timeout(LAST_WORDS_MS))
   await client.close()

@@ -1,7 +1,7 @@
 /** A scriptable MCP server over Streamable HTTP on loopback: honest by default, and each test makes it lie in its own way. */
 import { randomUUID } from "node:crypto"
 import http from "node:http"
-import type { AddressInfo } from "node:net"
+import type { AddressInfo, Socket } from "node:net"
 
 export interface SeenRequest {
   readonly method: string
@@ -121,7 +121,7 @@ export async function startMcpServer({ key, port = 0 }: { key?: string; port?: n
     answer(request, response)
   }
 
-  const sockets = new Set<import("node:net").Socket>()
+  const sockets = new Set<Socket>()
   listener.on("connection", (socket) => {
     sockets.add(socket)
     socket.on("close", () => sockets.delete(socket))

@@ -12,10 +12,25 @@ export interface StdioClientSettings {
   readonly maxFrameBytes: number
 }
 
+const LINE_FEED = Buffer.from("\n")
+const COPIED_BYTES = 64 * 1024
+
 /** Makes the client side of a stdio bridge. */
 export function stdioClient({ input, output, maxFrameBytes }: StdioClientSettings): ClientSide {
   let drained: Promise<void> | undefined
   let gone = false
+  let gathering = false
+
+  /** Answers that arrive in one turn of the event loop leave in one system call. */
+  const gather = (): void => {
+    if (gathering) return
+    gathering = true
+    output.cork()
+    setImmediate(() => {
+      gathering = false
+      output.uncork()
+    })
+  }
 
   return {
     open(listener) {
@@ -38,10 +53,10 @@ export function stdioClient({ input, output, maxFrameBytes }: StdioClientSetting
 
     write(bytes) {
       if (gone) return
-      output.cork()
-      output.write(bytes)
-      const room = output.write("\n")
-      output.uncork()
+      gather()
+      // A large message is not copied for the sake of its line feed.
+      if (bytes.length > COPIED_BYTES) output.write(bytes)
+      const room = output.write(bytes.length > COPIED_BYTES ? LINE_FEED : Buffer.concat([bytes, LINE_FEED]))
       if (room) return
       drained ??= new Promise<void>((resolve) => {
         const done = (): void => {

@@ -8,23 +8,31 @@ import { FIRST_RETRY_MS, framesOf, type Wire } from "./wire.ts"
 /** How often the rest of one cut answer is asked for. */
 const MOST_RESUMES = 5
 
+/** Where the messages of an answer go. */
+export interface Delivery {
+  /** The message that is answered; its own answer ends the resuming. */
+  readonly request: Frame
+  readonly receive: Receive
+  readonly wire: Wire
+}
+
 /**
  * Delivers the messages of one answer as they arrive.
  *
- * @param request - the message that is answered; its own answer ends the resuming
  * @throws {PosternError} `answer-unreadable`, `answer-too-large`, or `connection-lost` when a stream was cut and cannot be resumed
  */
-export async function deliverAnswer(request: Frame, answer: Answer, receive: Receive, wire: Wire, signal: AbortSignal): Promise<void> {
+export async function deliverAnswer(answer: Answer, delivery: Delivery, signal: AbortSignal): Promise<void> {
   const contentType = answer.headers["content-type"] ?? ""
-  if (contentType.startsWith("text/event-stream")) return deliverStream(request, answer, receive, wire, signal)
+  if (contentType.startsWith("text/event-stream")) return deliverStream(answer, delivery, signal)
 
+  const { receive, wire } = delivery
   const body = await answer.read(wire.maxFrameBytes)
   if (body.length === 0) return // a notification has no answer; that a request got none is told by the relay
   for (const frame of framesOf(body, contentType, wire)) await receive(frame)
 }
 
 /** A stream that is cut before the answer is asked for again, where the server gave its events ids (S4). */
-async function deliverStream(request: Frame, answer: Answer, receive: Receive, wire: Wire, signal: AbortSignal): Promise<void> {
+async function deliverStream(answer: Answer, { request, receive, wire }: Delivery, signal: AbortSignal): Promise<void> {
   const cursor = newCursor()
   let answered = false
   const watch: Receive = (frame) => {

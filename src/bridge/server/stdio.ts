@@ -14,6 +14,8 @@ export interface StdioServerSettings {
   readonly args: readonly string[]
   /** All that the process gets: its own variables, and the few that every program needs. */
   readonly env: Readonly<Record<string, string>>
+  /** Where it starts; our own folder unless said. */
+  readonly cwd?: string | undefined
   /** Takes what the server says for no request of ours. */
   readonly receive: Receive
   /** Where the process may write its own log. */
@@ -57,11 +59,12 @@ export function stdioLink(settings: StdioServerSettings): Link {
 }
 
 function start(settings: StdioServerSettings): Life {
-  const { name, command, args, env, log } = settings
+  const { name, command, args, env, cwd, log } = settings
   // A group of its own, so that what the process starts ends with it; no shell, so that no text is read as one.
-  const child = spawn(command, args, { env: { ...env }, stdio: ["pipe", "pipe", "pipe"], detached: process.platform !== "win32" })
+  const child = spawn(command, args, { env: { ...env }, cwd, stdio: ["pipe", "pipe", "pipe"], detached: process.platform !== "win32" })
   const owed: Life["owed"] = new Map()
-  const { promise: ended, resolve: onEnded } = withResolvers()
+  let onEnded: (() => void) | undefined
+  const ended = new Promise<void>((resolve) => (onEnded = resolve))
   const life: Life = { child, owed, ended, over: false, lastWords: "" }
 
   const finish = (how: string): void => {
@@ -70,7 +73,7 @@ function start(settings: StdioServerSettings): Life {
     log.info("process ended", { server: name, how })
     for (const { failed } of owed.values()) failed(new PosternError(serverExited({ server: name, how, stderr: life.lastWords })))
     owed.clear()
-    onEnded()
+    onEnded?.()
   }
   child.on("error", (error: NodeJS.ErrnoException) => finish(`could not be started (${error.code ?? error.message}: ${command})`))
   child.on("close", (code, signal) => finish(signal ? `was ended by ${signal}` : `ended with code ${code}`))
@@ -139,10 +142,4 @@ function tellGroup({ pid }: Child, signal: NodeJS.Signals): void {
   } catch {
     // nothing of it is left
   }
-}
-
-function withResolvers(): { promise: Promise<void>; resolve: () => void } {
-  let resolve: () => void = () => undefined
-  const promise = new Promise<void>((done) => (resolve = done))
-  return { promise, resolve }
 }

@@ -72,7 +72,7 @@ export function streamableHttpLink({ name, url, door, receive: receiveUnasked, l
         if (said.kind === "response" && said.id === frame.id) session = sessionHeaders(typeof id === "string" ? id : undefined, said)
         return receive(said)
       }
-      await deliverAnswer(frame, answer, learn, wire, AbortSignal.any([signal, limit]))
+      await deliverAnswer(answer, { request: frame, receive: learn, wire }, AbortSignal.any([signal, limit]))
     } catch (error) {
       throw limit.aborted && !signal.aborted ? new PosternError(initializeTimeout({ server: name, limitMs: INITIALIZE_MS })) : error
     }
@@ -88,7 +88,7 @@ export function streamableHttpLink({ name, url, door, receive: receiveUnasked, l
         throw new SessionLost(name, "answer: HTTP 404 to a request with a session")
       }
       if (!isSuccess(answer)) return deliverRefusal(frame, answer, receive, name)
-      await deliverAnswer(frame, answer, receive, wire, signal)
+      await deliverAnswer(answer, { request: frame, receive, wire }, signal)
       if (frame.method === "notifications/initialized") {
         listening = new AbortController()
         void listen(wire, receiveUnasked, listening.signal)
