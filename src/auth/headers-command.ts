@@ -5,7 +5,7 @@
  * at most 10 s. Unlike there, what it printed is used again for a short while, and it runs once more after a 401 or 403.
  */
 import { spawn } from "node:child_process"
-import type { ExpandedHeader } from "../config/expand.ts"
+import { type ExpandedHeader, startFolder } from "../config/expand.ts"
 import { headerNameProblem, headerValueProblem, isEmptyCredential } from "../config/header-rules.ts"
 import type { HttpServer } from "../config/server.ts"
 import { PosternError } from "../core/diagnosis.ts"
@@ -67,7 +67,13 @@ function run(server: HttpServer, line: string, env: NodeJS.ProcessEnv): Promise<
     new PosternError(headersCommandFailed({ server: server.name, problem, stderr }))
   return new Promise((resolve, reject) => {
     // The person wrote a command line, so a shell reads it. Its input is closed: it must not eat the client's messages.
-    const child = spawn(line, { shell: true, env, stdio: ["ignore", "pipe", "pipe"], detached: process.platform !== "win32" })
+    const child = spawn(line, {
+      shell: true,
+      env,
+      stdio: ["ignore", "pipe", "pipe"],
+      detached: process.platform !== "win32",
+      cwd: startFolder(server),
+    })
     const kill = (): void => {
       if (child.pid === undefined) return
       try {
@@ -102,7 +108,7 @@ function parseHeaders(server: string, printed: string): readonly ExpandedHeader[
   let parsed: unknown
   try {
     parsed = JSON.parse(printed)
-  } catch (error) {
+  } catch {
     throw fail(printed.trim() === "" ? "printed nothing" : `printed no JSON (${printed.length} characters)`)
   }
   if (typeof parsed !== "object" || parsed === null || Array.isArray(parsed)) throw fail("printed JSON that is not an object")

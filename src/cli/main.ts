@@ -62,8 +62,8 @@ function fail(error: unknown, context: Context): number {
   if (error instanceof CommanderError) {
     if (error.exitCode === 0) return 0 // help and version were printed
     const problem = error.message.replace(/^error: /, "").replace(/\s*\n\s*/g, " ")
-    const words = context.argv.filter((word) => !word.startsWith("-"))
-    const help = `postern ${isCommand(words[0] ?? "") ? `${words[0]} ` : ""}--help`
+    const called = context.argv.find((word) => !word.startsWith("-")) ?? ""
+    const help = `postern ${isCommand(called) ? `${called} ` : ""}--help`
     // Bare `postern` and `postern vault` print their help as an error without words.
     if (error.code === "commander.help") return EXIT_CODES.usage
     return fail(new PosternError(usageWrong({ problem: `${problem.charAt(0).toUpperCase()}${problem.slice(1)}.`, help })), context)

@@ -46,7 +46,7 @@ export async function describeServers(
 ): Promise<readonly ServerFacts[]> {
   const known = await Promise.all(servers.map((server) => describeServer(server, tools)))
   const broken = invalid.map(({ name, file, scope, diagnosis }) => ({ ...unusable, name, file, scope, problem: diagnosis }))
-  return [...known, ...broken].sort((one, other) => one.name.localeCompare(other.name))
+  return [...known, ...broken].toSorted((one, other) => one.name.localeCompare(other.name))
 }
 
 const unusable = {
