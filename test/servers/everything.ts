@@ -5,7 +5,7 @@ import { createInterface } from "node:readline"
 import { fileURLToPath } from "node:url"
 
 /** One HTTP request, as the door saw it. */
-export interface SeenRequest {
+interface SeenRequest {
   readonly http: string
   /** The JSON-RPC method in its body, if it had one. */
   readonly rpc?: string
