@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from "node:child_process"
-import { chmod, chown, lstat, mkdir, readFile, readdir, readlink, stat, symlink, truncate, writeFile } from "node:fs/promises"
+import { chmod, chown, lstat, mkdir, readFile, readdir, readlink, stat, symlink, truncate, utimes, writeFile } from "node:fs/promises"
 import { describe, expect, test } from "vitest"
 import {
   createFileExclusive,
@@ -260,6 +260,19 @@ describe("a private folder", () => {
       await expect(ensurePrivateFolder(path)).rejects.toMatchObject(failsWith("not-writable"))
     }
   })
+})
+
+test("a new file is newer than the one it replaces, also where the clock stands still or was set back", async () => {
+  await using folder = await makeFolder()
+  const path = folder.at("file")
+  await writeFileAtomic(path, "old")
+  const future = new Date(Date.now() + 3_600_000)
+  await utimes(path, future, future)
+  const old = await stat(path, { bigint: true })
+
+  await writeFileAtomic(path, "new")
+
+  expect((await stat(path, { bigint: true })).mtimeNs).toBeGreaterThan(old.mtimeNs)
 })
 
 test("the stamp of a file stays while the file stays, and is another after each write, however quick", async () => {

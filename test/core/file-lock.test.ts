@@ -171,6 +171,21 @@ test("a pid that another process uses now does not keep a lock alive", async () 
   await lock.assertHeld()
 })
 
+test.skipIf(process.platform !== "linux")("a holder that was killed and whose parent has not looked yet is dead", async () => {
+  await using folder = await makeFolder()
+  const file = folder.at("file")
+  const parent = spawn("sh", ["-c", "sleep 0 & echo $!; exec sleep 10"], { stdio: ["ignore", "pipe", "inherit"] })
+  const pid = Number(String((await once(parent.stdout, "data"))[0]))
+  const readFields = async (): Promise<string[]> => (await readFile(`/proc/${pid}/stat`, "utf8")).split(" ")
+  while ((await readFields())[2] !== "Z") await clock.sleep(5)
+  await leaveLock(`${file}.lock`, { pid, started: (await readFields())[21] ?? "" })
+
+  await using lock = await lockFile(file, { clock, waitMs: 0 })
+
+  await lock.assertHeld()
+  await killHard(parent)
+})
+
 test("a lock from before the last boot is dead, whoever has its pid now", async () => {
   await using folder = await makeFolder()
   const file = folder.at("file")
