@@ -38,6 +38,8 @@ export interface McpServer extends AsyncDisposable {
   readonly sessions: Set<string>
   /** GET streams that are open. */
   readonly streams: Set<http.ServerResponse>
+  /** The key that is asked for; undefined lets everybody in. */
+  key: string | undefined
   /** What the server does before its honest answer; returns true when it has answered. */
   handler: Handler
   close(): Promise<void>
@@ -66,6 +68,7 @@ export async function startMcpServer({ key, port = 0 }: { key?: string; port?: n
     seen,
     sessions,
     streams,
+    key,
     seenOf: (method) => seen.filter((request) => request.message?.method === method),
     handler: () => false,
     close: () => close(),
@@ -86,7 +89,7 @@ export async function startMcpServer({ key, port = 0 }: { key?: string; port?: n
   })
 
   const honest = (request: SeenRequest, response: http.ServerResponse): void => {
-    if (key !== undefined && request.headers.authorization !== `Bearer ${key}`) {
+    if (server.key !== undefined && request.headers.authorization !== `Bearer ${server.key}`) {
       json(response, { error: "invalid_token" }, 401, { "www-authenticate": 'Bearer error="invalid_token"' })
       return
     }

@@ -1,0 +1,125 @@
+/** A client that starts the built binary, as a real one does: a child process, lines on its pipes. */
+import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process"
+import { once } from "node:events"
+import { mkdtemp, rm, writeFile } from "node:fs/promises"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { fileURLToPath } from "node:url"
+import type { Spoken } from "./bridge.ts"
+
+const BINARY = fileURLToPath(new URL("../../dist/bin/postern.js", import.meta.url))
+
+export interface Home extends AsyncDisposable {
+  readonly path: string
+  readonly env: NodeJS.ProcessEnv
+  /** Runs a command to its end. */
+  postern(args: readonly string[], input?: string): Promise<{ code: number | null; stdout: string; stderr: string }>
+  /** Writes a file of the mcpServers shape, and returns its path. */
+  config(mcpServers: Record<string, unknown>): Promise<string>
+}
+
+/** A home of its own for one test. */
+export async function makeHome(env: NodeJS.ProcessEnv = {}): Promise<Home> {
+  const path = await mkdtemp(join(tmpdir(), "postern-test-"))
+  const own = { PATH: process.env["PATH"], HOME: path, POSTERN_HOME: join(path, "postern"), ...env }
+  return {
+    path,
+    env: own,
+    async postern(args, input = "") {
+      const child = spawn(process.execPath, [BINARY, ...args], { env: own, cwd: path })
+      let stdout = ""
+      let stderr = ""
+      child.stdout.on("data", (chunk: Buffer) => (stdout += chunk.toString()))
+      child.stderr.on("data", (chunk: Buffer) => (stderr += chunk.toString()))
+      child.stdin.on("error", () => undefined)
+      child.stdin.end(input)
+      const [code] = (await once(child, "close")) as [number | null]
+      return { code, stdout, stderr }
+    },
+    async config(mcpServers) {
+      const file = join(path, "servers.json")
+      await writeFile(file, JSON.stringify({ mcpServers }))
+      return file
+    },
+    [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }),
+  }
+}
+
+export interface Client extends AsyncDisposable {
+  readonly child: ChildProcessWithoutNullStreams
+  readonly messages: Spoken[]
+  /** Lines on stdout that were no JSON-RPC message. */
+  readonly garbage: string[]
+  stderr(): string
+  write(text: string): void
+  send(message: Record<string, unknown>): void
+  request(method: string, params?: unknown, id?: number | string): Promise<Spoken>
+  open(): Promise<Spoken>
+  heard(fits: (message: Spoken) => boolean): Promise<Spoken>
+  /** Resolves with the exit code, or the signal. */
+  readonly exited: Promise<number | NodeJS.Signals | null>
+}
+
+/** Starts `postern run` (or another command line of ours) in a home. */
+export function startClient(home: Home, args: readonly string[]): Client {
+  const child = spawn(process.execPath, [BINARY, ...args], { env: home.env, cwd: home.path })
+  const messages: Spoken[] = []
+  const garbage: string[] = []
+  const watchers = new Set<() => void>()
+  let held = ""
+  let stderr = ""
+  let lastId = 0
+  child.stdin.on("error", () => undefined)
+  child.stderr.on("data", (chunk: Buffer) => (stderr += chunk.toString()))
+  child.stdout.setEncoding("utf8").on("data", (text: string) => {
+    const lines = (held + text).split("\n")
+    held = lines.pop() ?? ""
+    for (const line of lines) {
+      try {
+        messages.push(JSON.parse(line) as Spoken)
+      } catch {
+        garbage.push(line)
+      }
+    }
+    for (const watcher of watchers) watcher()
+  })
+
+  const client: Client = {
+    child,
+    messages,
+    garbage,
+    stderr: () => stderr,
+    write: (text) => void child.stdin.write(text),
+    send: (message) => client.write(`${JSON.stringify({ jsonrpc: "2.0", ...message })}\n`),
+    request(method, params, id = ++lastId) {
+      client.send({ id, method, ...(params === undefined ? {} : { params }) })
+      return client.heard((message) => message.id === id && message.method === undefined)
+    },
+    async open() {
+      const answer = await client.request("initialize", {
+        protocolVersion: "2025-11-25",
+        capabilities: {},
+        clientInfo: { name: "test", version: "1" },
+      })
+      client.send({ method: "notifications/initialized" })
+      return answer
+    },
+    heard: (fits) =>
+      new Promise((resolve) => {
+        const look = (): void => {
+          const found = messages.find(fits)
+          if (!found) return
+          watchers.delete(look)
+          resolve(found)
+        }
+        watchers.add(look)
+        look()
+      }),
+    exited: once(child, "close").then(([code, signal]) => (code ?? signal) as number | NodeJS.Signals | null),
+    async [Symbol.asyncDispose]() {
+      child.kill("SIGKILL")
+      await client.exited
+    },
+  }
+  return client
+}
