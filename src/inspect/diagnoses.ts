@@ -1,0 +1,39 @@
+/** The list of all diagnoses: for the docs pages, one a code, and for whoever wants to know what a code means. */
+import * as auth from "../auth/diagnoses.ts"
+import { severalSecrets } from "../auth/rotate.ts"
+import * as bridge from "../bridge/diagnoses.ts"
+import { serverError } from "../bridge/client/in-process.ts"
+import { internalFault } from "../bridge/error-answer.ts"
+import { sessionLost } from "../bridge/link.ts"
+import * as config from "../config/diagnoses.ts"
+import * as remarks from "../config/remarks.ts"
+import type { DiagnosisKind } from "../core/diagnosis.ts"
+import * as files from "../core/file-diagnoses.ts"
+import { lockLost, lockTimeout } from "../core/file-lock.ts"
+import * as http from "../core/http-failures.ts"
+import * as vault from "../vault/diagnoses.ts"
+
+/** A code, and what it is about. */
+export interface CodeFacts {
+  readonly code: string
+  readonly about: string
+  readonly kind: DiagnosisKind
+}
+
+/**
+ * All codes that this floor and those below it declare, in the order of the alphabet.
+ *
+ * @param others - modules of the floors above, for example the command line's own
+ * @throws {Error} if two diagnoses share a code
+ */
+export function allCodes(...others: readonly Readonly<Record<string, unknown>>[]): readonly CodeFacts[] {
+  const single = { severalSecrets, serverError, internalFault, sessionLost, lockLost, lockTimeout }
+  const exported = [auth, bridge, config, remarks, files, http, vault, single, ...others].flatMap((module) => Object.values(module))
+  const codes = exported.filter(isDefinition).map(({ code, about, kind }) => ({ code, about, kind }))
+  for (const { code } of codes) if (codes.filter((other) => other.code === code).length > 1) throw new Error(`two diagnoses have the code ${code}`)
+  return codes.toSorted((one, other) => one.code.localeCompare(other.code))
+}
+
+function isDefinition(value: unknown): value is CodeFacts {
+  return typeof value === "function" && "code" in value && "about" in value && "kind" in value
+}
