@@ -345,7 +345,7 @@ test("a secret stands in no argument, no environment, no log and no file in clea
   await client.request("tools/call", call("x"))
 
   const pid = client.child.pid ?? 0
-  const process_ = await Promise.all([`/proc/${pid}/cmdline`, `/proc/${pid}/environ`].map((file) => readFile(file, "utf8")))
+  const proc = await Promise.all([`/proc/${pid}/cmdline`, `/proc/${pid}/environ`].map((file) => readFile(file, "utf8")))
   client.child.stdin.end()
   await client.exited
   const files = await readdir(set.home.path, { recursive: true, withFileTypes: true })
@@ -353,7 +353,7 @@ test("a secret stands in no argument, no environment, no log and no file in clea
 
   expect(texts.length).toBeGreaterThan(3)
   expect(await readFile(log, "utf8")).toContain('"event"')
-  for (const text of [...process_, ...texts, client.stderr()]) {
+  for (const text of [...proc, ...texts, client.stderr()]) {
     expect(text).not.toContain("right-key-123456")
     expect(text).not.toContain(Buffer.from("right-key-123456").toString("base64").slice(0, 20))
   }
