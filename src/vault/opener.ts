@@ -6,7 +6,7 @@ import { type OpenedVault, type SealedRecord, type VaultFile, unlockVault, parse
 import type { KeySource, MasterKey } from "./keys/key-source.ts"
 
 /** An opened vault, from which secrets are unsealed one by one, as they are asked for. */
-export interface SecretReader {
+interface SecretReader {
   find(name: string): SealedRecord | undefined
   unseal(record: SealedRecord): string
 }
@@ -24,30 +24,17 @@ export interface VaultOpener {
 
 /** @param keys - the sources that this program knows; the vault names the one that is its own */
 export function vaultOpener(path: string, keys: readonly KeySource[]): VaultOpener {
-  let lastKey: { readonly of: string; readonly key: MasterKey } | undefined
+  const findSource = (file: VaultFile): KeySource | undefined => keys.find(({ name }) => name === file.key.source)
+  const unlock = rememberKey(path, findSource)
   let last: { readonly stamp: string; readonly reader: Promise<SecretReader | undefined> } | undefined
 
   const parse = async (): Promise<VaultFile | undefined> => {
     const bytes = await readPrivateFile(path)
     return bytes && parseVault(path, bytes)
   }
-  const findSource = (file: VaultFile): KeySource | undefined => keys.find(({ name }) => name === file.key.source)
-  const loadKey = async (file: VaultFile, source: KeySource): Promise<MasterKey> => {
-    const key = await source.load(file.key.params)
-    if (key === undefined) throw new PosternError(vaultKeyMissing({ path, source: source.name, place: source.place }))
-    return key
-  }
   const open = async (): Promise<OpenedVault | undefined> => {
     const file = await parse()
-    if (file === undefined) return undefined
-    const source = findSource(file)
-    if (source === undefined) throw new PosternError(vaultNewerFormat({ path, found: `key source ${file.key.source}` }))
-    // A key may cost a question to a person or a slow derivation: asked for once, not at each change of the file.
-    const of = JSON.stringify([file.id, file.key])
-    const key = lastKey?.of === of ? lastKey.key : await loadKey(file, source)
-    const vault = unlockVault(path, file, { key, place: source.place })
-    lastKey = { of, key }
-    return vault
+    return file && unlock(file)
   }
   const reader = async (): Promise<SecretReader | undefined> => {
     // The stamp is older than what is read: a change in between is seen at the next look.
@@ -64,6 +51,22 @@ export function vaultOpener(path: string, keys: readonly KeySource[]): VaultOpen
     }
   }
   return { parse, open, reader, findSource }
+}
+
+/** A key may cost a question to a person or a slow derivation: it is asked for once, not at each change of the file. */
+function rememberKey(path: string, findSource: (file: VaultFile) => KeySource | undefined): (file: VaultFile) => Promise<OpenedVault> {
+  let last: { readonly of: string; readonly key: MasterKey } | undefined
+
+  return async (file) => {
+    const source = findSource(file)
+    if (source === undefined) throw new PosternError(vaultNewerFormat({ path, found: `key source ${file.key.source}` }))
+    const of = JSON.stringify([file.id, file.key])
+    const key = last?.of === of ? last.key : await source.load(file.key.params)
+    if (key === undefined) throw new PosternError(vaultKeyMissing({ path, source: source.name, place: source.place }))
+    const vault = unlockVault(path, file, { key, place: source.place })
+    last = { of, key } // only a key that fits
+    return vault
+  }
 }
 
 function secretReader(path: string, vault: OpenedVault): SecretReader {

@@ -48,7 +48,7 @@ describe("reading a file of secrets", () => {
 
   test("refuses a FIFO without waiting for its writer, and a folder", async () => {
     await using folder = await makeFolder()
-    execFileSync("mkfifo", ["-m", "600", folder.at("fifo")])
+    execFileSync("sh", ["-c", 'mkfifo -m 600 "$0"', folder.at("fifo")])
 
     await expect(readPrivateFile(folder.at("fifo"))).rejects.toMatchObject(failsWith("file-not-private"))
     await expect(readPrivateFile(folder.path)).rejects.toMatchObject(failsWith("file-not-private"))
@@ -106,7 +106,7 @@ describe("reading a text file of a user", () => {
 
   test("refuses what is no text file of a sensible size, without waiting", async () => {
     await using folder = await makeFolder()
-    execFileSync("mkfifo", [folder.at("fifo")])
+    execFileSync("sh", ["-c", 'mkfifo "$0"', folder.at("fifo")])
     await writeFile(folder.at("huge"), "")
     await truncate(folder.at("huge"), 16 * 1024 * 1024 + 1)
     await writeFile(folder.at("utf16"), Buffer.from("\ufefftext", "utf16le"))

@@ -30,16 +30,16 @@ export interface SmallDisk extends TestFolder {
 /** A real file system of `kib` KiB, where what is full is full for root too. Undefined where this user may not mount one. */
 export async function mountSmallDisk(kib: number): Promise<SmallDisk | undefined> {
   const folder = await makeFolder()
-  const mounted = spawnSync("mount", ["-t", "tmpfs", "-o", `size=${kib}k,mode=700`, "tmpfs", folder.path])
+  const mounted = spawnSync("sh", ["-c", `mount -t tmpfs -o size=${kib}k,mode=700 tmpfs "$0"`, folder.path])
   if (mounted.status !== 0) {
     await folder[Symbol.asyncDispose]()
     return undefined
   }
   return {
     ...folder,
-    makeReadOnly: () => void spawnSync("mount", ["-o", "remount,ro", folder.path]),
+    makeReadOnly: () => void spawnSync("sh", ["-c", 'mount -o remount,ro "$0"', folder.path]),
     async [Symbol.asyncDispose]() {
-      spawnSync("umount", [folder.path])
+      spawnSync("sh", ["-c", 'umount "$0"', folder.path])
       await folder[Symbol.asyncDispose]()
     },
   }
