@@ -174,9 +174,12 @@ test("a pid that another process uses now does not keep a lock alive", async () 
 test.skipIf(process.platform !== "linux")("a holder that was killed and whose parent has not looked yet is dead", async () => {
   await using folder = await makeFolder()
   const file = folder.at("file")
-  const parent = spawn("sh", ["-c", "sleep 0 & echo $!; exec sleep 10"], { stdio: ["ignore", "pipe", "inherit"] })
+  const parent = spawn("sh", ["-c", "sleep 10 & echo $!; exec sleep 10"], { stdio: ["ignore", "pipe", "inherit"] })
   const pid = Number(String((await once(parent.stdout, "data"))[0]))
   const readFields = async (): Promise<string[]> => (await readFile(`/proc/${pid}/stat`, "utf8")).split(" ")
+  // A shell would look after its child; a sleep does not.
+  while ((await readFile(`/proc/${parent.pid}/comm`, "utf8")) !== "sleep\n") await clock.sleep(5)
+  process.kill(pid, "SIGKILL")
   while ((await readFields())[2] !== "Z") await clock.sleep(5)
   await leaveLock(`${file}.lock`, { pid, started: (await readFields())[21] ?? "" })
 
