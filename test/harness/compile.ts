@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, rm } from "node:fs/promises"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { build } from "tsdown"
-import settings from "../../tsdown.config.ts"
+import { common } from "../../tsdown.config.ts"
 
 export interface CompiledModule extends AsyncDisposable {
   /** Absolute path of the JavaScript file: `node path`. */
@@ -25,7 +25,7 @@ export async function compile(source: URL): Promise<CompiledModule> {
   const remove = (): Promise<void> => rm(outDir, { recursive: true, force: true })
   try {
     await build({
-      ...settings,
+      ...common,
       config: false,
       cwd: root,
       entry: { child: fileURLToPath(source) },
