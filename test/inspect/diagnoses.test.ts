@@ -1,0 +1,88 @@
+/** The pages in docs/diagnoses are made from the codes' own table: `npm run docs` writes them, and here a stale one fails. */
+import { readdir, readFile } from "node:fs/promises"
+import { join } from "node:path"
+import { fileURLToPath } from "node:url"
+import { expect, test } from "vitest"
+import * as commandLine from "../../src/cli/diagnoses.ts"
+import { EXIT_CODES } from "../../src/cli/exit.ts"
+import * as remarks from "../../src/config/remarks.ts"
+import { type CodeFacts, allCodes } from "../../src/inspect/diagnoses.ts"
+
+const inRepository = (path: string): string => fileURLToPath(new URL(`../../${path}`, import.meta.url))
+const pages = inRepository("docs/diagnoses")
+const codes = allCodes(commandLine)
+const remarkCodes = new Set(Object.values(remarks).map(({ code }) => code))
+
+const WORDS = { failed: "failed", usage: "wrong usage", "sign-in": "sign-in needed", guard: "refused by a guard" } as const
+const MADE = "<!-- Made by `npm run docs` from the code's own table; a change here is overwritten. -->"
+
+/** What a command that ends with the code does; a remark ends none. */
+function effectOf({ code, kind }: CodeFacts): string {
+  return remarkCodes.has(code) ? "a note; it stops nothing" : `exit code ${EXIT_CODES[kind]} (${WORDS[kind]})`
+}
+
+function wrap(text: string, width: number): string {
+  const lines = [""]
+  for (const word of text.split(" ")) {
+    const longer = `${lines.at(-1) ?? ""} ${word}`.trimStart()
+    if (longer.length > width) lines.push(word)
+    else lines[lines.length - 1] = longer
+  }
+  return lines.join("\n")
+}
+
+function pageOf(facts: CodeFacts): string {
+  const seen = remarkCodes.has(facts.code)
+    ? "It is a note, told on stderr, and stops nothing."
+    : `A command that fails with it ends with ${effectOf(facts)}. The code stands in \`error.code\` of what \`--json\` prints, and in \`error.data.code\` where the bridge answers a client with it.`
+  return `${MADE}\n# ${facts.code}\n\n${wrap(facts.about, 130)}\n\n${wrap(seen, 130)}\n\n[All codes](README.md)\n`
+}
+
+function indexPage(): string {
+  const rows = codes.map((facts) => `| [\`${facts.code}\`](${facts.code}.md) | ${effectOf(facts)} |`)
+  const intro = wrap(
+    "Every failure that a person can act on has a code. A code is public: once released it is never renamed and never given another meaning. Scripts compare codes, and never the text of a message.",
+    130,
+  )
+  return `${MADE}\n# Diagnosis codes\n\n${intro}\n\n| code | what it is |\n|---|---|\n${rows.join("\n")}\n`
+}
+
+/** All sources, as one text. */
+async function readSources(): Promise<string> {
+  const entries = await readdir(inRepository("src"), { recursive: true })
+  const files = entries.filter((entry) => entry.endsWith(".ts")).map((entry) => readFile(join(inRepository("src"), entry), "utf8"))
+  return (await Promise.all(files)).join("\n")
+}
+
+test.each(codes)("the page of $code says what the code says", async (facts) => {
+  await expect(pageOf(facts)).toMatchFileSnapshot(join(pages, `${facts.code}.md`))
+})
+
+test("the index lists all codes", async () => {
+  await expect(indexPage()).toMatchFileSnapshot(join(pages, "README.md"))
+})
+
+test("there is no page of a code that is gone", async () => {
+  const right = new Set(["README.md", ...codes.map(({ code }) => `${code}.md`)])
+
+  expect((await readdir(pages)).filter((file) => !right.has(file))).toEqual([])
+})
+
+test("a code is written in kebab-case, and no two diagnoses share one", () => {
+  const names = codes.map(({ code }) => code)
+
+  expect(names.filter((name) => !/^[a-z]+(-[a-z]+)*$/.test(name))).toEqual([])
+  expect(new Set(names).size).toBe(names.length)
+})
+
+test("every diagnosis that is declared anywhere is in the list", async () => {
+  const declared = [...(await readSources()).matchAll(/defineDiagnosis\(\{\s*code: "([^"]+)"/g)].map(([, code]) => code)
+
+  expect(declared.toSorted()).toEqual(codes.map(({ code }) => code).toSorted())
+})
+
+test("no error is thrown with a code that no diagnosis declares", async () => {
+  const thrown = [...(await readSources()).matchAll(/new PosternError\(\{[^)]*?\bcode: *"([^"]+)"/g)].map(([, code]) => code)
+
+  expect(thrown).toEqual([])
+})
