@@ -38,14 +38,16 @@ export function quote(text: string, maxChars = 200): string {
 
 /** A redactor that has learned nothing yet. It keeps each secret also in its base64 and percent forms. */
 export function createRedactor(): Redactor {
-  const forms = new Set<string>()
+  /** Longest first: a secret that begins with another one is taken out whole. */
+  let forms: readonly string[] = []
   return {
     learn(secret) {
-      if (secret.length < SHORTEST_SECRET) return
-      for (const form of [secret, Buffer.from(secret).toString("base64").replace(/=+$/, ""), encodeURIComponent(secret)]) forms.add(form)
+      if (secret.length < SHORTEST_SECRET || forms.includes(secret)) return
+      const learned = new Set([...forms, secret, encodeURIComponent(secret), ...base64Forms(secret)])
+      forms = [...learned].toSorted((one, other) => other.length - one.length)
       // The token of `Bearer token` is the secret too, also where a server echoes it alone.
       const bare = /^\S+\s+(\S.*)$/.exec(secret)?.[1]
-      if (bare !== undefined && !forms.has(bare)) this.learn(bare)
+      if (bare !== undefined) this.learn(bare)
     },
     clean(text) {
       let cleaned = text
@@ -53,4 +55,15 @@ export function createRedactor(): Redactor {
       return escapeControls(cleaned)
     },
   }
+}
+
+/** How a secret looks inside of a longer text that was encoded: it begins at one of three offsets within a group of three bytes. */
+function base64Forms(secret: string): readonly string[] {
+  return [0, 1, 2].flatMap((offset) => {
+    const bytes = Buffer.concat([Buffer.alloc(offset), Buffer.from(secret)])
+    // What shares a character with its neighbours is left out.
+    const from = Math.ceil((offset * 8) / 6)
+    const inner = bytes.toString("base64").slice(from, Math.floor((bytes.length * 8) / 6))
+    return inner.length < SHORTEST_SECRET ? [] : [inner, inner.replaceAll("+", "-").replaceAll("/", "_")]
+  })
 }

@@ -1,0 +1,58 @@
+import { assert, constantFrom, property, string } from "fast-check"
+import { expect, test } from "vitest"
+import { createRedactor, escapeControls, quote } from "../../src/core/redact.ts"
+
+const SECRET = "s3cret/token+with=signs"
+
+test.each([
+  ["as it is", SECRET],
+  ["after its scheme", `Bearer ${SECRET}`],
+  ["in base64", Buffer.from(SECRET).toString("base64")],
+  ["in base64 with its scheme", Buffer.from(`Bearer ${SECRET}`).toString("base64")],
+  ["in base64 within a longer text", Buffer.from(`x: Bearer ${SECRET}, and more`).toString("base64")],
+  ["in base64url", Buffer.from(`xy: Bearer ${SECRET}`).toString("base64url")],
+  ["percent-encoded", encodeURIComponent(SECRET)],
+])("a learned secret is taken out %s", (_, form) => {
+  const redactor = createRedactor()
+  redactor.learn(`Bearer ${SECRET}`)
+
+  const cleaned = redactor.clean(`before ${form} after`)
+
+  expect(cleaned).toContain("[redacted]")
+  expect(cleaned).not.toContain(form)
+})
+
+test("a secret that begins or ends with another one is taken out whole", () => {
+  const redactor = createRedactor()
+  redactor.learn("abcdef")
+  redactor.learn("abcdefghij")
+
+  expect(redactor.clean("x abcdefghij y abcdef z")).toBe("x [redacted] y [redacted] z")
+})
+
+test("short values stay: they would black out ordinary words", () => {
+  const redactor = createRedactor()
+  redactor.learn("dev")
+
+  expect(redactor.clean("developers")).toBe("developers")
+})
+
+test.each([
+  ["C0", "\u001b[31m", "\\u001b[31m"],
+  ["C1", "\u009b31m", "\\u009b31m"],
+  ["bidi", "\u202e", "\\u202e"],
+  ["a carriage return", "safe\rfake", "safe\\u000dfake"],
+  ["an OSC 8 link", "\u001b]8;;http://evil\u0007", "\\u001b]8;;http://evil\\u0007"],
+])("%s controls are shown, and do not act", (_, raw, shown) => {
+  expect(escapeControls(raw)).toBe(shown)
+})
+
+test("a quote is one short line, whatever it was", () => {
+  assert(
+    property(string({ unit: "binary" }), constantFrom(10, 200), (text, maxChars) => {
+      const quoted = quote(text, maxChars)
+      expect(quoted.length).toBeLessThanOrEqual(maxChars + 1)
+      expect(quoted).not.toMatch(/[\n\r\u001b\u009b\u202e]/)
+    }),
+  )
+})
