@@ -1,0 +1,128 @@
+import { mkdtemp, rm } from "node:fs/promises"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { expect, onTestFinished, test } from "vitest"
+import { headerAuthenticator } from "../../src/auth/header.ts"
+import type { AuthTools } from "../../src/auth/tools.ts"
+import type { HttpServer } from "../../src/config/server.ts"
+import { systemClock } from "../../src/core/clock.ts"
+import type { Answer } from "../../src/core/http.ts"
+import { createRedactor } from "../../src/core/redact.ts"
+import { openVault } from "../../src/vault/open.ts"
+
+const ORIGIN = "https://api.example.com"
+const signal = new AbortController().signal
+const request = { method: "POST" as const, url: new URL(`${ORIGIN}/mcp`), headers: { "x-kept": "1" } }
+const refusal = (status: number): Answer => ({
+  status,
+  headers: {},
+  read: async () => Buffer.alloc(0),
+  async *stream() {},
+  discard: () => undefined,
+})
+
+async function makeTools(env: Record<string, string> = {}): Promise<AuthTools> {
+  const folder = await mkdtemp(join(tmpdir(), "postern-header-"))
+  onTestFinished(() => rm(folder, { recursive: true, force: true }))
+  const vault = openVault({ vault: join(folder, "vault.json"), vaultKey: join(folder, "vault.key") }, systemClock)
+  return { vault, env, redactor: createRedactor(), clock: systemClock }
+}
+
+const serverWith = (headers: Record<string, string>, more: Partial<HttpServer> = {}): HttpServer => ({
+  name: "weather",
+  scope: "user",
+  file: "/config.json",
+  trusted: true,
+  enabled: true,
+  transport: "http",
+  url: `${ORIGIN}/mcp`,
+  headers,
+  ...more,
+})
+
+test("the proof is added to the request, and the request that came in is unchanged", async () => {
+  const tools = await makeTools({ ORG: "org-888" })
+  await tools.vault.write("weather", ORIGIN, "Bearer first-key")
+  const authenticator = headerAuthenticator(serverWith({ Authorization: "${vault:weather}", "X-Org-Id": "${ORG}" }), ORIGIN, tools)
+
+  const authorized = await authenticator.authorize(request, signal)
+
+  expect(authorized.headers).toEqual({ "x-kept": "1", authorization: "Bearer first-key", "x-org-id": "org-888" })
+  expect(request.headers).toEqual({ "x-kept": "1" })
+  expect(tools.redactor.clean("it was first-key")).toBe("it was [redacted]")
+})
+
+test("1.3: a rotated key is used from the next request on, and a refusal of the old one is tried again", async () => {
+  const tools = await makeTools()
+  await tools.vault.write("weather", ORIGIN, "Bearer first-key")
+  const authenticator = headerAuthenticator(serverWith({ Authorization: "${vault:weather}" }), ORIGIN, tools)
+  const sent = await authenticator.authorize(request, signal)
+
+  const refusedBefore = await authenticator.recover(sent, refusal(401), signal)
+  await tools.vault.write("weather", ORIGIN, "Bearer second-key")
+  const refusedAfter = await authenticator.recover(sent, refusal(401), signal)
+
+  expect([refusedBefore.advice, refusedAfter.advice]).toEqual(["denied", "retry"])
+  expect(refusedBefore.diagnosis).toMatchObject({ code: "header-refused", next: "postern rotate weather" })
+  expect((await authenticator.authorize(request, signal)).headers["authorization"]).toBe("Bearer second-key")
+})
+
+test("a secret is never given to another origin than its own", async () => {
+  const tools = await makeTools()
+  await tools.vault.write("weather", ORIGIN, "Bearer first-key")
+  const authenticator = headerAuthenticator(serverWith({ Authorization: "${vault:weather}" }), "https://api.example.com:8443", tools)
+
+  await expect(authenticator.authorize(request, signal)).rejects.toMatchObject({
+    diagnosis: { code: "vault-origin-mismatch", kind: "guard" },
+  })
+})
+
+test("a refusal names the header that is the key, and where its value came from", async () => {
+  const tools = await makeTools({ APP_API_TOKEN: "token-of-the-environment" })
+  const authenticator = headerAuthenticator(serverWith({ "X-Org-Id": "org-888", Authorization: "Bearer ${APP_API_TOKEN}" }), ORIGIN, tools)
+
+  const { diagnosis, advice } = await authenticator.recover(await authenticator.authorize(request, signal), refusal(403), signal)
+
+  expect(advice).toBe("denied")
+  expect(diagnosis.cause).toContain("header Authorization")
+  expect(diagnosis.evidence).toEqual(["answer: HTTP 403", "the value came from the variable APP_API_TOKEN"])
+  expect(diagnosis.next).toContain("set APP_API_TOKEN")
+})
+
+test("identity tells the key by its fingerprint, its source and its age, and reads no secret", async () => {
+  const tools = await makeTools()
+  const entry = await tools.vault.write("weather", ORIGIN, "Bearer first-key")
+  const authenticator = headerAuthenticator(serverWith({ Authorization: "${vault:weather}" }), "another origin: nothing is sent", tools)
+
+  expect(await authenticator.identity()).toEqual({
+    subject: `key ${entry.fingerprint}`,
+    source: "vault:weather",
+    sinceMs: entry.changedAtMs,
+  })
+})
+
+test("signing in asks for the key and binds it; signing out forgets it", async () => {
+  const tools = await makeTools()
+  const authenticator = headerAuthenticator(serverWith({ Authorization: "${vault:weather}" }), ORIGIN, tools)
+
+  await authenticator.signIn({ askSecret: async () => "Bearer typed-key" }, signal)
+  const read = await tools.vault.read("weather", ORIGIN)
+  await authenticator.signOut()
+
+  expect(read).toBe("Bearer typed-key")
+  expect(await tools.vault.read("weather", ORIGIN)).toBeUndefined()
+})
+
+test("twenty calls on a cold headers command run it once, and one that fails is not remembered", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "postern-mint-"))
+  onTestFinished(() => rm(folder, { recursive: true, force: true }))
+  const tools = await makeTools({ PATH: process.env["PATH"] ?? "" })
+  const count = join(folder, "count")
+  const line = `echo x >> ${count}; sleep 0.2; [ -e ${folder}/ready ] || { touch ${folder}/ready; exit 1; }; printf '{"Authorization":"Bearer %s"}' "$(wc -l < ${count})"`
+  const authenticator = headerAuthenticator(serverWith({}, { headersHelper: line }), ORIGIN, tools)
+
+  await expect(authenticator.authorize(request, signal)).rejects.toMatchObject({ diagnosis: { code: "headers-command-failed" } })
+  const authorized = await Promise.all(Array.from({ length: 20 }, () => authenticator.authorize(request, signal)))
+
+  expect(new Set(authorized.map(({ headers }) => headers["authorization"]))).toEqual(new Set(["Bearer 2"]))
+})

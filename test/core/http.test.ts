@@ -1,0 +1,138 @@
+import http from "node:http"
+import https from "node:https"
+import net, { type AddressInfo } from "node:net"
+import { execFileSync } from "node:child_process"
+import { mkdtempSync, readFileSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { expect, onTestFinished, test } from "vitest"
+import { createHttp, type OutgoingRequest } from "../../src/core/http.ts"
+
+const never = new AbortController().signal
+
+function listen(server: net.Server): Promise<number> {
+  onTestFinished(() => void server.close())
+  if (server instanceof http.Server || server instanceof https.Server) onTestFinished(() => server.closeAllConnections())
+  return new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve((server.address() as AddressInfo).port)))
+}
+
+const request = (url: string, more: Partial<OutgoingRequest> = {}): OutgoingRequest => ({
+  method: "POST",
+  url: new URL(url),
+  headers: {},
+  ...more,
+})
+
+const makeHttp = (limits = {}) => {
+  const layer = createHttp({ silenceMs: 5_000, connectMs: 5_000, ...limits })
+  onTestFinished(() => layer.close())
+  return layer
+}
+
+test("a request arrives with its method, path, query, host, headers and exact bytes", async () => {
+  const seen: { url: string | undefined; headers: http.IncomingHttpHeaders; body: Buffer }[] = []
+  const port = await listen(
+    http.createServer((incoming, response) => {
+      const chunks: Buffer[] = []
+      incoming
+        .on("data", (chunk: Buffer) => chunks.push(chunk))
+        .on("end", () => {
+          seen.push({ url: incoming.url, headers: incoming.headers, body: Buffer.concat(chunks) })
+          response.end("ok")
+        })
+    }),
+  )
+  const small = Buffer.from(Array.from({ length: 256 }, (_, byte) => byte))
+  const large = Buffer.alloc(100_000, "é")
+  const layer = makeHttp()
+
+  for (const body of [small, large])
+    await (await layer.send(request(`http://127.0.0.1:${port}/a%2Fb?x=1%20+&y`, { headers: { "x-a": "1" }, body }), never)).read(10)
+  await (await layer.send(request(`http://127.0.0.1:${port}/`, { method: "DELETE" }), never)).read(10)
+
+  expect(seen.map(({ body }) => body)).toEqual([small, large, Buffer.alloc(0)])
+  expect(seen[0]).toMatchObject({ url: "/a%2Fb?x=1%20+&y", headers: { host: `127.0.0.1:${port}`, "x-a": "1", "content-length": "256" } })
+  expect(seen[2]?.headers).not.toHaveProperty("transfer-encoding")
+})
+
+test("a name that does not resolve and a port where nobody listens are told before anything was sent", async () => {
+  const closed = net.createServer()
+  const port = await listen(closed)
+  await new Promise((resolve) => closed.close(resolve))
+
+  for (const url of [`http://127.0.0.1:${port}/`, "http://does-not-exist.invalid/"]) {
+    await expect(makeHttp().send(request(url), never)).rejects.toMatchObject({ diagnosis: { code: "server-unreachable" } })
+  }
+})
+
+test("silence ends a request before and within its answer; a stream without a limit goes on", async () => {
+  const port = await listen(
+    http.createServer((incoming, response) => {
+      if (incoming.url === "/before") return
+      response.write("begun")
+    }),
+  )
+  const layer = makeHttp({ silenceMs: 200 })
+
+  await expect(layer.send(request(`http://127.0.0.1:${port}/before`), never)).rejects.toMatchObject({
+    diagnosis: { code: "server-silent" },
+  })
+  const begun = await layer.send(request(`http://127.0.0.1:${port}/within`), never)
+  await expect(begun.read(100)).rejects.toMatchObject({ diagnosis: { code: "server-silent" } })
+  const stream = (await layer.send(request(`http://127.0.0.1:${port}/stream`, { method: "GET", silenceMs: 0 }), never)).stream()
+  expect((await stream.next()).value?.toString()).toBe("begun")
+  await expect(Promise.race([stream.next(), new Promise((resolve) => setTimeout(() => resolve("still open"), 600))])).resolves.toBe(
+    "still open",
+  )
+})
+
+test("an abort ends the request with the reason of its signal, and only its own", async () => {
+  const port = await listen(
+    http.createServer((incoming, response) => void (incoming.url === "/ok" && setTimeout(() => response.end("ok"), 300))),
+  )
+  const layer = makeHttp()
+  const reason = new Error("not wanted any more")
+  const abort = new AbortController()
+
+  const aborted = layer.send(request(`http://127.0.0.1:${port}/hang`), abort.signal)
+  const other = layer.send(request(`http://127.0.0.1:${port}/ok`), never)
+  setTimeout(() => abort.abort(reason), 100)
+
+  await expect(aborted).rejects.toBe(reason)
+  expect((await (await other).read(10)).toString()).toBe("ok")
+  await expect(layer.send(request(`http://127.0.0.1:${port}/ok`), abort.signal)).rejects.toBe(reason)
+})
+
+test("a certificate that nobody vouches for is refused, and nothing is sent", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "postern-tls-"))
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
+  execFileSync(
+    "openssl",
+    [
+      "req",
+      "-x509",
+      "-newkey",
+      "rsa:2048",
+      "-nodes",
+      "-keyout",
+      "key.pem",
+      "-out",
+      "cert.pem",
+      "-days",
+      "1",
+      "-subj",
+      "/CN=localhost",
+      "-addext",
+      "subjectAltName=IP:127.0.0.1",
+    ],
+    { cwd: folder, stdio: "ignore" },
+  )
+  const seen: string[] = []
+  const tls = { key: readFileSync(join(folder, "key.pem")), cert: readFileSync(join(folder, "cert.pem")) }
+  const port = await listen(https.createServer(tls, (incoming) => void seen.push(incoming.url ?? "")))
+
+  const answer = makeHttp().send(request(`https://127.0.0.1:${port}/`), never)
+
+  await expect(answer).rejects.toMatchObject({ diagnosis: { code: "tls-refused" } })
+  expect(seen).toEqual([])
+})
