@@ -5,11 +5,20 @@ import { PosternError } from "./diagnosis.ts"
 import type { Answer } from "./http.ts"
 import { type Fate, answerTooLarge, answerUnreadable, nameFailure } from "./http-failures.ts"
 
-/** Makes an answer of what node:http received. */
-export async function toAnswer(incoming: IncomingMessage, origin: string, fate: Fate): Promise<Answer> {
+/**
+ * Makes an answer of what node:http received.
+ *
+ * @returns the answer; a promise of it only where the body is encoded, since the decoders are loaded when they are needed
+ */
+export function toAnswer(incoming: IncomingMessage, origin: string, fate: Fate): Answer | Promise<Answer> {
   // A failure is told to whoever reads; while nobody reads yet, or any more, it must not end the process.
   incoming.on("error", () => undefined)
-  const body = await decoded(incoming, origin)
+  const encoding = incoming.headers["content-encoding"]?.trim().toLowerCase()
+  if (!encoding || encoding === "identity") return answerWith(incoming, incoming, origin, fate)
+  return decode(incoming, encoding, origin).then((body) => answerWith(incoming, body, origin, fate))
+}
+
+function answerWith(incoming: IncomingMessage, body: Readable, origin: string, fate: Fate): Answer {
   return {
     status: incoming.statusCode ?? 0,
     headers: incoming.headers,
@@ -25,9 +34,7 @@ export async function toAnswer(incoming: IncomingMessage, origin: string, fate: 
   }
 }
 
-async function decoded(incoming: IncomingMessage, origin: string): Promise<Readable> {
-  const encoding = incoming.headers["content-encoding"]?.trim().toLowerCase()
-  if (!encoding || encoding === "identity") return incoming
+async function decode(incoming: IncomingMessage, encoding: string, origin: string): Promise<Readable> {
   const zlib = await import("node:zlib")
   const decoders: Record<string, () => Transform> = {
     gzip: zlib.createGunzip,

@@ -70,8 +70,19 @@ export const answerUnreadable = defineDiagnosis({
   }),
 })
 
+/** Our own code beside those of the system: no connection within the limit. */
+export const CONNECT_TIMEOUT = "ECONNECTTIMEOUT"
+
 /** Errors that node:http gives before a connection stands: nothing can have reached the server. */
-const BEFORE_CONNECTION = new Set(["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "EHOSTUNREACH", "ENETUNREACH", "EADDRNOTAVAIL"])
+const BEFORE_CONNECTION = new Set([
+  "ECONNREFUSED",
+  "ENOTFOUND",
+  "EAI_AGAIN",
+  "EHOSTUNREACH",
+  "ENETUNREACH",
+  "EADDRNOTAVAIL",
+  CONNECT_TIMEOUT,
+])
 
 /** Codes of `tls` and OpenSSL for a certificate that is not accepted. */
 const CERTIFICATE = /^(CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_|ERR_TLS_CERT|HOSTNAME_MISMATCH)/

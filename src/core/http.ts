@@ -8,7 +8,7 @@
 import http from "node:http"
 import https from "node:https"
 import { toAnswer } from "./http-body.ts"
-import { nameFailure } from "./http-failures.ts"
+import { CONNECT_TIMEOUT, nameFailure } from "./http-failures.ts"
 import { watchRequests } from "./http-watch.ts"
 
 /** What goes out. A plain read-only value: each step takes one and returns a new one. */
@@ -62,14 +62,14 @@ export interface HttpLimits {
 /** Makes the HTTP layer for one server. Connections are kept open between requests. */
 export function createHttp(limits: HttpLimits): Http {
   const options = { keepAlive: true, maxSockets: 256, scheduling: "lifo" as const }
-  const agents = { "http:": new http.Agent(options), "https:": new https.Agent(options) }
-  const targets = new WeakMap<URL, Target>()
+  const agents = { http: new http.Agent(options), https: new https.Agent(options) }
+  for (const agent of Object.values(agents)) limitConnect(agent, limits.connectMs)
+  let last: { readonly url: URL; readonly target: Target } | undefined
   const watch = watchRequests(limits)
 
   const targetOf = (url: URL): Target => {
-    const target = targets.get(url) ?? readTarget(url)
-    targets.set(url, target)
-    return target
+    if (last?.url !== url) last = { url, target: readTarget(url) }
+    return last.target
   }
 
   return {
@@ -80,13 +80,27 @@ export function createHttp(limits: HttpLimits): Http {
         const outgoing = open(request, target, agents)
         const fate = watch.add(outgoing, { origin: target.origin, silenceMs: request.silenceMs ?? limits.silenceMs, signal })
         outgoing.on("error", (error) => reject(nameFailure(error, target.origin, fate)))
-        outgoing.on("response", (incoming) => void toAnswer(incoming, target.origin, fate).then(resolve, reject))
+        outgoing.on("response", (incoming) => resolve(toAnswer(incoming, target.origin, fate)))
         write(outgoing, request.body)
       }),
     close() {
-      agents["http:"].destroy()
-      agents["https:"].destroy()
+      watch.close()
+      agents.http.destroy()
+      agents.https.destroy()
     },
+  }
+}
+
+/** Ends connections that do not come to stand in time. Asked of the agent, so that it costs nothing where one is used again. */
+function limitConnect(agent: http.Agent, connectMs: number): void {
+  const connect = agent.createConnection.bind(agent)
+  agent.createConnection = (options, callback) => {
+    const socket = connect(options, callback)
+    const tooLate = (): void =>
+      void socket?.destroy(Object.assign(new Error(`no connection within ${connectMs / 1000} s`), { code: CONNECT_TIMEOUT }))
+    const timer = setTimeout(tooLate, connectMs)
+    for (const event of ["connect", "close"]) socket?.once(event, () => clearTimeout(timer))
+    return socket
   }
 }
 
@@ -109,14 +123,14 @@ function readTarget({ protocol, origin, host, hostname, port, pathname, search }
 function open(
   { method, headers, body }: OutgoingRequest,
   target: Target,
-  agents: Record<"http:" | "https:", http.Agent>,
+  agents: Record<"http" | "https", http.Agent>,
 ): http.ClientRequest {
   // As a list, headers go to the wire as they are, without one look-up each; the host is then ours to add.
   const list = ["host", target.host]
   for (const name in headers) list.push(name, headers[name] ?? "")
   if (body) list.push("content-length", String(body.length))
   const { hostname, port, path, secure } = target
-  const options = { hostname, port, path, method, headers: list, agent: agents[secure ? "https:" : "http:"] }
+  const options = { hostname, port, path, method, headers: list, agent: agents[secure ? "https" : "http"] }
   return (secure ? https : http).request(options)
 }
 

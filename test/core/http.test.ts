@@ -1,7 +1,8 @@
 import http from "node:http"
 import https from "node:https"
 import net, { type AddressInfo } from "node:net"
-import { execFileSync } from "node:child_process"
+import { execFileSync, spawn } from "node:child_process"
+import { once } from "node:events"
 import { mkdtempSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -101,6 +102,25 @@ test("an abort ends the request with the reason of its signal, and only its own"
   await expect(aborted).rejects.toBe(reason)
   expect((await (await other).read(10)).toString()).toBe("ok")
   await expect(layer.send(request(`http://127.0.0.1:${port}/ok`), abort.signal)).rejects.toBe(reason)
+})
+
+test("an address that takes no connection is given up at the limit", async () => {
+  // A process that sleeps accepts nothing; once its queue is full, the system answers no more connections.
+  const child = spawn(process.execPath, [
+    "-e",
+    'const s = require("net").createServer().listen({ port: 0, host: "127.0.0.1", backlog: 1 }, () => console.log(s.address().port))',
+  ])
+  onTestFinished(() => void child.kill("SIGKILL"))
+  const port = Number(String((await once(child.stdout, "data"))[0]))
+  child.kill("SIGSTOP")
+  const fillers = Array.from({ length: 8 }, () => net.connect(port, "127.0.0.1").on("error", () => undefined))
+  onTestFinished(() => fillers.forEach((filler) => filler.destroy()))
+  await new Promise((resolve) => setTimeout(resolve, 300))
+  expect(fillers.some((filler) => filler.connecting)).toBe(true) // the trap is set
+
+  await expect(makeHttp({ connectMs: 300 }).send(request(`http://127.0.0.1:${port}/`), never)).rejects.toMatchObject({
+    diagnosis: { code: "server-unreachable", evidence: ["no connection within 0.3 s", "nothing was sent"] },
+  })
 })
 
 test("a certificate that nobody vouches for is refused, and nothing is sent", async () => {
