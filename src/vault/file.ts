@@ -38,6 +38,18 @@ export function fileVault({ path, keys, clock, log = silentLog }: FileVaultOptio
     await ensurePrivateFolder(dirname(path))
     return changeUnderLease(file, decide, { clock, waitMs: 10_000, holdMs: 60_000 })
   }
+  /** @param chooseName - gets the vault as it is under the lease */
+  const store = (chooseName: (vault: OpenedVault) => string, origin: string, secret: string): Promise<VaultEntry> => {
+    if (!isPlainText(origin)) throw new TypeError("origin must be a text of at least one character, without control characters")
+    return change(async (present) => {
+      const vault = present.vault ?? (await beginVault(keys[0]))
+      const name = chooseName(vault)
+      checkName(name)
+      const now = clock.now()
+      const createdAtMs = findRecord(vault, name)?.createdAtMs ?? now
+      return put(vault, seal(vault, { name, origin, createdAtMs, changedAtMs: now }, secret))
+    })
+  }
   const noEntry = (name: string): PosternError => new PosternError(vaultNoEntry({ name, path }))
 
   return {
@@ -52,13 +64,12 @@ export function fileVault({ path, keys, clock, log = silentLog }: FileVaultOptio
 
     async write(name, origin, secret) {
       checkName(name)
-      if (!isPlainText(origin)) throw new TypeError("origin must be a text of at least one character, without control characters")
-      return change(async (present) => {
-        const vault = present.vault ?? (await beginVault(keys[0]))
-        const now = clock.now()
-        const createdAtMs = findRecord(vault, name)?.createdAtMs ?? now
-        return put(vault, seal(vault, { name, origin, createdAtMs, changedAtMs: now }, secret))
-      })
+      return store(() => name, origin, secret)
+    },
+
+    async create(wanted, origin, secret) {
+      checkName(wanted)
+      return store((vault) => freeName(vault, wanted), origin, secret)
     },
 
     async replace(name, origin, decide) {
@@ -150,6 +161,12 @@ function put(vault: OpenedVault, record: SealedRecord): Decision<Present, VaultE
 
 function findRecord({ file }: OpenedVault, name: string): SealedRecord | undefined {
   return file.records.find((record) => record.name === name)
+}
+
+function freeName(vault: OpenedVault, wanted: string): string {
+  let name = wanted
+  for (let count = 2; findRecord(vault, name) !== undefined; count++) name = `${wanted}-${count}`
+  return name
 }
 
 function others({ file }: OpenedVault, name: string): readonly SealedRecord[] {

@@ -50,6 +50,13 @@ export interface Vault {
    */
   write(name: string, origin: string, secret: string): Promise<VaultEntry>
   /**
+   * Writes one secret under a name that no other secret has: `wanted`, or `wanted-2` and so on. Two processes at once get two names.
+   *
+   * @returns what is known of it, its name first of all
+   * @throws {PosternError} `vault-*`; the former vault is then unchanged
+   */
+  create(wanted: string, origin: string, secret: string): Promise<VaultEntry>
+  /**
    * Replaces one secret under its lease: what is read, decided and written is not torn by another process.
    *
    * @param decide - gets the present secret, and returns the new one
