@@ -1,15 +1,22 @@
 /** Takes a server in: its literal secrets go to the vault, its entry, with references in their place, to a configuration file. */
-import { isSensitiveName } from "../config/describe.ts"
-import { configInvalid, credentialEmpty, headerInvalid } from "../config/diagnoses.ts"
+import { configInvalid, credentialEmpty, headerInvalid, templateInvalid } from "../config/diagnoses.ts"
 import { type NewServer, type Target, checkServerName, setServer } from "../config/edit.ts"
 import { expandAddress, stdioOrigin } from "../config/expand.ts"
-import { headerNameProblem, headerValueProblem, isCredentialHeader, isEmptyCredential } from "../config/header-rules.ts"
+import { headerNameProblem, headerValueProblem, isEmptyCredential, repeatedHeaderNames } from "../config/header-rules.ts"
 import { parseEntry } from "../config/schema.ts"
 import type { HttpServer, Server } from "../config/server.ts"
-import { references } from "../config/template.ts"
-import { PosternError } from "../core/diagnosis.ts"
+import { parseTemplate } from "../config/template.ts"
+import { quote } from "../core/redact.ts"
 import type { VaultEntry } from "../vault/vault.ts"
+import { asGiven } from "./as-given.ts"
+import { findLiterals } from "./literals.ts"
 import type { AuthTools } from "./tools.ts"
+
+/** A server to be taken in. */
+export interface Newcomer extends NewServer {
+  /** Headers or variables that hold a secret whatever they are named: what was typed at a hidden prompt. */
+  readonly secretKeys?: readonly string[]
+}
 
 /** A server as it was taken in. */
 export interface Enrolled {
@@ -18,71 +25,78 @@ export interface Enrolled {
   readonly secrets: readonly { readonly key: string; readonly entry: VaultEntry }[]
 }
 
-/** A literal secret of an entry. */
-interface Literal {
-  readonly section: "headers" | "env"
-  readonly key: string
-  readonly value: string
-}
-
 /**
  * Adds a server in one step.
  *
- * A header or variable whose name says that it holds a credential, and whose value is no reference, is stored in the vault, bound
- * to the server's origin; the file holds the reference only. If the file cannot be written, the vault is as before.
+ * A header, variable or parameter of the address whose name says that it holds a credential, and whose value is no reference, is
+ * stored in the vault, bound to the server's origin; the file holds the reference only. If the file cannot be written, the vault
+ * is as before.
  *
  * @param newcomer - the entry as it was given; its secrets may stand in it in clear
  * @returns the server as the file now has it
- * @throws {PosternError} `credential-empty`, `header-invalid`, `server-exists`, and what the vault and the file throw
+ * @throws {PosternError} `config-invalid`, `credential-empty`, `header-invalid`, `template-invalid` for what was given, as wrong usage;
+ *   `server-exists`, and what the vault and the file throw
  */
-export async function enrollServer(newcomer: NewServer, target: Target, tools: AuthTools, signal: AbortSignal): Promise<Enrolled> {
+export async function enrollServer(newcomer: Newcomer, target: Target, tools: AuthTools, signal: AbortSignal): Promise<Enrolled> {
   checkServerName(newcomer.name)
   const server = parse(newcomer, target)
-  if (server.transport !== "stdio") checkHeaders(server)
-
-  const literals = findLiterals(server)
+  const literals = findLiterals(server, newcomer.secretKeys)
   for (const { value } of literals) tools.redactor.learn(value)
+  if (server.transport !== "stdio") checkHeaders(server)
+  checkTemplates(server, newcomer.secretKeys)
+
   const origin = literals.length === 0 ? "" : await originOf(server, tools)
-  const secrets: { key: string; entry: VaultEntry; section: Literal["section"] }[] = []
+  const secrets: { key: string; entry: VaultEntry }[] = []
+  let { entry } = newcomer
   try {
-    for (const { section, key, value } of literals) {
-      const name = await freeName(`${newcomer.name}.${key}`, tools)
-      secrets.push({ key, section, entry: await tools.vault.write(name, origin, value) })
+    for (const { key, value, replaceIn } of literals) {
+      const kept = await tools.vault.create(secretName(newcomer.name, key), origin, value)
+      secrets.push({ key, entry: kept })
+      entry = replaceIn(entry, `\${vault:${kept.name}}`)
     }
-    const entry = withReferences(newcomer.entry, secrets)
     await setServer(target, { ...newcomer, entry }, tools.clock, signal)
-    return { server: parse({ ...newcomer, entry }, target), secrets: secrets.map(({ key, entry: kept }) => ({ key, entry: kept })) }
+    return { server: parse({ ...newcomer, entry }, target), secrets }
   } catch (error) {
-    for (const { entry } of secrets) await tools.vault.remove(entry.name)
+    for (const { entry: kept } of secrets) await tools.vault.remove(kept.name)
     throw error
   }
 }
 
 function parse({ name, entry }: NewServer, { scope, file }: Target): Server {
-  const parsed = parseEntry(entry, ["mcpServers", name], { name, scope, file, trusted: true })
-  if ("faults" in parsed) throw new PosternError(configInvalid({ file, faults: parsed.faults }))
-  return parsed.server
+  const parsed = parseEntry(entry, [name], { name, scope, file, trusted: true })
+  if ("server" in parsed) return parsed.server
+  const evidence = parsed.faults.map(({ key, found, right }) => `${quote(key)}: found ${quote(found)}, right would be ${right}`)
+  throw asGiven(configInvalid({ file, faults: parsed.faults }), { evidence })
 }
 
 /** What can be seen now is told now, and not when the first call fails. */
 function checkHeaders({ name, file, headers }: HttpServer): void {
+  const repeated = repeatedHeaderNames(Object.keys(headers))[0]
   for (const [header, value] of Object.entries(headers)) {
     const where = { server: name, file, key: `headers.${header}`, header }
-    const problem = headerNameProblem(header) ?? headerValueProblem(value)
-    if (isEmptyCredential(header, value)) throw new PosternError(credentialEmpty({ ...where, source: "the command line" }))
-    if (problem !== undefined) throw new PosternError(headerInvalid({ ...where, problem }))
+    const evidence = [`header: ${quote(header)}`]
+    if (isEmptyCredential(header, value)) {
+      const { next = "", ...diagnosis } = credentialEmpty({ ...where, source: "the command line" })
+      throw asGiven(diagnosis, { evidence, next })
+    }
+    const problem = header === repeated ? "it is given twice" : (headerNameProblem(header) ?? headerValueProblem(value))
+    if (problem !== undefined) throw asGiven(headerInvalid({ ...where, problem }), { evidence })
   }
 }
 
-function findLiterals(server: Server): readonly Literal[] {
-  const section = server.transport === "stdio" ? "env" : "headers"
-  const values = server.transport === "stdio" ? server.env : server.headers
-  const isSecret = server.transport === "stdio" ? isSensitiveName : isCredentialHeader
-  return Object.entries(values).flatMap(([key, value]) => {
-    const { variables, secrets } = references(value)
-    const isLiteral = value !== "" && variables.length === 0 && secrets.length === 0
-    return isLiteral && isSecret(key) ? [{ section, key, value }] : []
-  })
+/** A `${` that begins no reference would be stored as a secret, or refused when the connection starts. */
+function checkTemplates(server: Server, secretKeys: readonly string[] = []): void {
+  const { name, file } = server
+  const texts: readonly (readonly [string, string])[] =
+    server.transport === "stdio"
+      ? [["command", server.command], ...server.args.map((arg, at) => [`args[${at}]`, arg] as const), ...Object.entries(server.env)]
+      : [["url", server.url], ...Object.entries(server.headers)]
+  for (const [key, text] of texts) {
+    const broken = secretKeys.includes(key) ? undefined : parseTemplate(text).find(({ kind }) => kind === "broken")
+    if (broken === undefined) continue
+    const evidence = [`stands in: ${quote(key)}`, "known: ${VARIABLE}, ${VARIABLE:-default}, ${vault:NAME}"]
+    throw asGiven(templateInvalid({ server: name, file, key, part: broken.written }), { evidence })
+  }
 }
 
 /** What a server's secrets are bound to. */
@@ -91,25 +105,8 @@ export async function originOf(server: Server, { env }: Pick<AuthTools, "env">):
   return (await expandAddress(server, { env, readSecret: async () => "a" })).origin // no secret may decide the origin
 }
 
-/** A name that no other entry refers to: the same server may be configured in another scope, for another address. */
-async function freeName(wanted: string, { vault }: AuthTools): Promise<string> {
-  const taken = new Set((await vault.list()).map(({ name }) => name))
-  const base = wanted
+const secretName = (server: string, key: string): string =>
+  `${server}.${key}`
     .toLowerCase()
     .replace(/[^a-z0-9._-]/g, "-")
     .slice(0, 100)
-  let name = base
-  for (let count = 2; taken.has(name); count++) name = `${base}-${count}`
-  return name
-}
-
-function withReferences(
-  entry: NewServer["entry"],
-  secrets: readonly { key: string; section: Literal["section"]; entry: VaultEntry }[],
-): NewServer["entry"] {
-  let changed = entry
-  for (const { key, section, entry: kept } of secrets) {
-    changed = { ...changed, [section]: { ...(changed[section] as object), [key]: `\${vault:${kept.name}}` } } // parsed before: an object
-  }
-  return changed
-}

@@ -1,10 +1,12 @@
 /** Replaces the key of one server in its one place; running bridges read it again with their next message. */
 import { headerValueProblem, isEmptyCredential } from "../config/header-rules.ts"
-import { credentialEmpty, headerInvalid } from "../config/diagnoses.ts"
+import { addressInvalid, credentialEmpty, headerInvalid } from "../config/diagnoses.ts"
 import type { Server } from "../config/server.ts"
 import { parseTemplate } from "../config/template.ts"
 import { PosternError, defineDiagnosis } from "../core/diagnosis.ts"
+import { quote } from "../core/redact.ts"
 import type { VaultEntry } from "../vault/vault.ts"
+import { asGiven } from "./as-given.ts"
 import { noSecretToAsk } from "./diagnoses.ts"
 import { originOf } from "./enroll.ts"
 import type { AuthTools } from "./tools.ts"
@@ -22,43 +24,53 @@ export const severalSecrets = defineDiagnosis({
 
 /** One place of an entry that a secret of the vault fills. */
 export interface SecretPlace {
-  /** The header or variable. */
+  /** The header, the variable, or the parameter of the address. */
   readonly key: string
   readonly secret: string
-  /** What stands before the reference in the file, for example `Bearer `. */
+  readonly kind: "header" | "variable" | "address"
+  /** What stands before the reference in a header, for example `Bearer `. */
   readonly prefix: string
 }
 
 /**
  * Finds which secret a rotation is about.
  *
- * @param key - the header or variable; may be left out where there is only one secret
+ * @param key - the header, variable or parameter; may be left out where there is only one secret
  * @throws {PosternError} `no-secret-to-ask`, `several-secrets`
  */
 export function findSecretPlace(server: Server, key?: string): SecretPlace {
-  const values = Object.entries(server.transport === "stdio" ? server.env : server.headers)
-  const places = values.flatMap(([name, template]) => {
-    const parts = parseTemplate(template)
-    return parts.flatMap((part, index) =>
-      part.kind === "secret"
-        ? [
-            {
-              key: name,
-              secret: part.name,
-              prefix: parts
-                .slice(0, index)
-                .map(({ written }) => written)
-                .join(""),
-            },
-          ]
-        : [],
-    )
-  })
+  const places = secretPlaces(server)
   const wanted = key === undefined ? places : places.filter((place) => place.key.toLowerCase() === key.toLowerCase())
   const [first, second] = wanted
-  if (first === undefined) throw new PosternError(noSecretToAsk({ server: server.name, source: server.file }))
+  if (first === undefined) {
+    const source = places.length === 0 ? server.file : `${places.map((place) => place.key).join(", ")}; there is no ${quote(key ?? "", 80)}`
+    throw new PosternError(noSecretToAsk({ server: server.name, source }))
+  }
   if (second !== undefined) throw new PosternError(severalSecrets({ server: server.name, keys: wanted.map((place) => place.key) }))
   return first
+}
+
+function secretPlaces(server: Server): readonly SecretPlace[] {
+  const among = (kind: "header" | "variable", values: Readonly<Record<string, string>>): SecretPlace[] =>
+    Object.entries(values).flatMap(([key, template]) =>
+      secretsIn(template).map(({ secret, before }) => ({ key, secret, kind, prefix: before })),
+    )
+  if (server.transport === "stdio") return among("variable", server.env)
+  const inAddress = secretsIn(server.url).map(({ secret, before }): SecretPlace => {
+    const parameter = /[?&]([^?&=#]+)=$/.exec(before)?.[1]
+    return { key: parameter ?? "url", secret, kind: "address", prefix: "" }
+  })
+  return [...among("header", server.headers), ...inAddress]
+}
+
+/** The secrets of one text, each with what is written before it. */
+function secretsIn(template: string): readonly { readonly secret: string; readonly before: string }[] {
+  let before = ""
+  return parseTemplate(template).flatMap((part) => {
+    const found = part.kind === "secret" ? [{ secret: part.name, before }] : []
+    before += part.written
+    return found
+  })
 }
 
 /**
@@ -66,19 +78,29 @@ export function findSecretPlace(server: Server, key?: string): SecretPlace {
  *
  * @param value - the whole header value; a bare token is accepted where the old value had a scheme, and keeps it
  * @returns what the vault now says of it
- * @throws {PosternError} `credential-empty`, `header-invalid`, `vault-no-entry`, `vault-*`
+ * @throws {PosternError} `credential-empty`, `header-invalid`, `address-invalid`, as wrong usage; `vault-no-entry`, `vault-*`
  */
 export async function rotateSecret(server: Server, place: SecretPlace, value: string, tools: AuthTools): Promise<VaultEntry> {
-  const { key, secret, prefix } = place
-  const whole = prefix !== "" && value.startsWith(prefix) ? value.slice(prefix.length) : value
-  if (server.transport !== "stdio") {
-    const where = { server: server.name, file: server.file, key: `headers.${key}`, header: key }
-    const problem = headerValueProblem(prefix + whole)
-    if (isEmptyCredential(key, prefix + whole)) throw new PosternError(credentialEmpty({ ...where, source: "the new value" }))
-    if (problem !== undefined) throw new PosternError(headerInvalid({ ...where, problem }))
+  const { secret, prefix, kind } = place
+  // Whoever pastes the whole header value means the same.
+  const bare = prefix !== "" && value.toLowerCase().startsWith(prefix.toLowerCase()) ? value.slice(prefix.length) : value
+  tools.redactor.learn(bare)
+  checkValue(server, place, bare)
+  return tools.vault.replace(secret, await originOf(server, tools), (present) => (kind === "header" ? keepScheme(present, bare) : bare))
+}
+
+function checkValue({ name, file }: Server, { key, kind, prefix }: SecretPlace, bare: string): void {
+  const where = { server: name, file, key }
+  const evidence = [`server: ${quote(name)}`, `key: ${quote(key)}`]
+  if (kind === "address" && !/^[\w.~!$'()*,;:@/?+%-]+$/.test(bare)) {
+    throw asGiven(addressInvalid({ ...where, problem: "the new value has characters that must stand as %XX there" }), { evidence })
   }
-  tools.redactor.learn(whole)
-  return tools.vault.replace(secret, await originOf(server, tools), (present) => keepScheme(present, whole))
+  if (kind !== "header") return
+  const problem = headerValueProblem(prefix + bare)
+  if (isEmptyCredential(key, prefix + bare)) {
+    throw asGiven(credentialEmpty({ ...where, header: key, source: "the new value" }), { evidence })
+  }
+  if (problem !== undefined) throw asGiven(headerInvalid({ ...where, header: key, problem }), { evidence })
 }
 
 /** `Bearer`, `Basic` and their like, before the credential (RFC 9110 section 11.4). */

@@ -23,7 +23,7 @@ export const addCommand = (context: Context): Command =>
     .argument("[words...]", "the address, or after -- the command and its arguments")
     .addOption(new Option("--transport <transport>", "how the server is reached").choices(["http", "stdio"]))
     .option("--header <header>", "a header, 'Name: value'; again and again. - as the credential asks for it", collect, [])
-    .option("--env <assignment>", "a variable for a local server, NAME=value; again and again", collect, [])
+    .option("--env <assignment>", "a variable for a local server, NAME=value; again and again. - as the value asks for it", collect, [])
     .option("--headers-command <command>", "a command line that prints the headers as a JSON object")
     .addOption(
       new Option("--scope <scope>", "who has it: you everywhere, everybody in this project, you in this project")
@@ -43,8 +43,10 @@ Examples:
 In single quotes \${APP_API_TOKEN} is replaced when the connection starts; in double quotes your shell would put its value here.`,
     )
     .action(async (name: string, words: readonly string[], options: AddOptions) => {
-      const entry = isLocal(context, words, options) ? localEntry(words, options) : await remoteEntry(context, words, options)
-      await enrollAndTell(context, { name, entry }, options, options.header.some(isTypedSecret) || options.env.length > 0)
+      const given = isLocal(context, words, options)
+        ? await localEntry(context, words, options)
+        : await remoteEntry(context, words, options)
+      await enrollAndTell(context, { name, ...given }, options)
     })
 
 const fail = (problem: string): never => {
@@ -59,51 +61,72 @@ function isLocal({ argv }: Context, words: readonly string[], { transport }: Add
     return true
   }
   if (words.length === 0) fail("The address of the server is missing, or -- and its command.")
-  if (words.length > 1 || !words[0]?.includes(":")) fail(`"${quote(words.join(" "), 60)}" is not an address; a command stands after --.`)
+  // The surplus words are not repeated: they may be a secret that was not quoted.
+  if (words.length > 1) fail("There are words after the address; a header stands in quotes, and a command after --.")
+  if (!words[0]?.includes(":")) fail(`"${quote(words[0] ?? "", 60)}" is not an address; a command stands after --.`)
   return false
 }
 
-function localEntry([command = "", ...args]: readonly string[], options: AddOptions): Record<string, unknown> {
-  if (options.header.length > 0 || options.headersCommand !== undefined) fail("A local server takes no headers; --env gives it variables.")
-  const env = Object.fromEntries(
-    options.env.map((assignment) => {
-      const at = assignment.indexOf("=")
-      if (at < 1) fail(`--env "${quote(at === -1 ? assignment : "", 40)}" is not NAME=value.`)
-      return [assignment.slice(0, at), assignment.slice(at + 1)]
-    }),
-  )
-  return { type: "stdio", command, args, ...(options.env.length > 0 ? { env } : {}), ...label(options) }
+interface Given {
+  readonly entry: Readonly<Record<string, unknown>>
+  /** Headers or variables whose value was asked for. */
+  readonly secretKeys: readonly string[]
 }
 
-async function remoteEntry(context: Context, [url = ""]: readonly string[], options: AddOptions): Promise<Record<string, unknown>> {
+async function localEntry(context: Context, [command = "", ...args]: readonly string[], options: AddOptions): Promise<Given> {
+  if (options.header.length > 0 || options.headersCommand !== undefined) fail("A local server takes no headers; --env gives it variables.")
+  const pairs = options.env.map((assignment): Pair => {
+    const at = assignment.indexOf("=")
+    if (at < 1) fail(`--env "${quote(at === -1 ? assignment : "", 40)}" is not NAME=value.`)
+    return [assignment.slice(0, at), assignment.slice(at + 1)]
+  })
+  refuseTwice(pairs.map(([name]) => name))
+  const { values: env, secretKeys } = await withAsked(context, pairs)
+  return { entry: { type: "stdio", command, args, ...(pairs.length > 0 ? { env } : {}), ...label(options) }, secretKeys }
+}
+
+async function remoteEntry(context: Context, [url = ""]: readonly string[], options: AddOptions): Promise<Given> {
   if (options.env.length > 0) fail("A server with an address takes no --env; --header gives it headers.")
-  const headers: Record<string, string> = {}
-  for (const header of options.header) {
+  const pairs = options.header.map((header): Pair => {
     const [, name, value] = /^([^:]+):(.*)$/s.exec(header) ?? []
     // The text may hold a secret even where it is no header, so it is not repeated.
     if (name === undefined || value === undefined) return fail("A --header is not 'Name: value' (a colon is missing).")
-    if (Object.hasOwn(headers, name.trim())) fail(`The header ${quote(name.trim(), 40)} is given twice.`)
-    headers[name.trim()] = await askedFor(context, name.trim(), value.trim())
-  }
-  return {
+    return [name.trim(), value.trim()]
+  })
+  refuseTwice(pairs.map(([name]) => name.toLowerCase()))
+  const { values: headers, secretKeys } = await withAsked(context, pairs)
+  const entry = {
     type: "http",
     url,
-    ...(options.header.length > 0 ? { headers } : {}),
+    ...(pairs.length > 0 ? { headers } : {}),
     ...(options.headersCommand === undefined ? {} : { headersHelper: options.headersCommand }),
     ...label(options),
   }
+  return { entry, secretKeys }
 }
 
 const label = ({ environment }: AddOptions): { environment?: string } => (environment === undefined ? {} : { environment })
 
-/** `-`, or a scheme and `-`, stands for a secret that is asked for. */
-async function askedFor(context: Context, name: string, value: string): Promise<string> {
-  const [, scheme = "", dash] = /^(?:(\S+) +)?(-)$/.exec(value) ?? []
-  if (dash === undefined) return value
-  const secret = await context.readSecret(`${name} (it is not shown)`)
-  // Whoever pastes the whole header value means the same.
-  return scheme === "" || secret.toLowerCase().startsWith(`${scheme.toLowerCase()} `) ? secret : `${scheme} ${secret}`
+/** A header or a variable, and its value. */
+type Pair = readonly [string, string]
+
+function refuseTwice(names: readonly string[]): void {
+  const twice = names.find((name, at) => names.indexOf(name) !== at)
+  if (twice !== undefined) fail(`${quote(twice, 40)} is given twice.`)
 }
 
-/** Whether a header was given with its value, so that the shell's history may hold it. */
-const isTypedSecret = (header: string): boolean => !/(^|[:\s])-$/.test(header)
+/** `-`, or a scheme and `-`, stands for a secret that is asked for, once nothing else is wrong with the command line. */
+async function withAsked(context: Context, pairs: readonly Pair[]): Promise<{ values: Record<string, string>; secretKeys: string[] }> {
+  const values: Record<string, string> = {}
+  const secretKeys: string[] = []
+  for (const [name, value] of pairs) {
+    const [, scheme = "", dash] = /^(?:(\S+) +)?(-)$/.exec(value) ?? []
+    if (dash !== undefined) secretKeys.push(name)
+    values[name] = dash === undefined ? value : withScheme(scheme, await context.readSecret(`${name} (it is not shown)`))
+  }
+  return { values, secretKeys }
+}
+
+/** Whoever pastes the whole header value means the same. */
+const withScheme = (scheme: string, secret: string): string =>
+  scheme === "" || secret.toLowerCase().startsWith(`${scheme.toLowerCase()} `) ? secret : `${scheme} ${secret}`

@@ -1,9 +1,9 @@
 /** What `add` and `add-json` have in common: enrolling, and telling where the secret is now and what still remembers it. */
-import type { Enrolled } from "../auth/enroll.ts"
+import type { Enrolled, Newcomer } from "../auth/enroll.ts"
 import { findTarget } from "../config/edit.ts"
 import { approveAsItIs, isNewOrApproved } from "./project-approval.ts"
 import type { Context } from "./context.ts"
-import { usableBy } from "./get.ts"
+import { type KeptSecret, keptSecret, tellLifeAndReach } from "./kept-secret.ts"
 
 export interface EnrollOptions {
   readonly scope: "user" | "project" | "local"
@@ -15,57 +15,46 @@ interface Result {
   readonly name: string
   readonly file: string
   readonly scope: string
-  readonly secrets: readonly { readonly key: string; readonly storedIn: string; readonly fingerprint: string; readonly usableBy: string }[]
+  readonly secrets: readonly KeptSecret[]
   readonly notes: readonly string[]
 }
 
-/** @param typed - whether the secrets stood on the command line */
-export async function enrollAndTell(
-  context: Context,
-  newcomer: { readonly name: string; readonly entry: Readonly<Record<string, unknown>> },
-  options: EnrollOptions,
-  typed: boolean,
-): Promise<void> {
+/** @param fromPipe - whether the whole entry came on standard input, so that no shell remembers it */
+export async function enrollAndTell(context: Context, newcomer: Newcomer, options: EnrollOptions, fromPipe = false): Promise<void> {
   const { enrollServer } = await import("../auth/enroll.ts")
   const target = await findTarget(options.scope, context)
   const tools = await context.tools()
   // Whoever writes a project file has read what they wrote; what else stood in it must have been approved before.
   const mayApprove = target.scope === "project" && (await isNewOrApproved(target.file, context))
   const enrolled = await enrollServer(newcomer, target, tools, context.signal)
-  const usable = enrolled.secrets.length === 0 ? "" : usableBy(await tools.vault.status())
+  const typed = fromPipe ? undefined : enrolled.secrets.find(({ key }) => !newcomer.secretKeys?.includes(key))?.key
+  const status = enrolled.secrets.length === 0 ? undefined : await tools.vault.status()
   const result: Result = {
     name: newcomer.name,
     file: target.file,
     scope: target.scope,
-    secrets: enrolled.secrets.map(({ key, entry }) => ({
-      key,
-      storedIn: `vault:${entry.name}`,
-      fingerprint: entry.fingerprint,
-      usableBy: usable,
-    })),
+    secrets: status === undefined ? [] : enrolled.secrets.map(({ key, entry }) => keptSecret(key, entry, status)),
     notes: notesFor(enrolled, { scope: target.scope, typed, mayApprove }),
   }
   if (mayApprove) await approveAsItIs(target.file, context)
   context.print(result, options.json, tell)
 }
 
+/** @param typed - a header, variable or parameter whose secret stood on the command line */
 function notesFor(
   { server, secrets }: Enrolled,
-  { scope, typed, mayApprove }: { scope: string; typed: boolean; mayApprove: boolean },
+  { scope, typed, mayApprove }: { scope: string; typed: string | undefined; mayApprove: boolean },
 ): readonly string[] {
-  const [first] = secrets
   const notes: string[] = []
-  if (first !== undefined && typed) {
-    const reference =
-      server.transport === "stdio" ? `--env '${first.key}=\${APP_API_TOKEN}'` : `--header '${first.key}: Bearer \${APP_API_TOKEN}'`
+  if (typed !== undefined) {
     notes.push(
       `The secret was typed on the command line: the shell's history may still hold it (in bash: history -d, in zsh: fc -W after editing), and so may the process list of that moment. ` +
-        `To avoid that, give - as the value to be asked for it, or write ${reference} in single quotes and set the variable where the client is started.`,
+        `To avoid that, ${howToAvoid(server, typed)} in single quotes and set the variable where the client is started.`,
     )
   }
   if (scope === "project" && !mayApprove)
     notes.push("The project file is not approved on this machine as it is now: see it with postern trust.")
-  if (first !== undefined && scope === "project") {
+  if (secrets.length > 0 && scope === "project") {
     notes.push(
       "The secret is in your vault only: everybody else in the project needs one of their own. A variable, ${APP_API_TOKEN}, is the usual way.",
     )
@@ -73,11 +62,18 @@ function notesFor(
   return notes
 }
 
+function howToAvoid(server: Enrolled["server"], key: string): string {
+  const ask = "give - as the value to be asked for it, or write"
+  if (server.transport === "stdio") return `${ask} --env '${key}=\${APP_API_TOKEN}'`
+  if (!Object.hasOwn(server.headers, key)) return `write ${key}=\${APP_API_TOKEN} in the address,`
+  return `${ask} --header '${key}: ${/authorization$/i.test(key) ? "Bearer " : ""}\${APP_API_TOKEN}'`
+}
+
 function tell({ name, file, scope, secrets, notes }: Result): string {
   return [
     `Added "${name}" to ${file} (${scope}).`,
     ...secrets.map(
-      (one) => `  ${one.key} is in ${one.storedIn} (key ${one.fingerprint}); the file holds a reference. Usable by ${one.usableBy}.`,
+      (one) => `  ${one.key} is in ${one.storedIn} (key ${one.fingerprint}); the file holds a reference. ${tellLifeAndReach(one)}`,
     ),
     ...notes.map((note) => `  note: ${note}`),
     `  next: postern tools ${name}`,

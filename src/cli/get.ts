@@ -1,10 +1,12 @@
 /** `postern get NAME`: all that is known of one server. Never a value, not even of a variable. */
 import { Command } from "commander"
 import { findEntry } from "../config/find.ts"
+import { PosternError } from "../core/diagnosis.ts"
 import type { Server } from "../config/server.ts"
 import type { ServerFacts } from "../inspect/servers.ts"
-import type { VaultStatus } from "../vault/vault.ts"
+import type { Vault } from "../vault/vault.ts"
 import type { Context } from "./context.ts"
+import { usableBy } from "./kept-secret.ts"
 import { howLong } from "./list.ts"
 
 interface Details extends ServerFacts {
@@ -25,11 +27,8 @@ export const getCommand = (context: Context): Command =>
       const { describeServer } = await import("../inspect/servers.ts")
       const server = findEntry(await context.configuration(options), name)
       const tools = await context.tools()
-      const details: Details = {
-        ...(await describeServer(server, tools)),
-        ...written(server),
-        usableBy: usableBy(await tools.vault.status(), server),
-      }
+      const facts = await describeServer(server, tools)
+      const details: Details = { ...facts, ...written(server), ...(await reachOf(facts, tools.vault)) }
       context.print(details, options.json, (result) => tell(result, context.clock.now()))
     })
 
@@ -42,11 +41,17 @@ function written(server: Server): Pick<Details, "headers" | "env"> {
   return server.transport === "stdio" ? { headers: {}, env: hide(server.env) } : { headers: hide(server.headers), env: {} }
 }
 
-/** Who can use the secret: the third question. */
-export function usableBy({ doesNotProtectFrom }: Pick<VaultStatus, "doesNotProtectFrom">, server?: Server): string {
-  const templates = server === undefined ? [] : Object.values(server.transport === "stdio" ? server.env : server.headers)
-  if (server !== undefined && !templates.some((template) => template.includes("${vault:"))) return "whoever can read its source"
-  return `this user account; the vault's key does not protect from ${doesNotProtectFrom.join(", ")}`
+/** Who can use the secret, and whether the vault gives it out: `list` asks for no key, this does. */
+async function reachOf({ storedIn, problem }: ServerFacts, vault: Vault): Promise<Pick<Details, "usableBy" | "problem">> {
+  if (!storedIn.some((place) => place.startsWith("vault:"))) return { usableBy: "whoever can read its source", problem }
+  try {
+    const status = await vault.status()
+    const fault = status.fault && { code: status.fault.code, cause: status.fault.cause }
+    return { usableBy: usableBy(status), problem: problem ?? fault ?? null }
+  } catch (error) {
+    if (!(error instanceof PosternError)) throw error
+    return { usableBy: "nobody: the vault cannot be read", problem: { code: error.diagnosis.code, cause: error.diagnosis.cause } }
+  }
 }
 
 function tell(server: Details, nowMs: number): string {

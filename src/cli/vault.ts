@@ -6,7 +6,10 @@ import { PosternError } from "../core/diagnosis.ts"
 import type { VaultStatus } from "../vault/vault.ts"
 import type { Context } from "./context.ts"
 import { nobodyToAsk, usageWrong } from "./diagnoses.ts"
+import { EXIT_CODES } from "./exit.ts"
+import { keptSecret, tellLifeAndReach } from "./kept-secret.ts"
 import { table } from "./table.ts"
+import { refuseTyped } from "./typed-secret.ts"
 
 export const vaultCommand = (context: Context): Command =>
   new Command("vault")
@@ -23,7 +26,9 @@ const statusCommand = (context: Context): Command =>
     .addHelpText("after", "\nExample:\n  $ postern vault status --json")
     .action(async (options: { json?: true }) => {
       const { vault } = await context.tools()
-      context.print(await vault.status(), options.json, tellStatus)
+      const status = await vault.status()
+      context.print(status, options.json, tellStatus)
+      if (status.fault) context.exitWith(EXIT_CODES.failed)
     })
 
 const setCommand = (context: Context): Command =>
@@ -35,12 +40,18 @@ const setCommand = (context: Context): Command =>
     .option("--json", "print the result as JSON")
     .addHelpText("after", "\nExample:\n  $ postern vault set weather-service.authorization -")
     .action(async (name: string, dash: string | undefined, options: { server?: string; json?: true }) => {
+      refuseTyped(dash, `postern vault set ${name} -`)
       const tools = await context.tools()
       const origin = await originFor(context, name, options.server)
       const question = `Secret ${name} (it is not shown)`
       if (dash !== "-" && !context.interactive) throw new PosternError(nobodyToAsk({ question, instead: `postern vault set ${name} -` }))
       const entry = await tools.vault.write(name, origin, await context.readSecret(question))
-      context.print(entry, options.json, (kept) => `${kept.name} is in the vault (key ${kept.fingerprint}), for ${kept.origin} only.`)
+      const kept = { ...entry, ...keptSecret(name, entry, await tools.vault.status()) }
+      context.print(
+        kept,
+        options.json,
+        (result) => `${result.storedIn} is now key ${result.fingerprint}, for ${result.origin} only. ${tellLifeAndReach(result)}`,
+      )
     })
 
 const removeCommand = (context: Context): Command =>
@@ -55,7 +66,7 @@ const removeCommand = (context: Context): Command =>
       context.print({ name, removed }, options.json, () =>
         removed ? `The vault has forgotten ${name}.` : `The vault had no secret named ${name}.`,
       )
-      if (!removed) context.exitWith(1)
+      if (!removed) context.exitWith(EXIT_CODES.failed)
     })
 
 /** A secret is bound to an origin, so it has to be known who it is for. */
@@ -80,6 +91,7 @@ function tellStatus(status: VaultStatus): string {
     `key             ${status.keySource}: ${status.keyPlace}`,
     `protects from   ${status.protectsFrom.join(", ")}`,
     `but not from    ${status.doesNotProtectFrom.join(", ")}`,
+    ...(status.fault ? [`problem         ${status.fault.cause}`, `  next: ${status.fault.next ?? ""}`] : []),
   ]
   if (status.entries.length === 0) return lines.join("\n")
   const rows = status.entries.map(({ name, origin, fingerprint, changedAtMs }) => [

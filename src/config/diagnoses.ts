@@ -45,7 +45,7 @@ export const configMissing = defineDiagnosis({
   tell: ({ file }: { file: string }) => ({
     cause: "The configuration file that was named does not exist.",
     evidence: [place(file, undefined)],
-    next: "check the path after --config",
+    next: "check the path",
   }),
 })
 
@@ -201,7 +201,7 @@ export const credentialEmpty = defineDiagnosis({
   tell: ({ header, source, ...where }: Where & { header: string; source: string }) => ({
     cause: `The header ${quote(header)} of the server "${quote(where.server)}" has no credential in it.`,
     evidence: [...standsIn(where), `the value came from ${quote(source)}`, "nothing was sent"],
-    next: `write it in single quotes: --header '${quote(header)}: Bearer \${APP_API_TOKEN}', or give - as the value to be asked for it`,
+    next: `write it in single quotes: --header '${quote(header)}: ${/authorization$/i.test(header) ? "Bearer " : ""}\${APP_API_TOKEN}', or give - as the value to be asked for it`,
   }),
 })
 

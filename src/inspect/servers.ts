@@ -89,13 +89,20 @@ export async function describeServer(server: Server, tools: AuthTools): Promise<
 
 async function identityOf(server: Server, tools: AuthTools): Promise<{ identity: Identity | null; problem: ServerFacts["problem"] }> {
   try {
-    const entries = await tools.vault.list()
-    const missing = secretsOf(server).find((name) => !entries.some((entry) => entry.name === name))
+    const secrets = secretsOf(server)
+    // Who needs nothing of the vault has no part in its faults.
+    const entries = secrets.length === 0 ? [] : (await tools.vault.list()).filter(({ name }) => secrets.includes(name))
+    const missing = secrets.find((name) => !entries.some((entry) => entry.name === name))
     if (missing !== undefined) {
       return { identity: null, problem: { code: "secret-missing", cause: `The vault has no secret named "${missing}".` } }
     }
-    if (server.transport === "stdio")
-      return { identity: { subject: "its own variables", source: storedIn(server).join(", ") || "none" }, problem: null }
+    const source = storedIn(server).join(", ") || "none"
+    // A method of its own knows best; otherwise the oldest secret counts, since that is the one to be replaced.
+    const sinceMs = entries.length === 0 ? {} : { sinceMs: Math.min(...entries.map(({ changedAtMs }) => changedAtMs)) }
+    if (server.transport === "stdio") return { identity: { subject: "its own variables", source, ...sinceMs }, problem: null }
+    const [entry] = entries
+    if (methodOf(server) === "none" && entry !== undefined)
+      return { identity: { subject: `key ${entry.fingerprint}`, source, ...sinceMs }, problem: null }
     // The origin matters only where something is sent; to say who one is, nothing is.
     return { identity: await authenticatorFor(server, "", tools).identity(), problem: null }
   } catch (error) {
@@ -105,6 +112,7 @@ async function identityOf(server: Server, tools: AuthTools): Promise<{ identity:
 }
 
 function storedIn(server: Server): readonly string[] {
+  const inAddress = server.transport === "stdio" ? [] : references(server.url).secrets.map((one) => `vault:${one}`)
   const values = server.transport === "stdio" ? server.env : server.headers
   const holdsSecret = server.transport === "stdio" ? isSensitiveName : isCredentialHeader
   const places = Object.entries(values).flatMap(([name, template]) => {
@@ -114,7 +122,7 @@ function storedIn(server: Server): readonly string[] {
     return holdsSecret(name) ? ["file (in clear)"] : []
   })
   const command = server.transport !== "stdio" && server.headersHelper !== undefined ? ["command"] : []
-  return [...new Set([...places, ...command])]
+  return [...new Set([...inAddress, ...places, ...command])]
 }
 
 function date(ms: number | undefined): string | null {

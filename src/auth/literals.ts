@@ -1,0 +1,63 @@
+/** Secrets that an entry holds in clear: where they stand, and how a reference takes their place. */
+import { isSensitiveName } from "../config/describe.ts"
+import type { NewServer } from "../config/edit.ts"
+import { isCredentialHeader } from "../config/header-rules.ts"
+import type { Server } from "../config/server.ts"
+import { parseTemplate } from "../config/template.ts"
+
+type Entry = NewServer["entry"]
+
+/** A literal secret of an entry. */
+export interface Literal {
+  /** The header, the variable, or the parameter of the address. */
+  readonly key: string
+  readonly value: string
+  /** @returns the entry with a reference in the secret's place */
+  replaceIn(entry: Entry, reference: string): Entry
+}
+
+/**
+ * Finds what belongs into the vault: what stands under a name that by custom holds a credential, and is no reference.
+ *
+ * @param secretKeys - headers or variables that hold a secret whatever they are named
+ */
+export function findLiterals(server: Server, secretKeys: readonly string[] = []): readonly Literal[] {
+  const among = (section: "headers" | "env", values: Readonly<Record<string, string>>, isSecret: (name: string) => boolean): Literal[] =>
+    Object.entries(values)
+      .filter(([key, value]) => secretKeys.includes(key) || (isSecret(key) && isLiteral(value)))
+      .map(([key, value]) => ({ key, value, replaceIn: (entry, reference) => withValue(entry, section, { [key]: reference }) }))
+  return server.transport === "stdio"
+    ? among("env", server.env, isSensitiveName)
+    : [...inQuery(server.url), ...among("headers", server.headers, isCredentialHeader)]
+}
+
+/** Keys in an address: it is logged on its way, so a header is the better place; but some servers take no other. */
+function inQuery(url: string): Literal[] {
+  const query = /\?([^#]*)/.exec(url)?.[1] ?? ""
+  return query.split("&").flatMap((parameter) => {
+    const [, key = "", value = ""] = /^([^=]+)=(.*)$/.exec(parameter) ?? []
+    if (!isSecretParameter(key) || !isLiteral(value)) return []
+    // The first that is equal to it is as good as any other: once one is replaced, the next is found.
+    return [
+      {
+        key,
+        value,
+        replaceIn: (entry, reference) => ({ ...entry, url: replaceParameter(String(entry["url"]), parameter, `${key}=${reference}`) }),
+      },
+    ]
+  })
+}
+
+const replaceParameter = (url: string, parameter: string, replacement: string): string => {
+  const at = [`?${parameter}`, `&${parameter}`].map((text) => url.indexOf(text)).find((index) => index !== -1)
+  return at === undefined ? url : url.slice(0, at + 1) + replacement + url.slice(at + 1 + parameter.length)
+}
+
+/** `api_key`, `api-key`, `apiKey`, `access_token`. */
+const isSecretParameter = (name: string): boolean => isSensitiveName(name.replace(/([a-z])([A-Z])/g, "$1_$2").replaceAll("-", "_"))
+
+const isLiteral = (value: string): boolean => value !== "" && parseTemplate(value).every(({ kind }) => kind === "text")
+
+function withValue(entry: Entry, section: "headers" | "env", value: Readonly<Record<string, string>>): Entry {
+  return { ...entry, [section]: { ...(entry[section] as object), ...value } } // parsed before: an object
+}

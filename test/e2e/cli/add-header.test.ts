@@ -1,0 +1,244 @@
+/** Row 1.1: a key in a header, taken in by `add` and `add-json`. */
+import { expect, test } from "vitest"
+import { formsOf, makePerson, newSecret, visibleOf, whereIs } from "../../harness/postern.ts"
+
+const URL = "https://api.weather-data.com/mcp"
+const headersIn = (config: string, name: string): unknown => JSON.parse(config).mcpServers[name].headers
+
+test.concurrent("1.1: the guide's command puts the token into the vault and a reference into the file, and says all of it", async () => {
+  await using person = await makePerson()
+  const secret = newSecret()
+
+  const added = await person.postern(["add", "weather-service", "--transport", "http", "--header", `Authorization: Bearer ${secret}`, URL])
+  const headers = await person.postern(["headers", "weather-service"])
+
+  expect(added).toMatchObject({ code: 0, stderr: "" })
+  expect(headersIn(await person.read("config.json"), "weather-service")).toEqual({
+    Authorization: "${vault:weather-service.authorization}",
+  })
+  expect(headers.json()).toEqual({ authorization: `Bearer ${secret}` })
+  expect(added.stdout).toContain("vault:weather-service.authorization") // where
+  expect(added.stdout).toMatch(/usable by this user account/i) // who
+  expect(added.stdout).toContain("history") // what still remembers it
+  expect(added.stdout).toContain("--header 'Authorization: Bearer ${APP_API_TOKEN}'") // how to avoid it
+  expect(await whereIs(secret, person)).toEqual([])
+  for (const form of formsOf(secret)) expect(added.stdout).not.toContain(form)
+})
+
+test.concurrent("1.1: a reference in single quotes stays a reference, and nothing goes to the vault", async () => {
+  await using person = await makePerson()
+
+  const added = await person.postern(["add", "weather", "--header", "Authorization: Bearer ${APP_API_TOKEN}", URL])
+  const headers = await person.postern(["headers", "weather"], { env: { APP_API_TOKEN: "from-the-environment" } })
+
+  expect(added).toMatchObject({ code: 0, stderr: "" })
+  expect(added.stdout).not.toContain("history")
+  expect(headersIn(await person.read("config.json"), "weather")).toEqual({ Authorization: "Bearer ${APP_API_TOKEN}" })
+  expect(headers.json()).toEqual({ authorization: "Bearer from-the-environment" })
+  expect([...(await person.files()).keys()].filter((path) => path.includes("vault"))).toEqual([])
+})
+
+test.concurrent.each([
+  ["Authorization: -", "Bearer SECRET\n", "Bearer SECRET"],
+  ["Authorization: Bearer -", "SECRET", "Bearer SECRET"],
+  ["Authorization: Bearer -", "Bearer SECRET\r\n", "Bearer SECRET"],
+  ["X-Api-Key: -", "SECRET\n", "SECRET"],
+])("1.1: with --header '%s' the secret comes from standard input, given as %j", async (header, piped, sent) => {
+  await using person = await makePerson()
+  const secret = newSecret()
+
+  const added = await person.postern(["add", "weather", "--header", header, URL], { stdin: piped.replace("SECRET", secret) })
+  const headers = await person.postern(["headers", "weather"])
+
+  expect(added).toMatchObject({ code: 0, stderr: "" })
+  expect(added.stdout).not.toContain("history")
+  expect(Object.values(headers.json<object>())).toEqual([sent.replace("SECRET", secret)])
+  expect(await whereIs(secret, person)).toEqual([])
+})
+
+test.concurrent("1.1: what was asked for goes to the vault whatever its header is named", async () => {
+  await using person = await makePerson()
+  const secret = newSecret()
+
+  const added = await person.postern(["add", "odd", "--header", "X-Odd-Name: -", URL], { stdin: secret })
+  const headers = await person.postern(["headers", "odd"])
+
+  expect(added).toMatchObject({ code: 0, stderr: "" })
+  expect(added.stdout).toContain("vault:odd.x-odd-name")
+  expect(headers.json()).toEqual({ "x-odd-name": secret })
+  expect(await whereIs(secret, person)).toEqual([])
+})
+
+test.concurrent("1.1: a secret typed at the hidden prompt is never shown, and can be seen in no process", async () => {
+  await using person = await makePerson()
+  const secret = newSecret()
+
+  const terminal = person.terminal(["add", "weather", "--header", "Authorization: Bearer -", URL])
+  await terminal.shows("Authorization (it is not shown)")
+  const visible = await visibleOf(terminal.pid)
+  terminal.type(secret)
+  terminal.type("\r")
+  const code = await terminal.exited
+  const headers = await person.postern(["headers", "weather"])
+
+  expect(code).toBe(0)
+  expect(terminal.seen()).toContain('Added "weather"')
+  expect(headers.json()).toEqual({ authorization: `Bearer ${secret}` })
+  for (const form of formsOf(secret)) expect(terminal.seen() + visible).not.toContain(form)
+  expect(await whereIs(secret, person)).toEqual([])
+})
+
+test.concurrent.each([
+  ["Authorization: Bearer ", "what an unset variable in double quotes leaves"],
+  ["Authorization: Bearer", "a scheme alone"],
+  ["Authorization:", "nothing"],
+  ["X-Api-Key: ", "an empty key"],
+])("1.1: '%s' (%s) is refused with the hint at single quotes, and nothing is written", async (header) => {
+  await using person = await makePerson()
+
+  const refused = await person.postern(["add", "weather", "--header", header, URL])
+
+  expect(refused).toMatchObject({ code: 2, stdout: "" })
+  expect(refused.stderr).toContain("no credential")
+  expect(refused.stderr).toContain("single quotes")
+  expect(refused.stderr).toContain("${APP_API_TOKEN}")
+  expect([...(await person.files()).keys()]).toEqual([])
+})
+
+test.concurrent("1.1: an empty pipe is refused, and nothing is written", async () => {
+  await using person = await makePerson()
+
+  const refused = await person.postern(["add", "weather", "--header", "Authorization: Bearer -", URL], { stdin: "\n" })
+
+  expect(refused).toMatchObject({ code: 2, stdout: "" })
+  expect(refused.stderr).toContain("empty")
+  expect([...(await person.files()).keys()]).toEqual([])
+})
+
+test.concurrent("1.1: add-json takes the entry of a documentation in, and its literal secret to the vault", async () => {
+  await using person = await makePerson()
+  const [secret, other] = [newSecret(), newSecret()]
+  const entry = { type: "http", url: URL, headers: { Authorization: `Bearer ${secret}`, "X-Org-Id": "org-888" }, timeout: 5000 }
+  const block = { mcpServers: { piped: { type: "http", url: URL, headers: { "x-api-key": other } } } }
+
+  const added = await person.postern(["add-json", "data-tool", JSON.stringify(entry)])
+  const piped = await person.postern(["add-json", "piped", "-", "--json"], { stdin: JSON.stringify(block) })
+
+  expect(added).toMatchObject({ code: 0, stderr: "" })
+  expect(added.stdout).toContain("history")
+  expect(piped).toMatchObject({ code: 0, stderr: "" })
+  expect(piped.json()).toMatchObject({
+    name: "piped",
+    scope: "user",
+    secrets: [{ key: "x-api-key", storedIn: "vault:piped.x-api-key" }],
+    notes: [],
+  })
+  expect(JSON.parse(await person.read("config.json")).mcpServers).toEqual({
+    "data-tool": { ...entry, headers: { Authorization: "${vault:data-tool.authorization}", "X-Org-Id": "org-888" } },
+    piped: { type: "http", url: URL, headers: { "x-api-key": "${vault:piped.x-api-key}" } },
+  })
+  expect([...(await whereIs(secret, person)), ...(await whereIs(other, person))]).toEqual([])
+})
+
+test.concurrent("1.1: a key in the address goes to the vault as well", async () => {
+  await using person = await makePerson()
+  const secret = newSecret()
+
+  const added = await person.postern(["add", "tiles", `https://tiles.example/mcp?api_key=${secret}&layer=roads`])
+  const listed = await person.postern(["list", "--json"])
+
+  expect(added).toMatchObject({ code: 0, stderr: "" })
+  expect(added.stdout).toContain("vault:tiles.api_key")
+  expect(added.stdout).toContain("history")
+  expect(JSON.parse(await person.read("config.json")).mcpServers.tiles.url).toBe(
+    "https://tiles.example/mcp?api_key=${vault:tiles.api_key}&layer=roads",
+  )
+  expect(listed.json()).toMatchObject({ servers: [{ name: "tiles", storedIn: ["vault:tiles.api_key"] }] })
+  for (const form of formsOf(secret)) expect(added.stdout + listed.stdout).not.toContain(form)
+  expect(await whereIs(secret, person)).toEqual([])
+})
+
+test.concurrent("1.1: each scope has its file, and a label is kept", async () => {
+  await using person = await makePerson()
+
+  await person.added(
+    ["add", "mine", "--scope", "user", "--environment", "dev", URL],
+    ["add", "ours", "--scope", "project", "--environment", "staging", URL],
+    ["add", "here", "--scope", "local", "--environment", "prod", URL],
+  )
+  const { servers } = (await person.postern(["list", "--json"])).json<{ servers: { name: string; scope: string; environment: string }[] }>()
+  const elsewhere = await person.postern(["list", "--json"], { cwd: person.home })
+
+  expect(servers.map(({ name, scope, environment }) => [name, scope, environment])).toEqual([
+    ["here", "local", "prod"],
+    ["mine", "user", "dev"],
+    ["ours", "project", "staging"],
+  ])
+  const own = JSON.parse(await person.read("config.json"))
+  expect(Object.keys(own.mcpServers)).toEqual(["mine"])
+  expect(Object.keys(own.projects[person.project].mcpServers)).toEqual(["here"])
+  expect(Object.keys(JSON.parse(await person.read(`${person.project}/.postern.json`)).mcpServers)).toEqual(["ours"])
+  expect(elsewhere.json<{ servers: { name: string }[] }>().servers.map(({ name }) => name)).toEqual(["mine"])
+})
+
+test.concurrent("1.1: a secret of a project's entry is in the person's own vault, and the answer says so", async () => {
+  await using person = await makePerson()
+  const secret = newSecret()
+
+  const added = await person.postern(["add", "ours", "--scope", "project", "--header", "X-Api-Key: -", URL], { stdin: secret })
+
+  expect(added).toMatchObject({ code: 0, stderr: "" })
+  expect(added.stdout).toContain("in your vault only")
+  expect(await person.read(`${person.project}/.postern.json`)).toContain("${vault:ours.x-api-key}")
+  expect(await whereIs(secret, person)).toEqual([])
+})
+
+test.concurrent("1.1: what stands in a name, and what in a header, is checked before anything is written", async ({ expect }) => {
+  await using person = await makePerson()
+  const secret = newSecret()
+  const wrong: readonly (readonly [readonly string[], string])[] = [
+    [["we ther", URL], "cannot be the name"],
+    [["../weather", URL], "cannot be the name"],
+    [["x\u001b]0;title\u0007", URL], "x\\u001b]0;title\\u0007"],
+    [["a".repeat(65), URL], "cannot be the name"],
+    [["w", "--header", `X-Api-Key: ${secret}\u0001`, URL], "control character"],
+    [["w", "--header", `X-Api-Key: ${secret}\r\nX-Evil: 1`, URL], "line break"],
+    [["w", "--header", `X-Api\u001b-Key: ${secret}`, URL], "X-Api\\u001b-Key"],
+    [["w", "--header", `X-Api-Key: ${secret}€`, URL], "Latin-1"],
+    [["w", "--header", "Host: elsewhere", URL], "Host"],
+    [["w", "--header", `Bearer ${secret}`, URL], "a colon is missing"],
+    [["w", "--header", `X-Api-Key: ${secret}`, "--header", `x-api-key: ${secret}`, URL], "twice"],
+    [["w", "--header", "X-Api-Key: ${NOT A NAME}", URL], "${NOT A NAME}"],
+    [["w", "--header", "Authorization:", URL, "Bearer", secret], "in quotes"],
+    [["w", "--header", `X-Api-Key: ${secret}`, "ftp://files.example/"], "ftp:"],
+    [["w", "https://user:word@files.example/"], "user name"],
+    [["w", "--heder", `X-Api-Key: ${secret}`, URL], "--header"],
+    [["w", `--heder=X-Api-Key: ${secret}`, URL], "--heder"],
+  ]
+
+  const refusals = await Promise.all(wrong.map(([args]) => person.postern(["add", ...args])))
+  for (const [at, { code, stdout, stderr }] of refusals.entries()) {
+    const [args = [], told] = wrong[at] ?? []
+    expect.soft({ code, stdout }, args.join(" ")).toEqual({ code: 2, stdout: "" })
+    expect.soft(stderr, args.join(" ")).toContain(told)
+    expect.soft(stderr).not.toContain(secret)
+    // oxlint-disable-next-line no-control-regex -- none may reach the terminal
+    expect.soft(stderr).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/)
+  }
+  expect([...(await person.files()).keys()]).toEqual([])
+})
+
+test.concurrent("1.1: a name that is taken is not written over, and its secret stays", async () => {
+  await using person = await makePerson()
+  const [secret, other] = [newSecret(), newSecret()]
+  await person.postern(["add", "weather", "--header", "X-Api-Key: -", URL], { stdin: secret })
+
+  const refused = await person.postern(["add", "weather", "--header", "X-Api-Key: -", "https://other.example/mcp"], { stdin: other })
+  const headers = await person.postern(["headers", "weather"])
+  const status = await person.postern(["vault", "status", "--json"])
+
+  expect(refused).toMatchObject({ code: 1, stdout: "" })
+  expect(refused.stderr).toContain("postern remove weather --scope user")
+  expect(headers.json()).toEqual({ "x-api-key": secret })
+  expect(status.json<{ entries: object[] }>().entries).toHaveLength(1)
+})
