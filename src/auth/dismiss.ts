@@ -4,6 +4,8 @@ import type { Configuration, Surroundings } from "../config/files.ts"
 import type { Server } from "../config/server.ts"
 import { references } from "../config/template.ts"
 import { readTextFile } from "../core/atomic-file.ts"
+import { type Diagnosis, PosternError } from "../core/diagnosis.ts"
+import type { Vault } from "../vault/vault.ts"
 import type { AuthTools } from "./tools.ts"
 
 /** What went. */
@@ -14,13 +16,17 @@ export interface Dismissed {
   readonly removedSecrets: readonly string[]
   /** Names that stay, since another entry refers to them. */
   readonly keptSecrets: readonly string[]
+  /** Names that nothing refers to any more, and that the vault could not forget. */
+  readonly leftSecrets: readonly string[]
+  /** Why it could not; absent when it did. */
+  readonly failure?: Diagnosis
 }
 
 /**
  * Removes one server from its file, then its secrets from the vault: an entry without its secret would be broken, a secret
  * without an entry is only left over.
  *
- * @throws {PosternError} what the file and the vault throw
+ * @throws {PosternError} what the file throws; a vault that fails is told in the result, since the entry is gone by then
  */
 export async function dismissServer(
   server: Server,
@@ -38,13 +44,25 @@ export async function dismissServer(
   const userFile = (await readTextFile(surroundings.places.config)) ?? ""
   const isStillUsed = (name: string): boolean => elsewhere.has(name) || userFile.includes(`\${vault:${name}}`)
 
+  const keptSecrets = secretsOf(server).filter(isStillUsed)
+  const forgotten = await forget(
+    secretsOf(server).filter((name) => !isStillUsed(name)),
+    tools.vault,
+  )
+  return { server: server.name, file: target.file, keptSecrets, ...forgotten }
+}
+
+async function forget(names: readonly string[], vault: Vault): Promise<Pick<Dismissed, "removedSecrets" | "leftSecrets" | "failure">> {
   const removedSecrets: string[] = []
-  const keptSecrets: string[] = []
-  for (const name of secretsOf(server)) {
-    if (isStillUsed(name)) keptSecrets.push(name)
-    else if (await tools.vault.remove(name)) removedSecrets.push(name)
+  for (const [index, name] of names.entries()) {
+    try {
+      if (await vault.remove(name)) removedSecrets.push(name)
+    } catch (error) {
+      if (!(error instanceof PosternError)) throw error
+      return { removedSecrets, leftSecrets: names.slice(index), failure: error.diagnosis }
+    }
   }
-  return { server: server.name, file: target.file, removedSecrets, keptSecrets }
+  return { removedSecrets, leftSecrets: [] }
 }
 
 /** The names of the vault that an entry refers to. */
