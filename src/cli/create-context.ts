@@ -34,7 +34,7 @@ export function createContext(process: Process, onExitCode: (code: number) => vo
       const { loadConfiguration } = await import("../config/files.ts")
       const { cwd, env } = process
       const configuration = await loadConfiguration({ cwd, env, places, ...(config === undefined ? {} : { configFile: config }) })
-      for (const { cause, evidence } of configuration.warnings) note(`postern: note: ${[cause, ...evidence].join("; ")}`)
+      for (const { cause, evidence } of configuration.warnings) note(`postern: note: ${cause} (${evidence.join("; ")})`)
       return configuration
     },
 

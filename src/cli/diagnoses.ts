@@ -14,7 +14,7 @@ export const nobodyToAsk = defineDiagnosis({
   about: "Something has to be asked from a person, and standard input is no terminal.",
   kind: "usage",
   tell: ({ question, instead }: { question: string; instead: string }) => ({
-    cause: `There is nobody to ask: ${quote(question)}.`,
+    cause: `There is nobody to ask: ${quote(question).replace(/[.?]$/, "")}.`,
     evidence: ["standard input is no terminal"],
     next: instead,
   }),

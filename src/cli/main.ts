@@ -61,16 +61,27 @@ const withSubcommands = (command: Command): Command[] => [command, ...command.co
 function fail(error: unknown, context: Context): number {
   if (error instanceof CommanderError) {
     if (error.exitCode === 0) return 0 // help and version were printed
-    const problem = error.message.replace(/^error: /, "").replace(/\s*\n\s*/g, " ")
+    const problem = sayProblem(error.message)
     const called = context.argv.find((word) => !word.startsWith("-")) ?? ""
     const help = `postern ${isCommand(called) ? `${called} ` : ""}--help`
     // Bare `postern` and `postern vault` print their help as an error without words.
     if (error.code === "commander.help") return EXIT_CODES.usage
-    return fail(new PosternError(usageWrong({ problem: `${problem.charAt(0).toUpperCase()}${problem.slice(1)}.`, help })), context)
+    return fail(new PosternError(usageWrong({ problem, help })), context)
   }
-  const asJson = context.argv.includes("--json")
+  const dashes = context.argv.indexOf("--") // what comes after it is for another program
+  const asJson = context.argv.slice(0, dashes === -1 ? undefined : dashes).includes("--json")
   if (!(error instanceof PosternError)) context.note(tellFault(error, context.env["POSTERN_DEBUG"] !== undefined))
   else if (asJson) context.stdout.write(`${context.redactor.clean(JSON.stringify(errorObject(error.diagnosis), null, 2))}\n`)
   else context.note(tellDiagnosis(error.diagnosis))
   return exitCodeOf(error)
+}
+
+/** What commander says, as one of our sentences. The value of an option that it does not know may be a secret. */
+function sayProblem(message: string): string {
+  const problem = message
+    .replace(/^error: /, "")
+    .replace(/\s*\n\s*/g, " ")
+    .replace(/^(unknown option '[^'=]+)=.*'/s, "$1'")
+    .replace(/\.*$/, ".")
+  return `${problem.charAt(0).toUpperCase()}${problem.slice(1)}`
 }
