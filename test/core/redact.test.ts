@@ -52,7 +52,7 @@ test("a quote is one short line, whatever it was", () => {
     property(string({ unit: "binary" }), constantFrom(10, 200), (text, maxChars) => {
       const quoted = quote(text, maxChars)
       expect(quoted.length).toBeLessThanOrEqual(maxChars + 1)
-      expect(quoted).not.toMatch(/[\n\r\u001b\u009b\u202e]/)
+      for (const steering of ["\n", "\r", "\u001b", "\u009b", "\u202e"]) expect(quoted).not.toContain(steering)
     }),
   )
 })
