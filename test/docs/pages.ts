@@ -19,7 +19,7 @@ export interface Block {
 
 /** All pages that a person reads. */
 export async function readPages(): Promise<readonly Page[]> {
-  const docs = (await readdir(join(root, "docs"), { recursive: true })).filter((path) => path.endsWith(".md"))
+  const docs = (await readdir(join(root, "docs"), { recursive: true })).filter((path) => path.endsWith(".md")).toSorted()
   const paths = [
     "README.md",
     "CHANGELOG.md",
