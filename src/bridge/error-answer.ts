@@ -37,8 +37,8 @@ export function tellInOneLine(diagnosis: Diagnosis): string {
  * @returns one line of JSON
  */
 export function errorAnswer(id: string, diagnosis: Diagnosis, clean: (text: string) => string): Buffer {
-  const { code, cause, evidence, next } = diagnosis
-  const error = { code: POSTERN_ERROR, message: tellInOneLine(diagnosis), data: { code, cause, evidence, next } }
+  const { code, cause, evidence, next, kind } = diagnosis
+  const error = { code: POSTERN_ERROR, message: tellInOneLine(diagnosis), data: { code, cause, evidence, next, kind } }
   const cleaned = JSON.stringify(error, (_, value: unknown) => (typeof value === "string" ? clean(value) : value))
   return Buffer.from(`{"jsonrpc":"2.0","id":${id},"error":${cleaned}}`)
 }

@@ -1,4 +1,5 @@
 /** A client in this process: what `call`, `tools` and the library speak with, through the same relay as any other client. */
+import { orAborted } from "../../core/abort.ts"
 import { PosternError, defineDiagnosis } from "../../core/diagnosis.ts"
 import { quote } from "../../core/redact.ts"
 import { type Frame, makeFrame } from "../frame.ts"
@@ -35,32 +36,35 @@ export interface InProcessClient {
 /** @param about - how the client calls itself */
 export function inProcessClient(about: { readonly name: string; readonly version: string }): InProcessClient {
   const waiting = new Map<string, (answer: Frame) => void>()
-  let listener: ClientListener | undefined
   let lastId = 0
+  // The bridge reads its configuration before it listens; what is said earlier would be heard by nobody.
+  let onOpen: ((listener: ClientListener) => void) | undefined
+  const opened = new Promise<ClientListener>((resolve) => (onOpen = resolve))
+  const say = async (frame: Frame): Promise<void> => (await opened).onFrame(frame)
 
   const request = async (method: string, params: unknown, signal: AbortSignal): Promise<unknown> => {
     const id = ++lastId
-    const answer = await new Promise<Frame>((resolve, reject) => {
-      waiting.set(String(id), resolve)
-      signal.addEventListener("abort", () => reject(signal.reason as Error), { once: true }) // reasons are errors
-      listener?.onFrame(makeFrame({ id, method, params }))
-    }).finally(() => waiting.delete(String(id)))
+    const answered = new Promise<Frame>((resolve) => waiting.set(String(id), resolve))
+    const answer = await orAborted(
+      say(makeFrame({ id, method, params })).then(() => answered),
+      signal,
+    ).finally(() => waiting.delete(String(id)))
     return resultOf(method, answer)
   }
 
   return {
     side: {
-      open: (opened) => void (listener = opened),
+      open: (listener) => onOpen?.(listener),
       write: (bytes) => hear(bytes),
       close: () => Promise.resolve(),
     },
     request,
     async initialize(signal) {
       const result = await request("initialize", { protocolVersion: REVISION, capabilities: {}, clientInfo: about }, signal)
-      listener?.onFrame(makeFrame({ method: "notifications/initialized" }))
+      await say(makeFrame({ method: "notifications/initialized" }))
       return result
     },
-    end: () => listener?.onEnd("closed"),
+    end: () => void opened.then((listener) => listener.onEnd("closed")),
   }
 
   function hear(bytes: Buffer): void {
@@ -70,8 +74,8 @@ export function inProcessClient(about: { readonly name: string; readonly version
     // A one-shot client declares no capability, so a server that asks it something is told so.
     if (message.id !== undefined && message.method !== "ping") {
       const error = { code: -32601, message: "this client cannot be asked" }
-      listener?.onFrame(makeFrame({ id: message.id, error }))
-    } else if (message.id !== undefined) listener?.onFrame(makeFrame({ id: message.id, result: {} }))
+      void say(makeFrame({ id: message.id, error }))
+    } else if (message.id !== undefined) void say(makeFrame({ id: message.id, result: {} }))
   }
 }
 

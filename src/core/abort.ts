@@ -1,0 +1,22 @@
+/** Waiting that can be given up. */
+
+/**
+ * Waits for a promise, or for the signal, whichever comes first. Leaves no listener behind: a signal may live as long as the
+ * process, and thousands of calls may wait on it.
+ *
+ * @returns what the promise gives
+ * @throws the signal's reason, or what the promise throws
+ */
+export async function orAborted<Result>(promise: Promise<Result>, signal: AbortSignal): Promise<Result> {
+  signal.throwIfAborted()
+  let onAbort: (() => void) | undefined
+  const aborted = new Promise<never>((_, reject) => {
+    onAbort = () => reject(signal.reason as Error) // our own reasons are errors
+    signal.addEventListener("abort", onAbort, { once: true })
+  })
+  try {
+    return await Promise.race([promise, aborted])
+  } finally {
+    if (onAbort) signal.removeEventListener("abort", onAbort)
+  }
+}
