@@ -8,10 +8,10 @@ import { createHttp } from "../core/http.ts"
 import type { Log } from "../core/log.ts"
 import type { Environment } from "../core/places.ts"
 import type { ClientSide } from "./client/client-side.ts"
-import { transportMissing } from "./diagnoses.ts"
 import { diagnosisOf } from "./error-answer.ts"
 import type { Link, Receive, ServerSide } from "./link.ts"
 import { relay } from "./relay.ts"
+import { sseLink } from "./server/sse.ts"
 import { stdioLink } from "./server/stdio.ts"
 import { streamableHttpLink } from "./server/streamable-http.ts"
 import { withSession } from "./session.ts"
@@ -73,7 +73,6 @@ async function prepareLink(server: Server, settings: BridgeSettings): Promise<Li
   const { env, vault } = settings.tools
   const sources: Sources = { env, readSecret: (name, origin) => vault.read(name, origin) }
   if (server.transport === "stdio") return localLink(server, sources, settings)
-  if (server.transport === "sse") throw new PosternError(transportMissing({ server: server.name, transport: "sse" }))
   return remoteLink(server, sources, settings)
 }
 
@@ -85,7 +84,8 @@ async function remoteLink(server: HttpServer, sources: Sources, { client, tools,
   await authenticator.authorize({ method: "POST", url, headers: {} }, AbortSignal.timeout(CONNECT_MS))
   const door = { http, authenticator, clock: tools.clock }
   const receive: Receive = (frame) => client.write(frame.bytes)
-  return streamableHttpLink({ name: server.name, url, door, receive, log, maxFrameBytes: MAX_FRAME_BYTES })
+  const makeLink = server.transport === "sse" ? sseLink : streamableHttpLink
+  return makeLink({ name: server.name, url, door, receive, log, maxFrameBytes: MAX_FRAME_BYTES })
 }
 
 async function localLink(server: StdioServer, sources: Sources, { client, tools, log, stderr }: BridgeSettings): Promise<Link> {

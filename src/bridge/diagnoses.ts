@@ -77,12 +77,14 @@ export const initializeTimeout = defineDiagnosis({
   }),
 })
 
-export const transportMissing = defineDiagnosis({
-  code: "transport-missing",
-  about: "The server's entry names a transport that this version of Postern does not speak yet.",
-  tell: ({ server, transport }: { server: string; transport: string }) => ({
-    cause: `This version does not speak the transport "${transport}" of the server "${server}" yet.`,
-    evidence: ["nothing was sent"],
-    next: 'if the server also speaks Streamable HTTP, set "type" to "http"',
+export const endpointRefused = defineDiagnosis({
+  code: "endpoint-refused",
+  about:
+    "A server of the HTTP+SSE transport (revision 2024-11-05) has to name the address for messages in the first event of its stream. It named none in time, or one of another origin, where neither headers nor messages are sent.",
+  kind: "guard",
+  tell: ({ server, why }: { server: string; why: string }) => ({
+    cause: `The server "${server}" does not name a usable address for messages: ${why}.`,
+    evidence: ["nothing was sent there"],
+    next: 'check the address; if the server speaks Streamable HTTP, set "type" to "http"',
   }),
 })

@@ -7,7 +7,7 @@ import type { Context } from "./context.ts"
 import { enrollAndTell, type EnrollOptions } from "./enrolled.ts"
 
 interface AddOptions extends EnrollOptions {
-  readonly transport?: "http" | "stdio"
+  readonly transport?: "http" | "sse" | "stdio"
   readonly header: readonly string[]
   readonly env: readonly string[]
   readonly headersCommand?: string
@@ -21,7 +21,7 @@ export const addCommand = (context: Context): Command =>
     .usage("[options] NAME URL\n       postern add [options] NAME -- COMMAND [ARGS...]")
     .argument("<name>", "letters, digits, - _ .")
     .argument("[words...]", "the address, or after -- the command and its arguments")
-    .addOption(new Option("--transport <transport>", "how the server is reached").choices(["http", "stdio"]))
+    .addOption(new Option("--transport <transport>", "how the server is reached").choices(["http", "sse", "stdio"]))
     .option("--header <header>", "a header, 'Name: value'; again and again. - as the credential asks for it", collect, [])
     .option("--env <assignment>", "a variable for a local server, NAME=value; again and again. - as the value asks for it", collect, [])
     .option("--headers-command <command>", "a command line that prints the headers as a JSON object")
@@ -56,7 +56,7 @@ const fail = (problem: string): never => {
 function isLocal({ argv }: Context, words: readonly string[], { transport }: AddOptions): boolean {
   const dashes = argv.indexOf("--")
   if (dashes !== -1 || transport === "stdio") {
-    if (transport === "http") fail("A server of the transport http has an address, not a command.")
+    if (transport === "http" || transport === "sse") fail(`A server of the transport ${transport} has an address, not a command.`)
     if (words.length === 0) fail("After -- the command is missing.")
     return true
   }
@@ -96,7 +96,7 @@ async function remoteEntry(context: Context, [url = ""]: readonly string[], opti
   refuseTwice(pairs.map(([name]) => name.toLowerCase()))
   const { values: headers, secretKeys } = await withAsked(context, pairs)
   const entry = {
-    type: "http",
+    type: options.transport ?? "http",
     url,
     ...(pairs.length > 0 ? { headers } : {}),
     ...(options.headersCommand === undefined ? {} : { headersHelper: options.headersCommand }),

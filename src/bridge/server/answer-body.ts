@@ -59,7 +59,8 @@ async function deliverStream(answer: Answer, { request, receive, wire }: Deliver
 
 /** Delivers the events of one stream until the server ends it. */
 export async function deliverEvents(stream: Answer, cursor: Cursor, receive: Receive, wire: Wire): Promise<void> {
-  for await (const data of readEvents(stream, cursor, wire.maxFrameBytes, wire.origin)) {
+  for await (const { type, data } of readEvents(stream, cursor, wire.maxFrameBytes, wire.origin)) {
+    if (type !== "message") continue
     for (const frame of framesOf(Buffer.from(data), "text/event-stream", wire)) await receive(frame)
   }
 }

@@ -12,12 +12,22 @@ export interface Cursor {
 
 export const newCursor = (): Cursor => ({ lastEventId: undefined, retryMs: undefined })
 
+/** One event that carries data. */
+export interface StreamEvent {
+  /** `message` unless the server says otherwise. */
+  readonly type: string
+  readonly data: string
+}
+
+/** An id goes back in a header, so it has to fit into one. */
+const FIT_FOR_HEADER = /^[\x20-\x7e]{1,1000}$/
+
 /**
  * Reads the events of one answer until the server ends it.
  *
  * @param cursor - is moved along
  * @param maxBytes - the longest event
- * @yields the data of each event of type `message`; an event with empty data only moves the cursor (S4)
+ * @yields each event with data; one with empty data only moves the cursor (S4), and a comment is a sign of life
  * @throws {PosternError} `connection-lost` when the stream is cut, `answer-too-large`
  */
 export async function* readEvents(
@@ -25,16 +35,17 @@ export async function* readEvents(
   cursor: Cursor,
   maxBytes: number,
   origin: string,
-): AsyncGenerator<string, void, undefined> {
-  const arrived: string[] = []
+): AsyncGenerator<StreamEvent, void, undefined> {
+  const arrived: StreamEvent[] = []
   let held = 0
   const parser = createParser({
-    onEvent({ id, event, data }) {
+    onEvent({ id, event = "message", data }) {
       held = 0
-      if (id !== undefined) cursor.lastEventId = id
-      if (data !== "" && (event === undefined || event === "message")) arrived.push(data)
+      if (id !== undefined) cursor.lastEventId = FIT_FOR_HEADER.test(id) ? id : undefined
+      if (data !== "") arrived.push({ type: event, data })
     },
     onRetry: (ms) => (cursor.retryMs = ms),
+    onComment: () => (held = 0),
   })
   const decoder = new TextDecoder() // keeps a character that two chunks share; drops a leading BOM, as the format asks
   for await (const chunk of answer.stream()) {

@@ -5,8 +5,9 @@ import { PosternError } from "../../core/diagnosis.ts"
 import type { Log } from "../../core/log.ts"
 import { serverExited } from "../diagnoses.ts"
 import { type Frame, NotAMessage, readFrames } from "../frame.ts"
-import { type LineCutter, lineCutter } from "../lines.ts"
+import { lineCutter } from "../lines.ts"
 import { type Link, type Receive, SessionLost } from "../link.ts"
+import { type OwedAnswers, owedAnswers } from "./owed.ts"
 
 export interface StdioServerSettings {
   readonly name: string
@@ -32,10 +33,10 @@ const GOODBYE_MS = 500
 /** How much of the last words of a process is kept, in characters. */
 const MOST_LAST_WORDS = 2_000
 
-/** One life of the process, with the requests that it owes an answer. */
+/** One life of the process. */
 interface Life {
   readonly child: Child
-  readonly owed: Map<string, { receive: Receive; done: () => void; failed: (error: Error) => void }>
+  readonly owed: OwedAnswers
   readonly ended: Promise<void>
   over: boolean
   lastWords: string
@@ -62,7 +63,7 @@ function start(settings: StdioServerSettings): Life {
   const { name, command, args, env, cwd, log } = settings
   // A group of its own, so that what the process starts ends with it; no shell, so that no text is read as one.
   const child = spawn(command, args, { env: { ...env }, cwd, stdio: ["pipe", "pipe", "pipe"], detached: process.platform !== "win32" })
-  const owed: Life["owed"] = new Map()
+  const owed = owedAnswers(settings.receive, (id) => log.info("answer dropped", { server: name, claims: id }))
   let onEnded: (() => void) | undefined
   const ended = new Promise<void>((resolve) => (onEnded = resolve))
   const life: Life = { child, owed, ended, over: false, lastWords: "" }
@@ -71,35 +72,29 @@ function start(settings: StdioServerSettings): Life {
     if (life.over) return
     life.over = true
     log.info("process ended", { server: name, how })
-    for (const { failed } of owed.values()) failed(new PosternError(serverExited({ server: name, how, stderr: life.lastWords })))
-    owed.clear()
+    owed.failAll(new PosternError(serverExited({ server: name, how, stderr: life.lastWords })))
     onEnded?.()
   }
   child.on("error", (error: NodeJS.ErrnoException) => finish(`could not be started (${error.code ?? error.message}: ${command})`))
-  child.on("close", (code, signal) => finish(signal ? `was ended by ${signal}` : `ended with code ${code}`))
+  const heard = hear(life, settings).catch((error: unknown) => log.info("output lost", { server: name, error: String(error) }))
+  // What it said before it ended is delivered first.
+  child.on("close", (code, signal) => void heard.then(() => finish(signal ? `was ended by ${signal}` : `ended with code ${code}`)))
   child.stdin.on("error", () => undefined) // the process has gone: "close" tells
   child.stderr.on("data", (chunk: Buffer) => {
     life.lastWords = (life.lastWords + chunk.toString("utf8")).slice(-MOST_LAST_WORDS)
     settings.stderr(chunk)
   })
-  hear(life, settings)
   return life
 }
 
-/** Gives each line of the process to the request that it belongs to, or to `receive`. */
-function hear({ child, owed }: Life, { name, receive, log, maxFrameBytes }: StdioServerSettings): void {
-  const onFrame = async (frame: Frame): Promise<void> => {
-    const request = frame.kind === "response" ? owed.get(frame.id) : undefined
-    if (frame.kind === "response" && !request) return log.info("answer dropped", { server: name, claims: frame.id })
-    await (request?.receive ?? receive)(frame)
-    if (request) owed.delete(frame.id)
-    request?.done()
-  }
-  const lines: LineCutter = lineCutter(
+/** Gives each line of the process to whom it belongs. A slow client slows the process down: nothing is read meanwhile. */
+async function hear({ child, owed }: Life, { name, log, maxFrameBytes }: StdioServerSettings): Promise<void> {
+  const arrived: Frame[] = []
+  const lines = lineCutter(
     maxFrameBytes,
     (line) => {
       try {
-        for (const frame of readFrames(line)) void onFrame(frame)
+        arrived.push(...readFrames(line))
       } catch (error) {
         if (!(error instanceof NotAMessage)) throw error
         log.info("line dropped: not a message", { server: name }) // some servers print a greeting
@@ -107,19 +102,20 @@ function hear({ child, owed }: Life, { name, receive, log, maxFrameBytes }: Stdi
     },
     () => log.error("line dropped: too long", { server: name, maxFrameBytes }),
   )
-  child.stdout.on("data", (chunk: Buffer) => lines.feed(chunk))
   child.stdout.on("end", () => lines.end())
+  for await (const chunk of child.stdout) {
+    lines.feed(chunk as Buffer) // no encoding is set, so chunks are buffers
+    for (const frame of arrived.splice(0)) await owed.deliver(frame)
+  }
+  for (const frame of arrived) await owed.deliver(frame) // a last line without a line feed
 }
 
 async function converse({ child, owed }: Life, frame: Frame, receive: Receive, signal: AbortSignal): Promise<void> {
   signal.throwIfAborted()
+  const answered = frame.kind === "request" ? owed.expect(frame, receive, signal) : undefined
   child.stdin.write(frame.bytes)
   child.stdin.write("\n")
-  if (frame.kind !== "request") return
-  await new Promise<void>((done, failed) => {
-    owed.set(frame.id, { receive, done, failed })
-    signal.addEventListener("abort", () => failed(signal.reason as Error), { once: true }) // our own reasons are errors
-  })
+  await answered
 }
 
 /** Ends the process and what it started: its input is closed, then it is told, then it is killed. */

@@ -25,7 +25,7 @@ export const FIRST_RETRY_MS = 1_000
  *
  * @throws {PosternError} `answer-unreadable` if it holds something else; HTML of a network's sign-in page is the common case
  */
-export function framesOf(bytes: Buffer, contentType: string, wire: Wire): Frame[] {
+export function framesOf(bytes: Buffer, contentType: string, wire: Pick<Wire, "origin">): Frame[] {
   try {
     return readFrames(bytes)
   } catch (error) {

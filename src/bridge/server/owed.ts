@@ -1,0 +1,48 @@
+/** For servers that send everything on one stream: which message belongs to which request. */
+import { orAborted } from "../../core/abort.ts"
+import type { Frame } from "../frame.ts"
+import type { Receive } from "../link.ts"
+
+export interface OwedAnswers {
+  /**
+   * Waits for the answer to a request; called before the request is sent, since the answer may be fast.
+   *
+   * @throws what `failAll` is given, or the signal's reason
+   */
+  expect(request: Frame, receive: Receive, signal: AbortSignal): Promise<void>
+  /** Gives a message of the stream to whom it belongs. */
+  deliver(frame: Frame): Promise<void>
+  /** The stream has ended: nobody gets an answer any more. */
+  failAll(error: Error): void
+}
+
+/**
+ * @param receiveUnasked - takes what belongs to no request
+ * @param onStray - hears of an answer that nobody waits for
+ */
+export function owedAnswers(receiveUnasked: Receive, onStray: (id: string) => void): OwedAnswers {
+  const owed = new Map<string, { readonly receive: Receive; done(): void; fail(error: Error): void }>()
+
+  return {
+    async expect(request, receive, signal) {
+      const answered = new Promise<void>((done, fail) => owed.set(request.id, { receive, done, fail }))
+      try {
+        await orAborted(answered, signal)
+      } finally {
+        owed.delete(request.id)
+      }
+    },
+
+    async deliver(frame) {
+      if (frame.kind !== "response") return receiveUnasked(frame)
+      const request = owed.get(frame.id)
+      if (!request) return onStray(frame.id)
+      await request.receive(frame)
+      request.done()
+    },
+
+    failAll(error) {
+      for (const { fail } of owed.values()) fail(error)
+    },
+  }
+}

@@ -1,0 +1,145 @@
+/**
+ * A server over the HTTP+SSE transport of revision 2024-11-05: one GET stream carries everything that the server says; its first
+ * event names the address that messages are sent to (S1).
+ */
+import { orAborted } from "../../core/abort.ts"
+import { PosternError } from "../../core/diagnosis.ts"
+import type { Answer } from "../../core/http.ts"
+import { connectionLost } from "../../core/http-failures.ts"
+import type { Log } from "../../core/log.ts"
+import { endpointRefused, initializeTimeout, serverRefused } from "../diagnoses.ts"
+import { type Door, passDoor } from "../door.ts"
+import type { Frame } from "../frame.ts"
+import { type Link, type Receive, SessionLost } from "../link.ts"
+import { type StreamEvent, newCursor, readEvents } from "./events.ts"
+import { type OwedAnswers, owedAnswers } from "./owed.ts"
+import { framesOf } from "./wire.ts"
+
+export interface SseSettings {
+  readonly name: string
+  /** The address of the stream. */
+  readonly url: URL
+  readonly door: Door
+  /** Takes what the server says for no request of ours. */
+  readonly receive: Receive
+  readonly log: Log
+  /** The longest message, in bytes. */
+  readonly maxFrameBytes: number
+}
+
+/** Clients give a local server 30 s to answer `initialize`, and do not come back. */
+const INITIALIZE_MS = 25_000
+const MOST_REFUSAL_BYTES = 1024 * 1024
+
+/** One stream, and what hangs on it. */
+interface Stream {
+  readonly events: AsyncGenerator<StreamEvent, void, undefined>
+  /** Where messages are sent to. */
+  readonly endpoint: URL
+  readonly owed: OwedAnswers
+  readonly abort: AbortController
+  over: boolean
+}
+
+/** Makes the link. The stream is opened by the first `initialize`; when it breaks, the session is over, and what was asked is lost. */
+export function sseLink(settings: SseSettings): Link {
+  let stream: Stream | undefined
+
+  const close = (): void => {
+    stream?.abort.abort(
+      new PosternError(connectionLost({ origin: settings.url.origin, code: "closed", detail: "the bridge closed the stream" })),
+    )
+  }
+
+  return {
+    async exchange(frame, receive, signal) {
+      if (frame.kind === "request" && frame.method === "initialize") {
+        close()
+        stream = await openStream(settings, signal)
+        void hear(stream, settings)
+      }
+      if (!stream || stream.over) throw new SessionLost(settings.name, "its stream has ended")
+      await converse(stream, frame, receive, { settings, signal })
+    },
+    async close() {
+      close()
+      settings.door.http.close()
+    },
+  }
+}
+
+async function openStream({ name, url, door, receive, log, maxFrameBytes }: SseSettings, signal: AbortSignal): Promise<Stream> {
+  const abort = new AbortController()
+  const limit = AbortSignal.timeout(INITIALIZE_MS)
+  const opening = async (): Promise<Stream> => {
+    const answer = await passDoor({ method: "GET", url, headers: { accept: "text/event-stream" }, silenceMs: 0 }, door, abort.signal)
+    if (answer.status !== 200 || !answer.headers["content-type"]?.startsWith("text/event-stream")) throw await refusal(name, answer)
+    const events = readEvents(answer, newCursor(), maxFrameBytes, url.origin)
+    const { value: first } = await events.next()
+    const owed = owedAnswers(receive, (id) => log.info("answer dropped", { server: name, claims: id }))
+    return { events, endpoint: endpointOf(first ?? undefined, url, name), owed, abort, over: false }
+  }
+  try {
+    return await orAborted(opening(), AbortSignal.any([signal, limit]))
+  } catch (error) {
+    abort.abort(error)
+    throw limit.aborted && !signal.aborted ? new PosternError(initializeTimeout({ server: name, limitMs: INITIALIZE_MS })) : error
+  }
+}
+
+/** The address comes from the server: our headers and messages go to its own origin only (S1). */
+function endpointOf(first: StreamEvent | undefined, url: URL, server: string): URL {
+  const refuse = (why: string): PosternError => new PosternError(endpointRefused({ server, why }))
+  if (first?.type !== "endpoint") throw refuse("its stream does not begin with an endpoint event")
+  if (!URL.canParse(first.data, url.href)) throw refuse("what it names is not an address")
+  const endpoint = new URL(first.data, url)
+  if (endpoint.origin !== url.origin) throw refuse("it names another origin")
+  return endpoint
+}
+
+/** Gives what the server says to whom it belongs, until the stream ends. */
+async function hear(stream: Stream, { url, log }: SseSettings): Promise<void> {
+  let failure = new PosternError(connectionLost({ origin: url.origin, code: "end of stream", detail: "the server closed its stream" }))
+  try {
+    for await (const { type, data } of stream.events) {
+      if (type !== "message") continue
+      for (const frame of framesOf(Buffer.from(data), "text/event-stream", url)) await stream.owed.deliver(frame)
+    }
+  } catch (error) {
+    if (error instanceof PosternError) failure = error
+    else log.error("stream failed", { error: String(error) })
+  }
+  stream.over = true
+  stream.owed.failAll(failure)
+}
+
+async function converse(
+  { endpoint, owed }: Stream,
+  frame: Frame,
+  receive: Receive,
+  { settings, signal }: { readonly settings: SseSettings; readonly signal: AbortSignal },
+): Promise<void> {
+  const answered = frame.kind === "request" ? owed.expect(frame, receive, signal) : undefined
+  const sent = send(endpoint, frame, settings, signal)
+  // The answer may come on the stream before the server has confirmed the POST; a refused POST has no answer to wait for.
+  await Promise.all([answered && Promise.race([answered, sent.then(() => answered)]), sent])
+}
+
+async function send(endpoint: URL, frame: Frame, { name, door }: SseSettings, signal: AbortSignal): Promise<void> {
+  const answer = await passDoor(
+    { method: "POST", url: endpoint, headers: { "content-type": "application/json" }, body: frame.bytes },
+    door,
+    signal,
+  )
+  if (answer.status === 404) {
+    answer.discard()
+    throw new SessionLost(name, "answer: HTTP 404 to a message")
+  }
+  if (answer.status < 200 || answer.status >= 300) throw await refusal(name, answer)
+  answer.discard()
+}
+
+async function refusal(server: string, answer: Answer): Promise<PosternError> {
+  const said = (await answer.read(MOST_REFUSAL_BYTES)).toString("utf8", 0, 1000)
+  return new PosternError(serverRefused({ server, status: answer.status, said }))
+}

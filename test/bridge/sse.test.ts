@@ -1,0 +1,110 @@
+import { expect, test } from "vitest"
+import { noneAuthenticator } from "../../src/auth/none.ts"
+import { sseLink } from "../../src/bridge/server/sse.ts"
+import { systemClock } from "../../src/core/clock.ts"
+import { createHttp } from "../../src/core/http.ts"
+import { silentLog } from "../../src/core/log.ts"
+import { startBridge } from "../harness/bridge.ts"
+import { startMcpServer } from "../servers/mcp-server.ts"
+import { startSseServer } from "../servers/sse-server.ts"
+
+function bridgeTo(url: string) {
+  const door = {
+    http: createHttp({ silenceMs: 5_000, connectMs: 5_000 }),
+    authenticator: noneAuthenticator({ name: "test", file: "test.json" }),
+    clock: systemClock,
+  }
+  return startBridge(url, {
+    link: (receive) => sseLink({ name: "test", url: new URL(url), door, receive, log: silentLog, maxFrameBytes: 1 << 20 }),
+  })
+}
+
+test("messages go to the address that the stream names, and answers come back on the stream (S1)", async () => {
+  await using server = await startSseServer()
+  await using bridge = bridgeTo(server.url)
+
+  const opened = await bridge.open()
+  const answers = await Promise.all([bridge.request("tools/list"), bridge.request("tools/call", { name: "x" })])
+
+  expect(opened.result).toMatchObject({ serverInfo: { name: "sse" } })
+  expect(answers.map((answer) => answer.result)).toEqual([{ method: "tools/list" }, { method: "tools/call" }])
+  expect(server.seen.filter(({ method }) => method === "POST").every(({ path }) => path === "/messages?session=1")).toBe(true)
+  expect(server.seen.filter(({ method }) => method === "GET")).toHaveLength(1)
+})
+
+test("what the server says unasked passes, and foreign and second answers are dropped", async () => {
+  await using server = await startSseServer()
+  await using bridge = bridgeTo(server.url)
+  await bridge.open()
+  const { answer } = server
+  server.answer = (message) => [
+    { jsonrpc: "2.0", id: 999, result: { wrong: true } },
+    ...answer(message),
+    { jsonrpc: "2.0", id: message.id, result: { wrong: true } },
+  ]
+
+  await bridge.request("tools/list")
+  server.say({ jsonrpc: "2.0", method: "notifications/tools/list_changed" })
+  await bridge.heard((message) => message.method === "notifications/tools/list_changed")
+
+  expect(bridge.lines.join("\n")).not.toContain("wrong")
+})
+
+test.each([
+  ["another origin", "http://127.0.0.1:9/steal"],
+  ["another scheme", "file:///etc/passwd"],
+])("an address for messages of %s is refused, and nothing goes there (S1)", async (_, endpoint) => {
+  await using stranger = await startMcpServer()
+  await using server = await startSseServer()
+  server.endpoint = endpoint.replace("http://127.0.0.1:9", stranger.origin)
+  await using bridge = bridgeTo(server.url)
+
+  const { error } = await bridge.open()
+
+  expect(server.seen).toHaveLength(1) // the trap was reached
+  expect(error?.data?.code).toBe("endpoint-refused")
+  expect(stranger.seen).toEqual([])
+})
+
+test("a stream that breaks loses what was asked, and the next message opens a new one", async () => {
+  await using server = await startSseServer()
+  await using bridge = bridgeTo(server.url)
+  await bridge.open()
+  const { answer } = server
+  server.answer = (message) => (message.method === "tools/call" ? [] : answer(message))
+
+  const lost = bridge.request("tools/call", { name: "x" })
+  await expect.poll(() => server.seen.some(({ message }) => message?.method === "tools/call")).toBe(true)
+  for (const stream of server.streams) stream.destroy()
+  const { error } = await lost
+  const next = await bridge.request("tools/list")
+
+  expect(error?.data?.code).toBe("connection-lost")
+  expect(next.result).toEqual({ method: "tools/list" })
+  expect(server.seen.filter(({ method }) => method === "GET")).toHaveLength(2)
+  expect(bridge.messages.filter((message) => message.result?.["serverInfo"])).toHaveLength(1)
+})
+
+test("a refused message is told with the server's words", async () => {
+  await using server = await startSseServer()
+  await using bridge = bridgeTo(server.url)
+  await bridge.open()
+  await bridge.request("tools/list")
+  server.postStatus = 500
+
+  expect((await bridge.request("tools/call", { name: "x" })).error?.data).toMatchObject({
+    code: "server-refused",
+    evidence: ["it said: no"],
+  })
+})
+
+test("a server that is none of this transport is told as that", async () => {
+  await using server = await startMcpServer()
+  server.handler = (_, response) => {
+    response.writeHead(404).end("nothing here")
+    return true
+  }
+  await using bridge = bridgeTo(server.url)
+
+  expect((await bridge.open()).error?.data).toMatchObject({ code: "server-refused" })
+})
