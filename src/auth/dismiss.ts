@@ -1,9 +1,12 @@
 /** Lets a server go: its entry, and the secrets that nothing else refers to. */
+import { unknownServer } from "../config/diagnoses.ts"
 import { findTarget, removeServer } from "../config/edit.ts"
 import type { Configuration, Surroundings } from "../config/files.ts"
+import { findProject } from "../config/project.ts"
 import type { Server } from "../config/server.ts"
 import { references } from "../config/template.ts"
 import { readTextFile } from "../core/atomic-file.ts"
+import type { Clock } from "../core/clock.ts"
 import { type Diagnosis, PosternError } from "../core/diagnosis.ts"
 import type { Vault } from "../vault/vault.ts"
 import type { AuthTools } from "./tools.ts"
@@ -34,9 +37,7 @@ export async function dismissServer(
   tools: AuthTools,
   signal: AbortSignal,
 ): Promise<Dismissed> {
-  const scope = server.scope === "file" ? "user" : server.scope
-  const target = await findTarget(scope, surroundings)
-  await removeServer(target, server.name, tools.clock, signal)
+  const file = await removeEntry(server, surroundings, tools.clock, signal)
 
   const others = [...configuration.servers, ...configuration.shadowed].filter((other) => other !== server)
   const elsewhere = new Set(others.flatMap(secretsOf))
@@ -49,7 +50,16 @@ export async function dismissServer(
     secretsOf(server).filter((name) => !isStillUsed(name)),
     tools.vault,
   )
-  return { server: server.name, file: target.file, keptSecrets, ...forgotten }
+  return { server: server.name, file, keptSecrets, ...forgotten }
+}
+
+/** A local entry may belong to any folder above the one that one stands in; it is removed where it was found. */
+async function removeEntry({ name, scope }: Server, surroundings: Surroundings, clock: Clock, signal: AbortSignal): Promise<string> {
+  const target = await findTarget(scope === "file" ? "user" : scope, surroundings)
+  const { folders } = await findProject(surroundings.cwd, surroundings.env)
+  const targets = target.scope === "local" ? folders.map((folder) => ({ ...target, folder })) : [target]
+  for (const one of targets) if (await removeServer(one, name, clock, signal)) return one.file
+  throw new PosternError(unknownServer({ name, near: undefined, known: [] }))
 }
 
 async function forget(names: readonly string[], vault: Vault): Promise<Pick<Dismissed, "removedSecrets" | "leftSecrets" | "failure">> {

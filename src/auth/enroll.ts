@@ -41,9 +41,9 @@ export async function enrollServer(newcomer: Newcomer, target: Target, tools: Au
   checkServerName(newcomer.name)
   const server = parse(newcomer, target)
   const literals = findLiterals(server, newcomer.secretKeys)
-  for (const { value } of literals) tools.redactor.learn(value)
   if (server.transport !== "stdio") checkHeaders(server)
   checkTemplates(server, newcomer.secretKeys)
+  for (const { value } of literals) tools.redactor.learn(value)
 
   const origin = literals.length === 0 ? "" : await originOf(server, tools)
   const secrets: { key: string; entry: VaultEntry }[] = []
