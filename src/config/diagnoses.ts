@@ -113,7 +113,7 @@ export const serverDisabled = defineDiagnosis({
   tell: ({ name, file }: { name: string; file: string }) => ({
     cause: `The server "${quote(name)}" is disabled.`,
     evidence: [place(file, undefined)],
-    next: `postern enable ${quote(name)}`,
+    next: `take "enabled": false, or "disabled": true, out of its entry in ${escapeControls(file)}`,
   }),
 })
 

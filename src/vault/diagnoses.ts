@@ -20,7 +20,7 @@ export const vaultNewerFormat = defineDiagnosis({
   tell: ({ path, found }: { path: string; found: string }) => ({
     cause: `The vault ${path} was written by a newer Postern.`,
     evidence: [`found: ${quote(found)}`, "the file was left as it is"],
-    next: "npm install -g postern@latest",
+    next: "update Postern to the version that wrote it",
   }),
 })
 
