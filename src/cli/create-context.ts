@@ -47,7 +47,7 @@ export function createContext(process: Process, onExitCode: (code: number) => vo
         )
       }
       pipeWasRead = true
-      return readPipedSecret(process.stdin)
+      return readPipedSecret(process.stdin, process.signal)
     },
 
     print(result, asJson, text) {

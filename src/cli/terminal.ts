@@ -1,5 +1,5 @@
 /** How a person is asked on a terminal. Questions go to stderr, so that stdout stays the result. */
-import type { Readable, Writable } from "node:stream"
+import { type Readable, type Writable, addAbortSignal } from "node:stream"
 import type { Interaction } from "../auth/interaction.ts"
 import { PosternError } from "../core/diagnosis.ts"
 import { interrupted, nobodyToAsk, secretEmpty, secretTooLong } from "./diagnoses.ts"
@@ -28,11 +28,15 @@ export async function askYes(question: string, stderr: Writable, signal: AbortSi
   return given
 }
 
-/** All of standard input, without one final line break. */
-export async function readPipedSecret(stdin: Readable): Promise<string> {
+/**
+ * All of standard input, without one final line break.
+ *
+ * @param signal - ends the wait for a pipe that stays open
+ */
+export async function readPipedSecret(stdin: Readable, signal: AbortSignal): Promise<string> {
   const chunks: Buffer[] = []
   let bytes = 0
-  for await (const chunk of stdin as AsyncIterable<Buffer>) {
+  for await (const chunk of addAbortSignal(signal, stdin) as AsyncIterable<Buffer>) {
     // no encoding is set, so chunks are buffers
     bytes += chunk.length
     if (bytes > MOST_SECRET_BYTES) throw new PosternError(secretTooLong({ maxBytes: MOST_SECRET_BYTES }))
