@@ -72,5 +72,6 @@ function tell(server: Details, nowMs: number): string {
     ...(server.problem === null ? [] : [["problem", server.problem.cause] as [string, string]]),
   ]
   const width = Math.max(...lines.map(([label]) => label.length))
-  return lines.map(([label, value]) => `${label.padEnd(width)}  ${value}`).join("\n")
+  // A line break in a value could pretend to be the next line.
+  return lines.map(([label, value]) => `${label.padEnd(width)}  ${value.replaceAll("\n", "\\n")}`).join("\n")
 }
