@@ -62,10 +62,10 @@ const removeCommand = (context: Context): Command =>
     .addHelpText("after", "\nExample:\n  $ postern vault remove weather-service.authorization")
     .action(async (name: string, options: { json?: true }) => {
       const { vault } = await context.tools()
+      const { servers } = await context.configuration()
+      const neededBy = servers.filter((server) => secretsOf(server).includes(name)).map((server) => server.name)
       const removed = await vault.remove(name)
-      context.print({ name, removed }, options.json, () =>
-        removed ? `The vault has forgotten ${name}.` : `The vault had no secret named ${name}.`,
-      )
+      context.print({ name, removed, neededBy }, options.json, tellRemoved)
       if (!removed) context.exitWith(EXIT_CODES.failed)
     })
 
@@ -73,7 +73,10 @@ const removeCommand = (context: Context): Command =>
 async function originFor(context: Context, secret: string, serverName: string | undefined): Promise<string> {
   const { servers } = await context.configuration()
   const known = (await (await context.tools()).vault.list()).find(({ name }) => name === secret)
-  const users = servers.filter((server) => (serverName === undefined ? secretsOf(server).includes(secret) : server.name === serverName))
+  // What a stranger's project says of a secret must not decide where it may go.
+  const users = servers
+    .filter(({ trusted }) => trusted)
+    .filter((server) => (serverName === undefined ? secretsOf(server).includes(secret) : server.name === serverName))
   const origins = [...new Set(await Promise.all(users.map((server) => originOf(server, context))))]
   const [origin] = origins
   if (origins.length === 1 && origin !== undefined) return origin
@@ -83,6 +86,12 @@ async function originFor(context: Context, secret: string, serverName: string | 
       ? `No server refers to \${vault:${secret}}, so it is not known which address it may be sent to.`
       : `Servers of several addresses refer to \${vault:${secret}}; a secret is for one address.`
   throw new PosternError(usageWrong({ problem, help: `postern vault set ${secret} - --server NAME` }))
+}
+
+function tellRemoved({ name, removed, neededBy }: { name: string; removed: boolean; neededBy: readonly string[] }): string {
+  if (!removed) return `The vault had no secret named ${name}.`
+  const forgotten = `The vault has forgotten ${name}. A key that is still valid can be revoked where it was issued.`
+  return neededBy.length === 0 ? forgotten : `${forgotten}\n  note: ${neededBy.join(", ")} needs it: postern vault set ${name} -`
 }
 
 function tellStatus(status: VaultStatus): string {
