@@ -100,7 +100,7 @@ export async function makePerson(): Promise<Person> {
     terminal: (args) => openTerminal(args, { env, cwd: project }),
     async write(path, content) {
       const file = resolve(project, path)
-      await mkdir(dirname(file), { recursive: true })
+      await mkdir(dirname(file), { recursive: true, mode: 0o700 })
       await writeFile(file, typeof content === "string" ? content : JSON.stringify(content, undefined, 2))
       return file
     },

@@ -193,7 +193,7 @@ test.concurrent("1.1: a secret of a project's entry is in the person's own vault
   expect(await whereIs(secret, person)).toEqual([])
 })
 
-test.concurrent("1.1: what stands in a name, and what in a header, is checked before anything is written", async ({ expect }) => {
+test.concurrent("1.1: what stands in a name, and what in a header, is checked before anything is written", async ({ expect: check }) => {
   await using person = await makePerson()
   const secret = newSecret()
   const wrong: readonly (readonly [readonly string[], string])[] = [
@@ -219,11 +219,11 @@ test.concurrent("1.1: what stands in a name, and what in a header, is checked be
   const refusals = await Promise.all(wrong.map(([args]) => person.postern(["add", ...args])))
   for (const [at, { code, stdout, stderr }] of refusals.entries()) {
     const [args = [], told] = wrong[at] ?? []
-    expect.soft({ code, stdout }, args.join(" ")).toEqual({ code: 2, stdout: "" })
-    expect.soft(stderr, args.join(" ")).toContain(told)
-    expect.soft(stderr).not.toContain(secret)
+    check.soft({ code, stdout }, args.join(" ")).toEqual({ code: 2, stdout: "" })
+    check.soft(stderr, args.join(" ")).toContain(told)
+    check.soft(stderr).not.toContain(secret)
     // oxlint-disable-next-line no-control-regex -- none may reach the terminal
-    expect.soft(stderr).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/)
+    check.soft(stderr).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/)
   }
   expect([...(await person.files()).keys()]).toEqual([])
 })

@@ -1,0 +1,157 @@
+/** Row 4: local processes, and housekeeping. */
+import { expect, test } from "vitest"
+import { makePerson, newSecret, whereIs } from "../../harness/postern.ts"
+
+const serversIn = (config: string): Record<string, unknown> => JSON.parse(config).mcpServers
+
+test.concurrent("4: the guide's command adds a local server; what stands after -- is its own, word by word", async () => {
+  await using person = await makePerson()
+
+  await person.added(
+    ["add", "my-local-server", "--", "node", "/path/to/server.js"],
+    [
+      "add",
+      "odd",
+      "--env",
+      "LOG_LEVEL=debug",
+      "--env",
+      "EMPTY=",
+      "--",
+      "/opt/my server",
+      "--json",
+      "--env",
+      "A=b",
+      "$(touch x)",
+      "a b",
+      "--",
+      "-",
+    ],
+  )
+  const got = await person.postern(["get", "odd"])
+
+  expect(serversIn(await person.read("config.json"))).toEqual({
+    "my-local-server": { type: "stdio", command: "node", args: ["/path/to/server.js"] },
+    odd: {
+      type: "stdio",
+      command: "/opt/my server",
+      args: ["--json", "--env", "A=b", "$(touch x)", "a b", "--", "-"],
+      env: { LOG_LEVEL: "debug", EMPTY: "" },
+    },
+  })
+  expect(got.stdout).toContain("LOG_LEVEL=(5 characters in the file)")
+  expect(got.stdout).not.toContain("debug")
+})
+
+test.concurrent("4: a variable named like a credential goes to the vault, and - asks for any", async () => {
+  await using person = await makePerson()
+  const [literal, asked] = [newSecret(), newSecret()]
+
+  const added = await person.postern(["add", "one", "--env", `API_TOKEN=${literal}`, "--env", "LOG_LEVEL=debug", "--", "node", "x.js"])
+  const piped = await person.postern(["add", "two", "--env", "DATABASE_URL=-", "--", "node", "x.js"], { stdin: `${asked}\n` })
+  const listed = await person.postern(["list", "--json"])
+
+  expect(added).toMatchObject({ code: 0, stderr: "" })
+  expect(added.stdout).toContain("history")
+  expect(added.stdout).toContain("--env 'API_TOKEN=${APP_API_TOKEN}'")
+  expect(piped).toMatchObject({ code: 0, stderr: "" })
+  expect(piped.stdout).not.toContain("history")
+  expect(serversIn(await person.read("config.json"))).toMatchObject({
+    one: { env: { API_TOKEN: "${vault:one.api_token}", LOG_LEVEL: "debug" } },
+    two: { env: { DATABASE_URL: "${vault:two.database_url}" } },
+  })
+  expect(listed.json()).toMatchObject({
+    servers: [
+      {
+        name: "one",
+        transport: "stdio",
+        url: null,
+        command: ["node", "x.js"],
+        storedIn: ["vault:one.api_token"],
+        since: expect.any(String),
+      },
+      { name: "two", storedIn: ["vault:two.database_url"], since: expect.any(String) },
+    ],
+  })
+  expect([...(await whereIs(literal, person)), ...(await whereIs(asked, person))]).toEqual([])
+})
+
+test.concurrent("4: a secret is for the command line that it was stored with, and for no other", async () => {
+  await using person = await makePerson()
+  await person.postern(["add", "local", "--env", "API_TOKEN=-", "--", "node", "own.js"], { stdin: newSecret() })
+  const canary = `${person.project}/canary`
+  const config = await person.read("config.json")
+  const changed = JSON.stringify({
+    ...JSON.parse(config),
+    mcpServers: { local: { command: "touch", args: [canary], env: { API_TOKEN: "${vault:local.api_token}" } } },
+  })
+  await person.write(`${person.folder}/config.json`, changed)
+
+  const run = await person.postern(["run", "local"])
+
+  expect(run).toMatchObject({ code: 4, stdout: "" })
+  expect(run.stderr).toContain('"node" "own.js"')
+  await expect(person.read(canary)).rejects.toThrow("ENOENT")
+})
+
+test.concurrent("4: remove forgets the secrets of a server, and keeps one that another server refers to", async () => {
+  await using person = await makePerson()
+  const URL = "https://api.example/mcp"
+  await person.postern(["add", "one", "--header", "Authorization: Bearer -", URL], { stdin: newSecret() })
+  await person.postern(["add", "two", "--header", "X-Api-Key: -", "--header", "Authorization: ${vault:one.authorization}", URL], {
+    stdin: newSecret(),
+  })
+  const names = async (): Promise<string[]> =>
+    (await person.postern(["vault", "status", "--json"])).json<{ entries: { name: string }[] }>().entries.map(({ name }) => name)
+  expect(await names()).toEqual(["one.authorization", "two.x-api-key"])
+
+  const one = await person.postern(["remove", "one"])
+  expect(one).toMatchObject({ code: 0, stderr: "" })
+  expect(one.stdout).toContain("keeps one.authorization")
+  expect(await names()).toEqual(["one.authorization", "two.x-api-key"])
+
+  const two = await person.postern(["remove", "two", "--json"])
+  expect(two.json()).toMatchObject({
+    server: "two",
+    removedSecrets: ["two.x-api-key", "one.authorization"],
+    keptSecrets: [],
+    leftSecrets: [],
+  })
+  expect(await names()).toEqual([])
+  expect((await person.postern(["list", "--json"])).json()).toEqual({ servers: [] })
+})
+
+test.concurrent("4: remove takes the entry of the scope that is named, also one that is hidden by another", async () => {
+  await using person = await makePerson()
+  for (const scope of ["user", "project", "local"]) await person.added(["add", "tool", "--scope", scope, `https://${scope}.example/mcp`])
+  const url = async (): Promise<unknown> => (await person.postern(["get", "tool", "--json"])).json<{ url: string }>().url
+
+  expect(await url()).toBe("https://local.example/mcp")
+  expect((await person.postern(["remove", "tool", "--scope", "user"])).code).toBe(0)
+  expect((await person.postern(["remove", "tool", "--scope", "user"])).code).toBe(2)
+  expect(await url()).toBe("https://local.example/mcp")
+  expect((await person.postern(["remove", "tool"])).code).toBe(0)
+  expect(await url()).toBe("https://project.example/mcp")
+  expect((await person.postern(["remove", "tool"])).code).toBe(0)
+  expect((await person.postern(["get", "tool"])).code).toBe(2)
+})
+
+test.concurrent("4: what does not go together on the command line is refused, and nothing is written", async () => {
+  await using person = await makePerson()
+  const wrong: readonly (readonly [readonly string[], string])[] = [
+    [["x", "--"], "command is missing"],
+    [["x", "--transport", "http", "--", "node"], "an address, not a command"],
+    [["x", "--header", "A: b", "--", "node"], "takes no headers"],
+    [["x", "--env", "A=b", "https://x.example/mcp"], "takes no --env"],
+    [["x", "--env", "=b", "--", "node"], "NAME=value"],
+    [["x", "--env", "A=1", "--env", "A=2", "--", "node"], "given twice"],
+    [["x", "--env", "A=${B", "--", "node"], "${B"],
+    [["x", "--transport", "stdio"], "command is missing"],
+    [["x", "node", "server.js"], "a command after --"],
+  ]
+
+  const refusals = await Promise.all(wrong.map(([args]) => person.postern(["add", ...args])))
+
+  expect(refusals.map(({ code, stdout }) => [code, stdout])).toEqual(wrong.map(() => [2, ""]))
+  for (const [at, { stderr }] of refusals.entries()) expect(stderr).toContain(wrong[at]?.[1])
+  expect([...(await person.files()).keys()]).toEqual([])
+})

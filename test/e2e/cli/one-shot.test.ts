@@ -1,0 +1,64 @@
+/** Row 7: `postern tools` and `postern call`, one question to a server. */
+import { expect, test } from "vitest"
+import { type ErrorObject, makePerson, newSecret } from "../../harness/postern.ts"
+import { json, startMcpServer } from "../../servers/mcp-server.ts"
+
+test.concurrent("7: tools and call reach a guarded server, and leave no session behind", async () => {
+  const key = newSecret()
+  await using server = await startMcpServer({ key })
+  await using person = await makePerson()
+  await person.postern(["add", "weather", "--header", "Authorization: Bearer -", server.url], { stdin: key })
+
+  const tools = await person.postern(["tools", "weather"])
+  const toolsJson = await person.postern(["tools", "weather", "--json"])
+  const pairs = await person.postern(["call", "weather", "echo", "text=sunny"])
+  const whole = await person.postern(["call", "weather", "echo", '{"text": "a b"}', "--json"])
+  const piped = await person.postern(["call", "weather", "echo", "-"], { stdin: '{"text": "from a pipe"}' })
+
+  expect(tools).toMatchObject({ code: 0, stderr: "" })
+  expect(tools.stdout).toMatch(/^TOOL +DESCRIPTION\necho\n$/)
+  expect(toolsJson.json()).toEqual({ tools: [{ name: "echo", inputSchema: { type: "object" } }] })
+  expect(pairs).toMatchObject({ code: 0, stdout: "sunny\n", stderr: "" })
+  expect(whole.json()).toEqual({ content: [{ type: "text", text: "a b" }] })
+  expect(piped).toMatchObject({ code: 0, stdout: "from a pipe\n", stderr: "" })
+  expect(server.sessions.size).toBe(0)
+})
+
+test.concurrent("7: what stands between a question and its answer is told by code and exit code", async () => {
+  const key = newSecret()
+  await using server = await startMcpServer({ key })
+  server.handler = ({ message }, response) =>
+    message?.method === "tools/call" &&
+    json(response, { jsonrpc: "2.0", id: message.id, result: { isError: true, content: [{ type: "text", text: "no rain data" }] } })
+  await using person = await makePerson()
+  await person.postern(["add", "wrong", "--header", "Authorization: Bearer -", server.url], { stdin: newSecret() })
+  await person.postern(["add", "right", "--header", "Authorization: Bearer -", server.url], { stdin: key })
+  await person.added(
+    ["add", "none", server.url],
+    ["add", "unset", "--header", "X-Api-Key: ${KEY}", server.url],
+    ["add", "away", "http://127.0.0.1:1/mcp"],
+  )
+  const seenBefore = server.seen.length
+
+  const unset = await person.postern(["tools", "unset", "--json"])
+  const away = await person.postern(["tools", "away", "--json"])
+  expect(server.seen.length).toBe(seenBefore)
+  const wrong = await person.postern(["tools", "wrong", "--json"])
+  const none = await person.postern(["tools", "none", "--json"])
+  const unknown = await person.postern(["tools", "rigth", "--json"])
+  const failed = await person.postern(["call", "right", "rain", "--json"])
+  const told = await person.postern(["call", "right", "rain"])
+  const badWord = await person.postern(["call", "right", "rain", "noequals"])
+
+  const codeOf = (outcome: typeof wrong): unknown => [outcome.code, outcome.json<ErrorObject>().error.code, outcome.stderr]
+  expect(codeOf(unset)).toEqual([1, "variable-not-set", ""])
+  expect(codeOf(away)).toEqual([1, "server-unreachable", ""])
+  expect(codeOf(wrong)).toEqual([1, "header-refused", ""])
+  expect(codeOf(none)).toEqual([3, "proof-missing", ""])
+  expect(codeOf(unknown)).toEqual([2, "unknown-server", ""])
+  expect(failed).toMatchObject({ code: 1, stderr: "" })
+  expect(failed.json()).toMatchObject({ isError: true })
+  expect(told).toMatchObject({ code: 1, stdout: "" })
+  expect(told.stderr).toContain("no rain data")
+  expect(badWord.code).toBe(2)
+})
