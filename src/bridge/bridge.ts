@@ -10,6 +10,8 @@ import type { Environment } from "../core/places.ts"
 import type { ClientSide } from "./client/client-side.ts"
 import { diagnosisOf } from "./error-answer.ts"
 import type { Link, Receive, ServerSide } from "./link.ts"
+import { withMemory } from "./memory.ts"
+import { memoryFile } from "./memory-file.ts"
 import { relay } from "./relay.ts"
 import { sseLink } from "./server/sse.ts"
 import { stdioLink } from "./server/stdio.ts"
@@ -23,6 +25,8 @@ export interface BridgeSettings {
   readonly client: ClientSide
   readonly tools: AuthTools
   readonly log: Log
+  /** Where it is kept what servers said of themselves (`Places.memory`); without it nothing is remembered. */
+  readonly memoryFolder?: string
   /** Where a local server may write its own log. */
   readonly stderr: (chunk: Buffer) => void
   /** Hears at once why the connection could not even be prepared. */
@@ -46,11 +50,14 @@ const CONNECT_MS = 15_000
  * @returns the diagnosis that every request was answered with, if the connection could not even be prepared
  */
 export async function runBridge(settings: BridgeSettings): Promise<Diagnosis | undefined> {
-  const { name, client, tools, log, signal } = settings
+  const { name, client, tools, log, memoryFolder, signal } = settings
   let refused: Diagnosis | undefined
   let server: ServerSide
   try {
-    server = withSession(await prepareLink(await settings.findServer(), settings), signal)
+    const entry = await settings.findServer()
+    server = withSession(await prepareLink(entry, settings), signal)
+    if (memoryFolder !== undefined)
+      server = withMemory(server, { store: memoryFile(memoryFolder, entry, log), tell: (frame) => client.write(frame.bytes), log })
   } catch (error) {
     refused = diagnosisOf(error)
     settings.onRefused(refused)

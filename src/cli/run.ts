@@ -30,6 +30,7 @@ export const runCommand = (context: Context): Command =>
         findServer: async () => findServer(await context.configuration(options), name),
         client: stdioClient({ input: stdin, output: stdout, maxFrameBytes: MAX_FRAME_BYTES }),
         tools: await context.tools(),
+        memoryFolder: context.places.memory,
         log: options.log === undefined ? silentLog : logTo(options.log, context),
         stderr: (chunk) => void stderr.write(chunk),
         onRefused: (diagnosis) => note(tellDiagnosis(diagnosis)),

@@ -15,6 +15,8 @@ export interface Places {
   readonly vaultKey: string
   /** `trust.json`: which project files were approved, and with which content. */
   readonly trust: string
+  /** `memory/`: what servers said of themselves when they were last reached, for the time when they are down. */
+  readonly memory: string
 }
 
 /**
@@ -31,6 +33,7 @@ export function findPlaces(env: Environment, platform: NodeJS.Platform = process
     vault: join(folders.data, "vault.json"),
     vaultKey: join(folders.state, "vault.key"),
     trust: join(folders.state, "trust.json"),
+    memory: join(folders.state, "memory"),
   }
 }
 

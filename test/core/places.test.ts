@@ -7,6 +7,7 @@ test("7: POSTERN_HOME moves everything that is written into one folder", () => {
     vault: "/p/vault.json",
     vaultKey: "/p/vault.key",
     trust: "/p/trust.json",
+    memory: "/p/memory",
   })
 })
 
@@ -16,5 +17,6 @@ test("7: without it the XDG folders are used, the vault and its key apart", () =
     vault: "/home/me/.local/share/postern/vault.json", // a relative value is ignored, as the specification asks
     vaultKey: "/home/me/.local/state/postern/vault.key",
     trust: "/home/me/.local/state/postern/trust.json",
+    memory: "/home/me/.local/state/postern/memory",
   })
 })

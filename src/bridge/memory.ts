@@ -1,0 +1,123 @@
+/**
+ * The memory wrapper: what a server said of itself when it was last reached stands in for it while it is down.
+ *
+ * Clients ask a local server once, at start, and do not come back when that fails. So `initialize` and the lists are answered from
+ * memory, each call tells the true cause, and once the server answers again the client is told to read the lists anew.
+ */
+import { PosternError } from "../core/diagnosis.ts"
+import type { Log } from "../core/log.ts"
+import { type Frame, makeFrame, readFrames } from "./frame.ts"
+import { memberText } from "./json-text.ts"
+import type { Receive, ServerSide } from "./link.ts"
+
+/** Results by method, as the server sent them: `initialize`, and the first page of each list. */
+export type Remembered = Readonly<Record<string, string>>
+
+/** Where results are remembered. Its failures are logged and nothing else: memory is never a reason for a failure. */
+export interface MemoryStore {
+  recall(): Promise<Remembered>
+  remember(results: Remembered): Promise<void>
+}
+
+const LISTS = new Set(["tools/list", "prompts/list", "resources/list", "resources/templates/list"])
+/** What a server may have lists of. */
+const KINDS = ["tools", "prompts", "resources"] as const
+/** A longer result is not kept, in characters. */
+const MOST_CHARACTERS = 4 * 1024 * 1024
+
+/**
+ * Wraps a server side.
+ *
+ * @param tell - takes the notices for the client once the server is back
+ */
+export function withMemory(side: ServerSide, { store, tell, log }: { store: MemoryStore; tell: Receive; log: Log }): ServerSide {
+  let known: Promise<Remembered> | undefined
+  /** Whether something was answered from memory that the client has not been told to read anew. */
+  let stale = false
+
+  /** Writes follow each other, nobody's answer waits for one, and the end waits for the last. */
+  let writing = Promise.resolve()
+
+  const results = (): Promise<Remembered> => (known ??= store.recall())
+
+  const remember = async (method: string, answer: Frame): Promise<void> => {
+    const result = memberText(answer.bytes.toString("utf8"), "result")
+    const before = await results()
+    if (result === undefined || result.length > MOST_CHARACTERS || before[method] === result) return
+    const now = { ...before, [method]: result }
+    known = Promise.resolve(now)
+    writing = writing.then(() => store.remember(now))
+  }
+
+  const welcomeBack = async (): Promise<void> => {
+    if (!stale) return
+    stale = false
+    log.info("server is back")
+    const kinds = kindsOf((await results())["initialize"])
+    for (const kind of kinds) await tell(makeFrame({ method: `notifications/${kind}/list_changed` }))
+  }
+
+  const answerFromMemory = async (frame: Frame, error: unknown, receive: Receive): Promise<void> => {
+    const result = error instanceof PosternError ? (await results())[frame.method] : undefined
+    if (result === undefined) throw error
+    log.info("answered from memory", { method: frame.method, code: (error as PosternError).diagnosis.code }) // checked above
+    stale = true
+    const text = frame.method === "initialize" ? withListChanged(result) : result
+    for (const answer of readFrames(Buffer.from(`{"jsonrpc":"2.0","id":${frame.id},"result":${text}}`))) await receive(answer)
+  }
+
+  const carryAndRemember = async (frame: Frame, receive: Receive, signal: AbortSignal): Promise<void> => {
+    const remembers = isRemembered(frame)
+    let answered = false
+    const watch: Receive = async (said) => {
+      await receive(said)
+      if (said.kind !== "response" || said.id !== frame.id || answered) return
+      answered = true
+      if (remembers) await remember(frame.method, said)
+      await welcomeBack()
+    }
+    try {
+      await side.carry(frame, watch, signal)
+    } catch (error) {
+      if (!remembers || answered) throw error
+      await answerFromMemory(frame, error, receive)
+    }
+  }
+
+  return {
+    carry(frame, receive, signal) {
+      // A call to a server that is up, which is nearly every message, passes without a step more.
+      const watched = frame.kind === "request" && (stale || frame.method === "initialize" || LISTS.has(frame.method))
+      return watched ? carryAndRemember(frame, receive, signal) : side.carry(frame, receive, signal)
+    },
+    async close(signal) {
+      await side.close(signal)
+      await writing
+    },
+  }
+}
+
+/** `initialize`, or the first page of a list: any other page belongs to a cursor that the server may have forgotten. */
+function isRemembered(frame: Frame): boolean {
+  if (!LISTS.has(frame.method)) return frame.method === "initialize"
+  const params = memberText(frame.bytes.toString("utf8"), "params")
+  return params === undefined || memberText(params, "cursor") === undefined
+}
+
+interface InitializeResult {
+  readonly capabilities?: Readonly<Record<string, object | undefined>>
+}
+
+const parseInitialize = (result: string | undefined): InitializeResult => JSON.parse(result ?? "{}") as InitializeResult // the server's own
+
+function kindsOf(result: string | undefined): readonly string[] {
+  const { capabilities = {} } = parseInitialize(result)
+  return KINDS.filter((kind) => capabilities[kind] !== undefined)
+}
+
+/** The lists will change once the server is back, whatever it said of itself; who is not told that it may be told is not told (S75). */
+function withListChanged(result: string): string {
+  const parsed = parseInitialize(result)
+  const changing = Object.fromEntries(kindsOf(result).map((kind) => [kind, { ...parsed.capabilities?.[kind], listChanged: true }]))
+  return JSON.stringify({ ...parsed, capabilities: { ...parsed.capabilities, ...changing } })
+}
