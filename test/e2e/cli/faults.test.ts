@@ -1,6 +1,6 @@
 /** Faults around the files: many writers, broken files, full and read-only disks, a writer that is killed. */
-import { randomInt } from "node:crypto"
 import { once } from "node:events"
+import { watch } from "node:fs"
 import { readFile, rm } from "node:fs/promises"
 import { expect, test } from "vitest"
 import { type Person, type RunOptions, makePerson, newSecret, whereIs } from "../../harness/postern.ts"
@@ -156,17 +156,20 @@ test.concurrent("on a full disk a change is refused and leaves everything as it 
   expect(await contentsOf(disk.at("postern"))).toEqual(before)
 })
 
-test("an add that is killed at any moment leaves files that can be read, and the next add goes on", async () => {
+test("an add that is killed at any step of its writing leaves files that can be read, and the next add goes on", async () => {
   await using person = await makePerson()
   const [secret, killed] = [newSecret(), newSecret()]
   await add(person, "weather", secret)
 
-  for (let round = 0; round < 12; round++) {
-    const child = person.start(["add", `killed-${round}`, "--header", "X-Api-Key: -", URL])
+  const signals: unknown[] = []
+  for (let step = 1; step <= 14; step++) {
+    const child = person.start(["add", `killed-${step}`, "--header", "X-Api-Key: -", URL])
+    let steps = 0
+    // Locks, temporary files and renames each are a step.
+    const watcher = watch(person.folder, () => ++steps === step && child.kill("SIGKILL"))
     child.stdin.end(killed)
-    const timer = setTimeout(() => child.kill("SIGKILL"), randomInt(60, 260))
-    await once(child, "close")
-    clearTimeout(timer)
+    signals.push((await once(child, "close"))[1])
+    watcher.close()
   }
   const next = await add(person, "next", secret)
   const listed = await person.postern(["list", "--json"])
@@ -174,6 +177,7 @@ test("an add that is killed at any moment leaves files that can be read, and the
 
   expect(next).toMatchObject({ code: 0, stderr: "" })
   expect([await keyOf(person, "weather"), await keyOf(person, "next")]).toEqual([secret, secret])
+  expect(signals.filter((signal) => signal === "SIGKILL").length).toBeGreaterThan(5)
   // Whoever got as far as the file has its secret in the vault: the file comes last.
   for (const server of listed.json<{ servers: { problem: unknown }[] }>().servers) expect(server.problem).toBeNull()
   expect(status).toMatchObject({ code: 0, stderr: "" })
