@@ -93,7 +93,6 @@ const scenes: Readonly<Record<string, (set: Set) => Promise<unknown>>> = {
   moved: (set) => set.type(add("moved", `http://${SHOWN.moved}/mcp`)),
   "failing-command": (set) => set.type(add("hc", `--headers-command 'echo nope; exit 1' ${SERVER}`)),
   "failing-process": (set) => set.type(add("exits", `-- node -e 'console.error("Error: cannot find module x");process.exit(3)'`)),
-  sse: (set) => set.type(`postern add-json old '{"type":"sse","url":"${SERVER}"}'`),
 }
 
 /** Builds the stage: a server that asks for its token, one that answers like a network's sign-in page, one that redirects away. */
