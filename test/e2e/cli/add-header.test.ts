@@ -115,6 +115,24 @@ test.concurrent("1.1: an empty pipe is refused, and nothing is written", async (
   expect([...(await person.files()).keys()]).toEqual([])
 })
 
+test.concurrent("1.1: one pipe holds one secret, of at most 64 KiB; what does not fit is refused, and the way for it is said", async () => {
+  await using person = await makePerson()
+  const two = ["add", "w", "--header", "X-Api-Key: -", "--header", "Authorization: Bearer -", URL]
+
+  const second = await person.postern(two, { stdin: newSecret() })
+  const endless = await person.postern(["add", "w", "--header", "X-Api-Key: -", URL], { stdin: "x".repeat(64 * 1024 + 1) })
+  const followed = await person.postern([...two.slice(0, 4), "--header", "Authorization: Bearer ${vault:w-token}", URL], {
+    stdin: newSecret(),
+  })
+  const stored = await person.postern(["vault", "set", "w-token", "-"], { stdin: newSecret() })
+
+  expect(second).toMatchObject({ code: 2, stdout: "" })
+  expect(second.stderr).toContain("write ${vault:NAME} for the others, and store each with postern vault set NAME -")
+  expect(endless).toMatchObject({ code: 2, stdout: "" })
+  expect(endless.stderr).toContain("longer than 65536 bytes")
+  expect([followed.code, stored.code]).toEqual([0, 0]) // the way that was said
+})
+
 test.concurrent("1.1: add-json takes the entry of a documentation in, and its literal secret to the vault", async () => {
   await using person = await makePerson()
   const [secret, other] = [newSecret(), newSecret()]
