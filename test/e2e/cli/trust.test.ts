@@ -131,6 +131,8 @@ test.concurrent("7: nothing in a project file can act on the terminal that it is
   const listed = await person.postern(["list"])
   const got = await person.postern(["get", "one"])
 
+  expect(shown.stdout).toContain('Server "one" (stdio)')
+  expect([listed.code, got.code]).toEqual([0, 0])
   for (const { stdout, stderr } of [shown, listed, got]) {
     // oxlint-disable-next-line no-control-regex -- none may come out
     expect(stdout + stderr).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202e]/)
