@@ -1,8 +1,7 @@
 /** Lets a server go: its entry, and the secrets that nothing else refers to. */
 import { unknownServer } from "../config/diagnoses.ts"
-import { findTarget, removeServer } from "../config/edit.ts"
+import { removeServer, targetsOf } from "../config/edit.ts"
 import type { Configuration, Surroundings } from "../config/files.ts"
-import { findProject } from "../config/project.ts"
 import type { Server } from "../config/server.ts"
 import { references } from "../config/template.ts"
 import { readTextFile } from "../core/atomic-file.ts"
@@ -53,12 +52,9 @@ export async function dismissServer(
   return { server: server.name, file, keptSecrets, ...forgotten }
 }
 
-/** A local entry may belong to any folder above the one that one stands in; it is removed where it was found. */
-async function removeEntry({ name, scope }: Server, surroundings: Surroundings, clock: Clock, signal: AbortSignal): Promise<string> {
-  const target = await findTarget(scope === "file" ? "user" : scope, surroundings)
-  const { folders } = await findProject(surroundings.cwd, surroundings.env)
-  const targets = target.scope === "local" ? folders.map((folder) => ({ ...target, folder })) : [target]
-  for (const one of targets) if (await removeServer(one, name, clock, signal)) return one.file
+async function removeEntry(server: Server, surroundings: Surroundings, clock: Clock, signal: AbortSignal): Promise<string> {
+  const { name } = server
+  for (const target of await targetsOf(server, surroundings)) if (await removeServer(target, name, clock, signal)) return target.file
   throw new PosternError(unknownServer({ name, near: undefined, known: [] }))
 }
 

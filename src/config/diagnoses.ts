@@ -86,7 +86,7 @@ export const serverNameInvalid = defineDiagnosis({
 export const serverExists = defineDiagnosis({
   code: "server-exists",
   about:
-    "A server of this name is already configured in the same scope. Postern does not write over it unless that is asked for; the same name in another scope is possible (local wins over project, project over user).",
+    "A server of this name is already configured in the same scope. Postern does not write over it unless that is asked for; the same name in another scope is possible (local wins over project, project over user). `postern rename` refuses a name of any scope: one of the two would hide the other.",
   tell: ({ name, scope, file }: { name: string; scope: Scope; file: string }) => ({
     cause: `A server named "${quote(name)}" is already there in the scope ${scope}.`,
     evidence: [place(file, undefined)],
@@ -109,11 +109,15 @@ export const unknownServer = defineDiagnosis({
 export const serverDisabled = defineDiagnosis({
   code: "server-disabled",
   about:
-    "The server is configured, but switched off (`enabled: false`, or `disabled: true` as other clients spell it). Nothing was started or sent.",
-  tell: ({ name, file }: { name: string; file: string }) => ({
+    "The server is configured, but switched off (`enabled: false`, or `disabled: true` as other clients spell it). Nothing was started or sent. `postern enable NAME` switches it on in Postern's own files; another client's file, named by `--config`, is not changed by Postern.",
+  tell: ({ name, file, scope }: { name: string; file: string; scope: Scope }) => ({
     cause: `The server "${quote(name)}" is disabled.`,
     evidence: [place(file, undefined)],
-    next: `take "enabled": false, or "disabled": true, out of its entry in ${escapeControls(file)}`,
+    // A file that was named by --config is another program's, as a rule; its owner changes it.
+    next:
+      scope === "file"
+        ? `take "enabled": false, or "disabled": true, out of its entry in ${escapeControls(file)}`
+        : `postern enable ${shellWord(name)}`,
   }),
 })
 

@@ -12,17 +12,15 @@ import { lockFile } from "../core/file-lock.ts"
 import type { Environment, Places } from "../core/places.ts"
 import { configInvalid, type Position, serverExists, serverNameInvalid } from "./diagnoses.ts"
 import { type ConfigDocument, isObject, parseDocument } from "./document.ts"
-import { changeJsonc } from "./jsonc-edit.ts"
+import { changeJsonc, renameJsonc } from "./jsonc-edit.ts"
 import { locate, parseJsonc, repeatedKeys } from "./jsonc.ts"
 import { type KeyPath, showKeyPath } from "./key-path.ts"
 import { findProject, PROJECT_FILE } from "./project.ts"
 import { parseEntry } from "./schema.ts"
+import type { Server } from "./server.ts"
 
-/** One value to set; undefined removes the key. */
-export interface Change {
-  readonly path: KeyPath
-  readonly value: unknown
-}
+/** One value to set (undefined removes the key), or another name for its key. */
+export type Change = { readonly path: KeyPath; readonly value: unknown } | { readonly path: KeyPath; readonly newKey: string }
 
 /** Where a server is written. */
 export type Target =
@@ -50,6 +48,20 @@ export async function findTarget(
   if (scope === "user") return { scope, file: places.config }
   const { root, file } = await findProject(cwd, env)
   return scope === "local" ? { scope, file: places.config, folder: root } : { scope, file: file ?? join(root, PROJECT_FILE) }
+}
+
+/**
+ * Finds where an entry that was read may stand. A local one may belong to any folder above the one that one stands in: the nearest
+ * comes first, as it does when it is read.
+ */
+export async function targetsOf(
+  { scope }: Pick<Server, "scope">,
+  surroundings: Parameters<typeof findTarget>[1],
+): Promise<readonly Target[]> {
+  const target = await findTarget(scope === "file" ? "user" : scope, surroundings)
+  if (target.scope !== "local") return [target]
+  const { folders } = await findProject(surroundings.cwd, surroundings.env)
+  return folders.map((folder) => ({ ...target, folder }))
 }
 
 /** @throws {PosternError} `server-name-invalid` if a new server cannot have this name */
@@ -154,10 +166,16 @@ async function presentFile(file: string, followSymlink: boolean): Promise<{ read
 function changeText(document: ConfigDocument, changes: readonly Change[]): string {
   let { text } = document
   let wanted: unknown = document.root
-  for (const { path, value } of changes) {
+  for (const change of changes) {
+    const { path } = change
     refuseAmbiguous(document, path)
-    text = changeJsonc(text, path, value)
-    wanted = withValue(wanted, path, value)
+    if ("newKey" in change) {
+      text = renameJsonc(text, path, change.newKey)
+      wanted = withKey(wanted, path, change.newKey)
+    } else {
+      text = changeJsonc(text, path, change.value)
+      wanted = withValue(wanted, path, change.value)
+    }
   }
   // The last look before somebody's file is replaced: it says what was asked for, and all else as before.
   const result = parseJsonc(text)
@@ -181,10 +199,12 @@ function refuseAmbiguous({ file, text, root }: ConfigDocument, path: KeyPath): v
   }
 }
 
-const serverPath = (target: Target, name: string): KeyPath =>
+/** Where a server stands in its file. */
+export const serverPath = (target: Target, name: string): KeyPath =>
   target.scope === "local" ? ["projects", target.folder, "mcpServers", name] : ["mcpServers", name]
 
-function valueAt(root: unknown, path: KeyPath): unknown {
+/** @returns the value at a path of keys, or undefined */
+export function valueAt(root: unknown, path: KeyPath): unknown {
   return path.reduce<unknown>((value, key) => (isObject(value) && Object.hasOwn(value, key) ? value[key] : undefined), root)
 }
 
@@ -194,4 +214,8 @@ function withValue(root: unknown, [key, ...rest]: KeyPath, value: unknown): unkn
   const inside = withValue(Object.hasOwn(before, key) ? before[key] : undefined, rest, value)
   const others = Object.entries(before).filter(([name]) => name !== key)
   return Object.fromEntries(inside === undefined ? others : [...others, [key, inside]])
+}
+
+function withKey(root: unknown, path: KeyPath, newKey: string): unknown {
+  return withValue(withValue(root, path, undefined), [...path.slice(0, -1), newKey], valueAt(root, path))
 }

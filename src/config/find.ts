@@ -3,7 +3,7 @@ import { PosternError } from "../core/diagnosis.ts"
 import { serverDisabled, unknownServer } from "./diagnoses.ts"
 import type { Configuration } from "./files.ts"
 import { nearest } from "./nearest.ts"
-import type { Server } from "./server.ts"
+import type { Scope, Server } from "./server.ts"
 
 /**
  * Finds a server that may be used.
@@ -14,7 +14,7 @@ import type { Server } from "./server.ts"
  */
 export function findServer(configuration: Pick<Configuration, "servers" | "invalid">, name: string): Server {
   const server = findEntry(configuration, name)
-  if (!server.enabled) throw new PosternError(serverDisabled({ name, file: server.file }))
+  if (!server.enabled) throw new PosternError(serverDisabled({ name, file: server.file, scope: server.scope }))
   return server
 }
 
@@ -30,4 +30,16 @@ export function findEntry({ servers, invalid }: Pick<Configuration, "servers" | 
   if (server !== undefined) return server
   const known = [...servers, ...invalid].map((entry) => entry.name)
   throw new PosternError(unknownServer({ name, near: nearest(name, known), known }))
+}
+
+/**
+ * Finds an entry in one scope, also one that another scope's entry of the same name hides.
+ *
+ * @param scope - left out: the entry that counts
+ * @throws {PosternError} as `findEntry` does
+ */
+export function findInScope(configuration: Pick<Configuration, "servers" | "shadowed" | "invalid">, name: string, scope?: Scope): Server {
+  if (scope === undefined) return findEntry(configuration, name)
+  const servers = [...configuration.servers, ...configuration.shadowed].filter((server) => server.scope === scope)
+  return findEntry({ servers, invalid: configuration.invalid.filter((entry) => entry.scope === scope) }, name)
 }

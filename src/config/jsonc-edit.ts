@@ -30,6 +30,20 @@ export function changeJsonc(text: string, path: KeyPath, value: unknown): string
   return insertProperty(text, node, { key: String(key), value: whole, style })
 }
 
+/**
+ * Gives one key of nested objects another name. Its value, its place and every comment stay.
+ *
+ * @param text - as for `changeJsonc`
+ * @param path - leads to a value of an object, which is there
+ */
+export function renameJsonc(text: string, path: KeyPath, newKey: string): string {
+  const tree = parseTree(text, [], { allowTrailingComma: true })
+  const property = tree && findNodeAtLocation(tree, [...path])?.parent
+  const key = property?.children?.[0]
+  if (property?.type !== "property" || key === undefined) throw new TypeError("path: leads to no key")
+  return splice(text, [key.offset, key.offset + key.length], JSON.stringify(newKey))
+}
+
 /** How much of a path is there already. */
 function deepestNode(tree: Node, path: KeyPath): number {
   let depth = path.length
