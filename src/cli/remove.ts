@@ -1,14 +1,11 @@
 /** `postern remove NAME`: the entry goes, and its secrets with it. */
 import { Command, Option } from "commander"
-import { unknownServer } from "../config/diagnoses.ts"
-import type { Configuration } from "../config/files.ts"
-import { findEntry } from "../config/find.ts"
-import type { Scope, Server } from "../config/server.ts"
-import { PosternError } from "../core/diagnosis.ts"
+import { findInScope } from "../config/find.ts"
+import type { Scope } from "../config/server.ts"
 import type { Dismissed } from "../auth/dismiss.ts"
 import type { Context } from "./context.ts"
 import { EXIT_CODES } from "./exit.ts"
-import { approveAsItIs, isNewOrApproved } from "./project-approval.ts"
+import { keepApproval } from "./project-approval.ts"
 
 export const removeCommand = (context: Context): Command =>
   new Command("remove")
@@ -20,22 +17,14 @@ export const removeCommand = (context: Context): Command =>
     .action(async (name: string, options: { scope?: Scope; json?: true }) => {
       const { dismissServer } = await import("../auth/dismiss.ts")
       const configuration = await context.configuration()
-      const server = options.scope === undefined ? findEntry(configuration, name) : findInScope(configuration, name, options.scope)
-      // Whoever may change an approved file has not made it a stranger's.
-      const mayApprove = server.scope === "project" && (await isNewOrApproved(server.file, context))
-      const dismissed = await dismissServer(server, { configuration, surroundings: context }, await context.tools(), context.signal)
-      if (mayApprove) await approveAsItIs(server.file, context)
+      const server = findInScope(configuration, name, options.scope)
+      const tools = await context.tools()
+      const dismissed = await keepApproval(server, context, () =>
+        dismissServer(server, { configuration, surroundings: context }, tools, context.signal),
+      )
       context.print(dismissed, options.json, tell)
       if (dismissed.failure) context.exitWith(EXIT_CODES.failed)
     })
-
-/** Also an entry that another scope's entry of the same name hides. */
-function findInScope({ servers, shadowed }: Configuration, name: string, scope: Scope): Server {
-  const inScope = [...servers, ...shadowed].filter((server) => server.scope === scope)
-  const found = inScope.find((server) => server.name === name)
-  if (found === undefined) throw new PosternError(unknownServer({ name, near: undefined, known: inScope.map((server) => server.name) }))
-  return found
-}
 
 function tell({ server, file, removedSecrets, keptSecrets, leftSecrets, failure }: Dismissed): string {
   return [

@@ -1,0 +1,7 @@
+/** `postern enable NAME`: switches a server on again. */
+import type { Command } from "commander"
+import type { Context } from "./context.ts"
+import { switchCommand } from "./switched.ts"
+
+export const enableCommand = (context: Context): Command =>
+  switchCommand(context, { verb: "enable", on: true, description: "switch a server on again" })
