@@ -83,7 +83,7 @@ test("any interleaving of requests, cancels, lies, cuts and the end gives each i
       const seenOnce = new Set<string>()
       server.handler = ({ message, body }, response) => {
         if (message?.method !== "tools/call") return false
-        const { way, tag } = message.params?.arguments as { way: Way; tag: string }
+        const { way, tag } = (message.params?.arguments ?? {}) as { way: Way; tag: string }
         // A lost session is lost once; the message that is sent again gets its answer.
         const now = way === "lost-session" && seenOnce.has(tag) ? "json" : way
         seenOnce.add(tag)
