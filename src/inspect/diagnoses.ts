@@ -30,7 +30,8 @@ export function allCodes(...others: readonly Readonly<Record<string, unknown>>[]
   const single = { severalSecrets, serverError, internalFault, sessionLost, lockLost, lockTimeout }
   const exported = [auth, bridge, config, remarks, files, http, vault, single, ...others].flatMap((module) => Object.values(module))
   const codes = exported.filter(isDefinition).map(({ code, about, kind }) => ({ code, about, kind }))
-  for (const { code } of codes) if (codes.filter((other) => other.code === code).length > 1) throw new Error(`two diagnoses have the code ${code}`)
+  for (const { code } of codes)
+    if (codes.filter((other) => other.code === code).length > 1) throw new Error(`two diagnoses have the code ${code}`)
   return codes.toSorted((one, other) => one.code.localeCompare(other.code))
 }
 
