@@ -1,4 +1,5 @@
 /** Makes the context of a command from its process. */
+import type { AuthTools } from "../auth/tools.ts"
 import { systemClock } from "../core/clock.ts"
 import { PosternError } from "../core/diagnosis.ts"
 import { findPlaces } from "../core/places.ts"
@@ -15,6 +16,15 @@ export function createContext(process: Process, onExitCode: (code: number) => vo
   const interaction = terminalInteraction(process.stderr, interactive)
   const note = (text: string): void => void process.stderr.write(`${redactor.clean(text)}\n`)
   let pipeWasRead = false
+  /** One for each command: a passphrase is asked for once. */
+  let tools: Promise<AuthTools> | undefined
+
+  const openTools = async (): Promise<AuthTools> => {
+    const { openVault } = await import("../vault/open.ts")
+    const { env, clock, signal } = process
+    const person = interactive ? { askSecret: (question: string) => interaction.askSecret(question, signal) } : {}
+    return { vault: openVault(places, clock, { env, note, signal, ...person }), env, redactor, clock }
+  }
 
   return {
     ...process,
@@ -25,9 +35,9 @@ export function createContext(process: Process, onExitCode: (code: number) => vo
     note,
     exitWith: onExitCode,
 
-    async tools() {
-      const { openVault } = await import("../vault/open.ts")
-      return { vault: openVault(places, process.clock), env: process.env, redactor, clock: process.clock }
+    tools() {
+      tools ??= openTools()
+      return tools
     },
 
     async configuration({ config } = {}) {

@@ -1,4 +1,4 @@
-/** `postern vault status|set|remove`: the vault itself. */
+/** `postern vault status|set|remove`: the vault itself. What moves it as a whole has files of its own. */
 import { Command } from "commander"
 import { originOf } from "../auth/enroll.ts"
 import { secretsOf } from "../auth/dismiss.ts"
@@ -10,6 +10,9 @@ import { EXIT_CODES } from "./exit.ts"
 import { keptSecret, tellLifeAndReach } from "./kept-secret.ts"
 import { table } from "./table.ts"
 import { refuseTyped } from "./typed-secret.ts"
+import { exportCommand } from "./vault-export.ts"
+import { importCommand } from "./vault-import.ts"
+import { moveCommand } from "./vault-move.ts"
 
 export const vaultCommand = (context: Context): Command =>
   new Command("vault")
@@ -18,6 +21,9 @@ export const vaultCommand = (context: Context): Command =>
     .addCommand(statusCommand(context))
     .addCommand(setCommand(context))
     .addCommand(removeCommand(context))
+    .addCommand(moveCommand(context))
+    .addCommand(exportCommand(context))
+    .addCommand(importCommand(context))
 
 const statusCommand = (context: Context): Command =>
   new Command("status")

@@ -2,6 +2,8 @@
 import { defineDiagnosis } from "../core/diagnosis.ts"
 import { quote } from "../core/redact.ts"
 
+export * from "./keys/diagnoses.ts"
+
 export const vaultCorrupt = defineDiagnosis({
   code: "vault-corrupt",
   about:
@@ -28,21 +30,21 @@ export const vaultKeyMissing = defineDiagnosis({
   code: "vault-key-missing",
   about:
     "The vault is there, and the key that opens it is not: it was moved or deleted, or the vault was copied without it. No new key is made, since it would not open what is there.",
-  tell: ({ path, source, place }: { path: string; source: string; place: string }) => ({
+  tell: ({ path, source, place, mend }: { path: string; source: string; place: string; mend: string }) => ({
     cause: `The key of the vault ${path} is missing.`,
     evidence: [`key source: ${source}`, `expected: ${place}`, "the vault was left as it is"],
-    next: `put the key back in its place (${place}); or move ${path} away and store the secrets again`,
+    next: `${mend}; or move ${path} away and store the secrets again`,
   }),
 })
 
 export const vaultKeyWrong = defineDiagnosis({
   code: "vault-key-wrong",
   about:
-    "There is a key, and it is not the one that the vault was written with: it belongs to another vault, or the key file was overwritten or damaged.",
-  tell: ({ place, fault }: { place: string; fault: string }) => ({
-    cause: `The key in ${place} does not open the vault: ${fault}.`,
+    "There is a key, and it is not the one that the vault was written with: it belongs to another vault, the key file was overwritten or damaged, or the passphrase is another one.",
+  tell: ({ place, fault, mend }: { place: string; fault: string; mend: string }) => ({
+    cause: `The key from ${place} does not open the vault: ${fault}.`,
     evidence: [`key: ${place}`, "the vault was left as it is"],
-    next: `put the right key back in its place (${place})`,
+    next: mend,
   }),
 })
 
@@ -87,5 +89,26 @@ export const vaultOvertaken = defineDiagnosis({
     cause: `The vault ${path} was changed by somebody else in the middle of this change.`,
     evidence: [`revision read: ${read}`, `revision found: ${found}`, "nothing was written"],
     next: "run the command again",
+  }),
+})
+
+export const vaultEmpty = defineDiagnosis({
+  code: "vault-empty",
+  about: "There is nothing to export: the vault is not there, or it was read and holds no secret.",
+  tell: ({ path }: { path: string }) => ({
+    cause: `The vault ${path} holds no secret, so there is nothing to export.`,
+    evidence: [`vault: ${path}`, "nothing was written"],
+    next: "postern vault status",
+  }),
+})
+
+export const exportUnreadable = defineDiagnosis({
+  code: "vault-export-unreadable",
+  about:
+    "A file that was to be imported is not what `postern vault export` writes, or it was cut or changed on its way. Every byte that counts is authenticated, so nothing of it is used.",
+  tell: ({ path, fault }: { path: string; fault: string }) => ({
+    cause: `Nothing can be imported from ${path}: ${quote(fault)}.`,
+    evidence: [`file: ${path}`, "the vault was left as it is"],
+    next: "export it again where it came from: postern vault export FILE",
   }),
 })

@@ -2,20 +2,28 @@
 import { dirname } from "node:path"
 import { ensurePrivateFolder, fileStamp, writeFileAtomic } from "../core/atomic-file.ts"
 import type { Clock } from "../core/clock.ts"
-import { type Diagnosis, PosternError } from "../core/diagnosis.ts"
+import { PosternError } from "../core/diagnosis.ts"
 import { type Log, silentLog } from "../core/log.ts"
-import { vaultBadName, vaultKeyWrong, vaultNoEntry, vaultOriginMismatch } from "./diagnoses.ts"
-import { type OpenedVault, type SealedRecord, formatVault, newVault, sealSecret, unsealSecret, withRecords } from "./format.ts"
+import { type KeySources, beginVault, faultOf, sourceForNew } from "./begin.ts"
+import { vaultBadName, vaultEmpty, vaultNoEntry, vaultOriginMismatch } from "./diagnoses.ts"
+import { type OpenedVault, type SealedRecord, formatVault, sealSecret, unsealSecret, withRecords } from "./format.ts"
 import type { KeySource } from "./keys/key-source.ts"
-import { type Decision, type Revised, type SharedThing, changeUnderLease } from "./lease.ts"
+import { type Revised, type SharedThing, changeUnderLease } from "./lease.ts"
+import { type ChangeVault, moveVault } from "./move.ts"
+import { isName, isOrigin } from "./names.ts"
 import { type VaultOpener, vaultOpener } from "./opener.ts"
+import { mergeSecrets, openExport, openSecrets, sealExport, withSecrets } from "./transfer.ts"
 import type { Vault, VaultEntry, VaultStatus } from "./vault.ts"
 
 export interface FileVaultOptions {
   /** `vault.json`; its folder is made when the first secret is written. */
   readonly path: string
-  /** The key sources that this program knows. The first one makes the key of a new vault; a vault that is there names its own. */
-  readonly keys: readonly [KeySource, ...KeySource[]]
+  /** The key sources that this program knows; a vault that is there names its own. */
+  readonly keys: readonly KeySource[]
+  /** Those of them that a new vault tries, in this order. */
+  readonly forNew: KeySources
+  /** What seals an export, and opens one. */
+  readonly forExport: KeySource
   readonly clock: Clock
   readonly log?: Log
 }
@@ -31,18 +39,23 @@ interface Present extends Revised {
  * Nothing is opened, made or written until a verb needs it. Vaults of one file, in any number of processes, see each other's
  * changes at once.
  */
-export function fileVault({ path, keys, clock, log = silentLog }: FileVaultOptions): Vault {
+export function fileVault({ path, keys, forNew, forExport, clock, log = silentLog }: FileVaultOptions): Vault {
   const opener = vaultOpener(path, keys)
   const file = sharedFile(path, opener, log)
-  const change = async <Result>(decide: (present: Present) => Promise<Decision<Present, Result>>): Promise<Result> => {
+  const change: ChangeVault = async (decide) => {
     await ensurePrivateFolder(dirname(path))
-    return changeUnderLease(file, decide, { clock, waitMs: 10_000, holdMs: 60_000 })
+    await opener.reader() // whoever has to be asked for the key is asked before others wait for the lease
+    const decideOnPresent = async ({ vault }: Present) => {
+      const { next, result } = await decide(vault)
+      return next === undefined ? { result } : { next: presentOf(next), result }
+    }
+    return changeUnderLease(file, decideOnPresent, { clock, waitMs: 10_000, holdMs: 60_000 })
   }
   /** @param chooseName - gets the vault as it is under the lease */
   const store = (chooseName: (vault: OpenedVault) => string, origin: string, secret: string): Promise<VaultEntry> => {
-    if (!isPlainText(origin)) throw new TypeError("origin must be a text of at least one character, without control characters")
+    if (!isOrigin(origin)) throw new TypeError("origin must be a text of at least one character, without control characters")
     return change(async (present) => {
-      const vault = present.vault ?? (await beginVault(keys[0]))
+      const vault = present ?? (await beginVault(forNew, opener))
       const name = chooseName(vault)
       checkName(name)
       const now = clock.now()
@@ -75,7 +88,7 @@ export function fileVault({ path, keys, clock, log = silentLog }: FileVaultOptio
     async replace(name, origin, decide) {
       checkName(name)
       if (fileStamp(path) === undefined) throw noEntry(name)
-      return change(async ({ vault }) => {
+      return change(async (vault) => {
         const old = vault && findRecord(vault, name)
         if (vault === undefined || old === undefined) throw noEntry(name)
         checkOrigin(old, origin)
@@ -87,9 +100,9 @@ export function fileVault({ path, keys, clock, log = silentLog }: FileVaultOptio
     async remove(name) {
       checkName(name)
       if (fileStamp(path) === undefined) return false
-      return change(async ({ vault }) => {
+      return change(async (vault) => {
         if (vault === undefined || findRecord(vault, name) === undefined) return { result: false }
-        return { next: presentOf(withRecords(vault, others(vault, name))), result: true }
+        return { next: withRecords(vault, others(vault, name)), result: true }
       })
     },
 
@@ -97,7 +110,26 @@ export function fileVault({ path, keys, clock, log = silentLog }: FileVaultOptio
       return ((await opener.parse())?.records ?? []).map(entryOf)
     },
 
-    status: () => describe(path, keys[0], opener),
+    status: () => describe(path, forNew, opener),
+
+    move: (to) => moveVault({ path, keys, opener, change }, to),
+
+    async exportAll() {
+      const vault = await opener.open()
+      if (vault === undefined || vault.file.records.length === 0) throw new PosternError(vaultEmpty({ path }))
+      const text = await sealExport(openSecrets(path, vault), forExport)
+      return { text, names: vault.file.records.map(({ name }) => name) }
+    },
+
+    async importAll({ path: from, bytes }, { replace }) {
+      const incoming = await openExport(from, bytes, forExport)
+      return change(async (present) => {
+        const vault = present ?? (await beginVault(forNew, opener))
+        const { secrets, result } = mergeSecrets(openSecrets(path, vault), incoming, replace)
+        if (result.added.length + result.replaced.length === 0) return { result }
+        return { next: withSecrets(vault, secrets), result }
+      })
+    },
   }
 }
 
@@ -114,40 +146,19 @@ function sharedFile(path: string, opener: VaultOpener, log: Log): SharedThing<Pr
   }
 }
 
-/** A vault never stands before its key: the key is stored, and read back as another process would, before the first write. */
-async function beginVault(source: KeySource): Promise<OpenedVault> {
-  await source.verify()
-  const { key, params } = await source.create()
-  const stored = await source.load(params)
-  if (!stored?.equals(key)) {
-    throw new PosternError(vaultKeyWrong({ place: source.place, fault: "the store does not give back the key that it was given" }))
-  }
-  return newVault(source.name, params, key)
-}
-
-async function describe(path: string, firstSource: KeySource, opener: VaultOpener): Promise<VaultStatus> {
+async function describe(path: string, forNew: KeySources, opener: VaultOpener): Promise<VaultStatus> {
   const file = await opener.parse()
-  const fault = file && (await faultOf(opener.reader()))
-  const source = file === undefined ? firstSource : opener.findSource(file)
+  const { source: known, fault } =
+    file === undefined ? await sourceForNew(forNew) : { source: opener.findSource(file), fault: await faultOf(opener.reader()) }
   return {
     path,
     exists: file !== undefined,
-    keySource: source?.name ?? file?.key.source ?? "unknown",
-    keyPlace: source?.place ?? "unknown",
-    protectsFrom: source?.protectsFrom ?? [],
-    doesNotProtectFrom: source?.doesNotProtectFrom ?? [],
+    keySource: known?.name ?? file?.key.source ?? "unknown",
+    keyPlace: known?.place ?? "unknown",
+    protectsFrom: known?.protectsFrom ?? [],
+    doesNotProtectFrom: known?.doesNotProtectFrom ?? [],
     entries: file?.records.map(entryOf) ?? [],
     ...(fault ? { fault } : {}),
-  }
-}
-
-async function faultOf(opening: Promise<unknown>): Promise<Diagnosis | undefined> {
-  try {
-    await opening
-    return undefined
-  } catch (error) {
-    if (error instanceof PosternError) return error.diagnosis
-    throw error
   }
 }
 
@@ -155,8 +166,8 @@ function presentOf(vault: OpenedVault | undefined): Present {
   return { vault, revision: vault?.file.revision ?? 0 }
 }
 
-function put(vault: OpenedVault, record: SealedRecord): Decision<Present, VaultEntry> {
-  return { next: presentOf(withRecords(vault, [...others(vault, record.name), record])), result: entryOf(record) }
+function put(vault: OpenedVault, record: SealedRecord): { readonly next: OpenedVault; readonly result: VaultEntry } {
+  return { next: withRecords(vault, [...others(vault, record.name), record]), result: entryOf(record) }
 }
 
 function findRecord({ file }: OpenedVault, name: string): SealedRecord | undefined {
@@ -184,13 +195,9 @@ function entryOf({ name, origin, fingerprint, createdAtMs, changedAtMs }: Sealed
 }
 
 function checkName(name: string): void {
-  if (!/^[A-Za-z0-9_][A-Za-z0-9._:/@-]{0,127}$/.test(name)) throw new PosternError(vaultBadName({ name }))
+  if (!isName(name)) throw new PosternError(vaultBadName({ name }))
 }
 
 function checkOrigin({ name, origin }: SealedRecord, asked: string): void {
   if (origin !== asked) throw new PosternError(vaultOriginMismatch({ name, stored: origin, asked }))
-}
-
-function isPlainText(text: string): boolean {
-  return text !== "" && !/[\p{Cc}\p{Cs}]/u.test(text)
 }

@@ -10,7 +10,7 @@ import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes, ti
 import * as v from "valibot"
 import { PosternError } from "../core/diagnosis.ts"
 import { vaultCorrupt, vaultKeyWrong, vaultNewerFormat } from "./diagnoses.ts"
-import type { KeyParams, MasterKey } from "./keys/key-source.ts"
+import type { KeyParams, KeySource, MasterKey } from "./keys/key-source.ts"
 
 const FORMAT = "postern-vault"
 const VERSION = 1
@@ -74,9 +74,22 @@ export function formatVault({ file }: OpenedVault): string {
   return `${JSON.stringify(file, undefined, 2)}\n`
 }
 
+/** @returns an id that no other vault has */
+export function newVaultId(): string {
+  return randomBytes(16).toString("hex")
+}
+
+/** What a vault is made with. */
+export interface VaultOrigin {
+  readonly id: string
+  /** The name of the key's source. */
+  readonly source: string
+  readonly params: KeyParams
+  readonly key: MasterKey
+}
+
 /** A vault with nothing in it, of revision 0: `withRecords` makes the first that can be written. */
-export function newVault(source: string, params: KeyParams, master: MasterKey): OpenedVault {
-  const id = randomBytes(16).toString("hex")
+export function newVault({ id, source, params, key: master }: VaultOrigin): OpenedVault {
   const key = { source, params, check: checkValue(master, id) }
   return { file: { format: FORMAT, version: VERSION, id, revision: 0, key, records: [], mac: "" }, keys: deriveKeys(master, id) }
 }
@@ -84,12 +97,13 @@ export function newVault(source: string, params: KeyParams, master: MasterKey): 
 /**
  * Opens a parsed vault with its key.
  *
- * @param place - where the key came from
+ * @param source - where the key came from
  * @throws {PosternError} `vault-key-wrong`; `vault-corrupt` if any part of the file is not as it was written
  */
-export function unlockVault(path: string, file: VaultFile, { key, place }: { key: MasterKey; place: string }): OpenedVault {
+export function unlockVault(path: string, file: VaultFile, key: MasterKey, source: Pick<KeySource, "place" | "mend">): OpenedVault {
   if (!areEqual(file.key.check, checkValue(key, file.id))) {
-    throw new PosternError(vaultKeyWrong({ place, fault: `it is not the key that ${path} was written with` }))
+    const { place, mend } = source
+    throw new PosternError(vaultKeyWrong({ place, fault: `it is not the key that ${path} was written with`, mend }))
   }
   const keys = deriveKeys(key, file.id)
   if (!areEqual(file.mac, macOf(file, keys))) throw corrupt(path, "its content does not fit its seal")

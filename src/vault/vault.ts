@@ -6,6 +6,10 @@
  */
 import type { Diagnosis } from "../core/diagnosis.ts"
 
+/** Where the vault's key can come from. */
+export const KEY_SOURCE_NAMES = ["keychain", "passphrase", "key-file"] as const
+export type KeySourceName = (typeof KEY_SOURCE_NAMES)[number]
+
 /** What is known of a secret without opening it. Kept beside the record in clear, authenticated, so that `list` needs no key. */
 export interface VaultEntry {
   readonly name: string
@@ -30,6 +34,28 @@ export interface VaultStatus {
   readonly entries: readonly VaultEntry[]
   /** Why the vault does not open, for example because its key is missing. The entries are then as they stand in the file, unproven. */
   readonly fault?: Diagnosis
+}
+
+/** A vault whose key has another source now. */
+export interface VaultMove {
+  /** The name of the source before; absent if there was no vault yet. */
+  readonly from?: string
+  readonly to: string
+  /** Whether anything was changed; false: the key came from there already. */
+  readonly moved: boolean
+  /** Why the old key could not be removed from its place. It opens nothing but old copies of the vault. */
+  readonly oldKeyLeft?: Diagnosis
+}
+
+/** What an import did with each name. */
+export interface VaultImport {
+  readonly added: readonly string[]
+  /** Overwritten, because that was asked for. */
+  readonly replaced: readonly string[]
+  /** The same secret for the same origin was there already. */
+  readonly unchanged: readonly string[]
+  /** Not imported: the vault has another secret, or another origin, under that name. */
+  readonly kept: readonly string[]
 }
 
 /** Where secrets live. All of it fails with a `PosternError` of its own code; a vault that cannot be read is never "no secret". */
@@ -69,4 +95,27 @@ export interface Vault {
   list(): Promise<readonly VaultEntry[]>
   /** Never fails because the key is missing or wrong: it says so. */
   status(): Promise<VaultStatus>
+  /**
+   * Gives the vault a new key from another source. The new key is stored and read back before the vault is written, in one step,
+   * and the old one is removed after that: whoever is killed in between leaves a vault that opens. Running bridges go on.
+   *
+   * @param to - the name of the source; where there is no vault yet, an empty one with such a key is made
+   * @throws {PosternError} `vault-*`, `keychain-*`; the vault is then as before
+   */
+  move(to: KeySourceName): Promise<VaultMove>
+  /**
+   * All secrets, sealed with a passphrase of their own, in the format of a vault with a passphrase.
+   *
+   * @returns the text of the file, and the names that are in it
+   * @throws {PosternError} `vault-empty`; `vault-passphrase-needed`
+   */
+  exportAll(): Promise<{ readonly text: string; readonly names: readonly string[] }>
+  /**
+   * Takes in what `exportAll` gave: names, secrets, origins and times.
+   *
+   * @param file - the bytes, and the path that they came from, for diagnoses
+   * @param options - `replace`: a name that the vault has with another secret is overwritten, and not kept
+   * @throws {PosternError} `vault-export-unreadable`; `vault-key-wrong` for a wrong passphrase; `vault-*`
+   */
+  importAll(file: { readonly path: string; readonly bytes: Buffer }, options: { readonly replace: boolean }): Promise<VaultImport>
 }

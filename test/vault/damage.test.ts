@@ -200,7 +200,8 @@ test("a key that an interrupted first write has left is used, and not replaced",
 test("a store that does not give its key back is found before a vault depends on it", async () => {
   await using folder = await makeVaultFolder()
   const forgetful = { ...keyFile(folder.keyPath), load: () => Promise.resolve(undefined) }
-  const vault = fileVault({ path: folder.vaultPath, keys: [forgetful], clock: systemClock })
+  const sources = { keys: [forgetful], forNew: [forgetful], forExport: forgetful } as const
+  const vault = fileVault({ path: folder.vaultPath, ...sources, clock: systemClock })
 
   expect(await diagnose(vault.write("key", origin, "secret"))).toMatchObject({ code: "vault-key-wrong" })
 

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto"
 import { expect, test } from "vitest"
-import { type SealedRecord, newVault, sealSecret, unsealSecret } from "../../src/vault/format.ts"
+import { type SealedRecord, newVault, newVaultId, sealSecret, unsealSecret } from "../../src/vault/format.ts"
 
 const facts = { name: "key", origin: "https://example.com", createdAtMs: 1, changedAtMs: 2 }
 const corrupt = expect.objectContaining({ diagnosis: expect.objectContaining({ code: "vault-corrupt" }) })
@@ -16,7 +16,7 @@ test.each<Partial<SealedRecord>>([
   { sealed: "" },
   { name: 'key","https://example.com', origin: "" }, // the facts cannot be told as others
 ])("a record opens only with the facts that it was sealed with: not with %o", (change) => {
-  const vault = newVault("test", {}, randomBytes(32))
+  const vault = newVault({ id: newVaultId(), source: "test", params: {}, key: randomBytes(32) })
   const record = sealSecret(vault, facts, "secret")
 
   expect(unsealSecret("vault.json", vault, record)).toBe("secret")
@@ -24,8 +24,9 @@ test.each<Partial<SealedRecord>>([
 })
 
 test("a record opens in its own vault only, also where the key is the same", () => {
-  const master = randomBytes(32)
-  const [vault, other] = [newVault("test", {}, master), newVault("test", {}, master)]
+  const key = randomBytes(32)
+  const make = () => newVault({ id: newVaultId(), source: "test", params: {}, key })
+  const [vault, other] = [make(), make()]
   const record = sealSecret(vault, facts, "secret")
 
   expect(() => unsealSecret("vault.json", other, record)).toThrow(corrupt)

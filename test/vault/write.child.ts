@@ -4,7 +4,8 @@ import { systemClock } from "../../src/core/clock.ts"
 import { openVault } from "../../src/vault/open.ts"
 
 const [folder = "", name = "", times = "1"] = process.argv.slice(2)
-const vault = openVault({ vault: join(folder, "data", "vault.json"), vaultKey: join(folder, "state", "vault.key") }, systemClock)
+const places = { vault: join(folder, "data", "vault.json"), vaultKey: join(folder, "state", "vault.key") }
+const vault = openVault(places, systemClock)
 for (let n = 1; n <= Number(times); n++) {
   await vault.write(name, "https://example.com", `${name}-${n}`)
   process.stdout.write(`${n}\n`)

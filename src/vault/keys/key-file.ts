@@ -1,12 +1,9 @@
 /** The key lies in a file of its own, apart from the vault: 32 random bytes in base64 and a line feed. */
 import { randomBytes } from "node:crypto"
 import { dirname } from "node:path"
-import { createFileExclusive, ensurePrivateFolder, readPrivateFile } from "../../core/atomic-file.ts"
-import { PosternError } from "../../core/diagnosis.ts"
-import { vaultKeyWrong } from "../diagnoses.ts"
+import { createFileExclusive, ensurePrivateFolder, readPrivateFile, removeFile } from "../../core/atomic-file.ts"
 import type { KeySource, MasterKey } from "./key-source.ts"
-
-const KEY_BYTES = 32
+import { KEY_BYTES, decodeKey } from "./key-text.ts"
 
 /**
  * The key source that needs neither a keychain nor a person.
@@ -14,9 +11,10 @@ const KEY_BYTES = 32
  * @param path - the key file; it and its folder are private (0600 in 0700), or they are not used
  */
 export function keyFile(path: string): KeySource {
+  const mend = `put the right key back in its place (${path})`
   const load = async (): Promise<MasterKey | undefined> => {
     const bytes = await readPrivateFile(path)
-    return bytes === undefined ? undefined : decodeKey(path, bytes)
+    return bytes && decodeKey(bytes.toString("latin1").trimEnd(), { place: path, mend })
   }
   const verify = (): Promise<void> => ensurePrivateFolder(dirname(path))
 
@@ -30,6 +28,7 @@ export function keyFile(path: string): KeySource {
       "a stolen disk that is not encrypted",
       "a backup that holds both files",
     ],
+    mend,
     verify,
     async create() {
       await verify()
@@ -39,13 +38,6 @@ export function keyFile(path: string): KeySource {
       return { key: isMade ? made : ((await load()) ?? made), params: {} }
     },
     load,
+    remove: () => removeFile(path),
   }
-}
-
-function decodeKey(path: string, bytes: Buffer): MasterKey {
-  const text = bytes.toString("latin1").trimEnd()
-  const key = Buffer.from(text, "base64")
-  // `Buffer.from` skips what is not base64, so only what comes out the same again was whole.
-  if (key.length === KEY_BYTES && key.toString("base64") === text) return key
-  throw new PosternError(vaultKeyWrong({ place: path, fault: "the file does not hold 32 bytes in base64" }))
 }

@@ -13,18 +13,24 @@ export interface KeySource {
   readonly place: string
   readonly protectsFrom: readonly string[]
   readonly doesNotProtectFrom: readonly string[]
+  /** What a person does when the key is missing or is not the right one. */
+  readonly mend: string
+  /** Whether a new key from the same source is something that a person asks for: another passphrase. */
+  readonly isRenewable?: boolean
   /**
-   * Tries the store itself, without touching a key: what is locked, absent or read-only is found before a vault depends on it.
+   * Tries the source itself, without touching a key: what is locked, absent or read-only is found before a vault depends on it.
+   * What a person has to be asked for a new key is asked here, and not while the lease is held.
    *
-   * @throws {PosternError} what is wrong with the store
+   * @throws {PosternError} what is wrong with the source; `keychain-absent` alone means that a new vault may have another one
    */
   verify(): Promise<void>
   /**
    * Makes the key of a new vault, or finds the one that an interrupted first write has left. The caller holds the vault's lease.
    *
+   * @param vaultId - of the vault that the key is for; no other vault has it
    * @returns the key, stored durably: a vault must never be written before its key
    */
-  create(): Promise<{ readonly key: MasterKey; readonly params: KeyParams }>
+  create(vaultId: string): Promise<{ readonly key: MasterKey; readonly params: KeyParams }>
   /**
    * Finds the key of a vault.
    *
@@ -33,4 +39,6 @@ export interface KeySource {
    * @throws {PosternError} if the store cannot be read
    */
   load(params: KeyParams): Promise<MasterKey | undefined>
+  /** Forgets the key of a vault that has another one now. A key that is gone already is no failure. */
+  remove(params: KeyParams): Promise<void>
 }

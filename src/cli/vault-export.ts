@@ -1,0 +1,40 @@
+/** `postern vault export FILE`: all secrets for another machine, sealed with a passphrase. */
+import { basename, resolve } from "node:path"
+import { Command } from "commander"
+import { fileStamp, writeFileAtomic } from "../core/atomic-file.ts"
+import { PosternError } from "../core/diagnosis.ts"
+import { shellWord } from "../core/file-diagnoses.ts"
+import type { Context } from "./context.ts"
+import { usageWrong } from "./diagnoses.ts"
+
+interface Exported {
+  readonly file: string
+  readonly names: readonly string[]
+}
+
+export const exportCommand = (context: Context): Command =>
+  new Command("export")
+    .description("write all secrets into a file for another machine, encrypted with a passphrase")
+    .argument("<file>", "the file to make")
+    .option("--json", "print the result as JSON")
+    .addHelpText("after", "\nExample:\n  $ postern vault export secrets.postern")
+    .action(async (name: string, options: { json?: true }) => {
+      const file = resolve(context.cwd, name)
+      if (fileStamp(file) !== undefined) {
+        throw new PosternError(usageWrong({ problem: `${file} is there already.`, help: "give the name of a new file" }))
+      }
+      const { vault } = await context.tools()
+      const { text, names } = await vault.exportAll()
+      await writeFileAtomic(file, text)
+      const result: Exported = { file, names }
+      context.print(result, options.json, tell)
+    })
+
+function tell({ file, names }: Exported): string {
+  const count = names.length === 1 ? "1 secret is" : `${names.length} secrets are`
+  return [
+    `${count} in ${file}, encrypted: ${names.join(", ")}.`,
+    "  Usable by whoever has the file and the passphrase, for as long as the secrets are valid. The servers' entries are not in it.",
+    `  next: on the other machine, postern vault import ${shellWord(basename(file))}`,
+  ].join("\n")
+}

@@ -1,0 +1,106 @@
+/** Why a key source does not give its key. None of them is ever answered by taking another source. */
+import { defineDiagnosis } from "../../core/diagnosis.ts"
+import { quote } from "../../core/redact.ts"
+
+/** What is told of a keychain that does not answer as it should. */
+interface KeychainSeen {
+  /** The library's own words, and what else was seen. */
+  readonly evidence: readonly string[]
+  /** Whether a new key was to be stored: then another source may be chosen, by name. */
+  readonly isNew: boolean
+}
+
+const orAnother = (step: string, isNew: boolean): string =>
+  isNew ? `${step}; or choose another key: postern vault move --to key-file` : step
+
+export const keychainAbsent = defineDiagnosis({
+  code: "keychain-absent",
+  about:
+    "The vault's key is in the OS keychain, and there is none here: no D-Bus session, no Secret Service on it, a Secret Service without any keyring, or the optional package @napi-rs/keyring is not installed for this platform. A client may also start the bridge without the variables that lead to the session. A vault that is new gets a key file instead, and the answer says so; a vault that is there is not opened in any other way.",
+  tell: ({ evidence, isNew }: KeychainSeen) => ({
+    cause: "There is no OS keychain here.",
+    evidence,
+    next: orAnother(
+      "run it where the keychain is (DBUS_SESSION_BUS_ADDRESS names the session); there, postern vault move --to key-file ends the need for it",
+      isNew,
+    ),
+  }),
+})
+
+export const keychainLocked = defineDiagnosis({
+  code: "keychain-locked",
+  about:
+    "There is an OS keychain, and it is locked: it was not opened at login (for example over SSH), or its question for a password was dismissed or could not be shown. The vault's key is in it, or was about to go there. No other key is used instead.",
+  tell: ({ evidence, isNew }: KeychainSeen) => ({
+    cause: "The OS keychain is locked.",
+    evidence,
+    next: orAnother("unlock the keychain, and try again", isNew),
+  }),
+})
+
+export const keychainDenied = defineDiagnosis({
+  code: "keychain-denied",
+  about:
+    "The OS keychain is there and refuses Postern: a rule of the system forbids it, or a person was asked and said no. No other key is used instead.",
+  tell: ({ evidence, isNew }: KeychainSeen) => ({
+    cause: "The OS keychain refuses Postern.",
+    evidence,
+    next: orAnother("allow it in the keychain's settings, and try again", isNew),
+  }),
+})
+
+export const keychainSlow = defineDiagnosis({
+  code: "keychain-slow",
+  about:
+    "The OS keychain was asked and gave no answer in time: it may be asking a person in a window that nobody sees, or it hangs. The call was given up, so that nothing else waits for it. No other key is used instead.",
+  tell: ({ evidence, isNew }: KeychainSeen) => ({
+    cause: "The OS keychain does not answer.",
+    evidence,
+    next: orAnother("answer what the keychain asks in a window of its own, and try again", isNew),
+  }),
+})
+
+export const keychainUnavailable = defineDiagnosis({
+  code: "keychain-unavailable",
+  about:
+    "The OS keychain failed in a way that Postern does not know. The evidence is what the library says, word for word. No other key is used instead.",
+  tell: ({ evidence, isNew }: KeychainSeen) => ({
+    cause: "The OS keychain fails.",
+    evidence,
+    next: orAnother("see whether other programs can use the keychain, and try again", isNew),
+  }),
+})
+
+export const passphraseNeeded = defineDiagnosis({
+  code: "vault-passphrase-needed",
+  about:
+    "The vault opens with a passphrase, POSTERN_PASSPHRASE_FILE does not name a file that holds it, and there is no person at a terminal to ask: a client has started the bridge, or a script has run the command.",
+  tell: ({ of }: { of: string }) => ({
+    cause: `The passphrase of ${of} is needed, and there is nobody to ask.`,
+    evidence: ["POSTERN_PASSPHRASE_FILE is not set", "standard input is no terminal"],
+    next: "set POSTERN_PASSPHRASE_FILE to a private file (mode 0600) that holds the passphrase, where Postern is started",
+  }),
+})
+
+export const passphraseUnusable = defineDiagnosis({
+  code: "vault-passphrase-unusable",
+  about: "What was given as a passphrase cannot be one: empty, not text, typed in two different ways, or its file is not there.",
+  kind: "usage",
+  tell: ({ source, fault }: { source: string; fault: string }) => ({
+    cause: `The passphrase from ${source} cannot be used: ${fault}.`,
+    evidence: [`from: ${source}`, "nothing was changed"],
+    next: "give it again",
+  }),
+})
+
+export const keyParamsRefused = defineDiagnosis({
+  code: "vault-key-params-refused",
+  about:
+    "The header of a vault says how its key is found, and is read before anything can prove it. What it asks for here is beyond what Postern does: a derivation that it does not know, or a cost that would take all memory or time. Nothing was derived.",
+  kind: "guard",
+  tell: ({ fault }: { fault: string }) => ({
+    cause: `The vault asks for a key in a way that Postern refuses: ${quote(fault)}.`,
+    evidence: ["nothing was derived", "the file was left as it is"],
+    next: "restore the file from a backup, or update Postern to the version that wrote it",
+  }),
+})

@@ -1,0 +1,101 @@
+/** Secrets on their way from one vault to another: under a new key, into an export, out of one. */
+import { PosternError } from "../core/diagnosis.ts"
+import { quote } from "../core/redact.ts"
+import { exportUnreadable, vaultCorrupt, vaultNewerFormat } from "./diagnoses.ts"
+import {
+  type OpenedVault,
+  type SecretFacts,
+  type VaultFile,
+  formatVault,
+  newVault,
+  newVaultId,
+  parseVault,
+  sealSecret,
+  unlockVault,
+  unsealSecret,
+  withRecords,
+} from "./format.ts"
+import type { KeySource } from "./keys/key-source.ts"
+import { isName, isOrigin } from "./names.ts"
+import type { VaultImport } from "./vault.ts"
+
+/** A secret in clear, with its facts. */
+export interface OpenSecret {
+  readonly facts: SecretFacts
+  readonly secret: string
+}
+
+/** @throws {PosternError} `vault-corrupt` if one does not open */
+export function openSecrets(path: string, vault: OpenedVault): readonly OpenSecret[] {
+  return vault.file.records.map((record) => {
+    const { name, origin, createdAtMs, changedAtMs } = record
+    return { facts: { name, origin, createdAtMs, changedAtMs }, secret: unsealSecret(path, vault, record) }
+  })
+}
+
+/** @returns the vault of the next revision, with these secrets and no others */
+export function withSecrets(vault: OpenedVault, secrets: readonly OpenSecret[]): OpenedVault {
+  return withRecords(
+    vault,
+    secrets.map(({ facts, secret }) => sealSecret(vault, facts, secret)),
+  )
+}
+
+/** @returns the secrets as a file of their own, opened by what `source` asks for */
+export async function sealExport(secrets: readonly OpenSecret[], source: KeySource): Promise<string> {
+  await source.verify()
+  const id = newVaultId()
+  const vault = newVault({ id, source: source.name, ...(await source.create(id)) })
+  return formatVault(withSecrets(vault, secrets))
+}
+
+/** @throws {PosternError} `vault-export-unreadable`; `vault-newer-format`; `vault-key-wrong` for a wrong passphrase */
+export async function openExport(path: string, bytes: Buffer, source: KeySource): Promise<readonly OpenSecret[]> {
+  const fail = (fault: string, options?: ErrorOptions): PosternError => new PosternError(exportUnreadable({ path, fault }), options)
+  try {
+    const file = parseVault(path, bytes)
+    const secrets = openSecrets(path, await unlockExport(path, file, source))
+    // Whoever made the file knew the passphrase; that does not make its names and origins fit for a terminal.
+    for (const { facts } of secrets) if (!isName(facts.name) || !isOrigin(facts.origin)) throw fail(`the name ${quote(facts.name, 40)}`)
+    if (new Set(secrets.map(({ facts }) => facts.name)).size < secrets.length) throw fail("a name stands in it twice")
+    return secrets
+  } catch (error) {
+    // The same damage, with other steps to mend it.
+    if (!(error instanceof PosternError) || error.diagnosis.code !== vaultCorrupt.code) throw error
+    throw fail(error.diagnosis.cause.replace(`The vault ${path} is damaged: `, "").replace(/\.$/, ""), { cause: error })
+  }
+}
+
+async function unlockExport(path: string, file: VaultFile, source: KeySource): Promise<OpenedVault> {
+  if (file.key.source !== source.name) {
+    throw new PosternError(exportUnreadable({ path, fault: `its key comes from a ${file.key.source}, which is not in the file` }))
+  }
+  const key = await source.load(file.key.params)
+  if (key === undefined) throw new PosternError(vaultNewerFormat({ path, found: "an export without a passphrase" }))
+  return unlockVault(path, file, key, source)
+}
+
+/**
+ * Brings two sets of secrets together by name.
+ *
+ * @param present - what the vault has
+ * @param incoming - what is to be taken in
+ * @param replace - whether a name that differs is overwritten
+ */
+export function mergeSecrets(
+  present: readonly OpenSecret[],
+  incoming: readonly OpenSecret[],
+  replace: boolean,
+): { readonly secrets: readonly OpenSecret[]; readonly result: VaultImport } {
+  const merged = new Map(present.map((one) => [one.facts.name, one]))
+  const result = { added: [] as string[], replaced: [] as string[], unchanged: [] as string[], kept: [] as string[] }
+  for (const one of incoming) {
+    const { name, origin } = one.facts
+    const old = merged.get(name)
+    const isSame = old?.secret === one.secret && old.facts.origin === origin
+    const fate = old === undefined ? "added" : isSame ? "unchanged" : replace ? "replaced" : "kept"
+    result[fate].push(name)
+    if (fate === "added" || fate === "replaced") merged.set(name, one)
+  }
+  return { secrets: [...merged.values()], result }
+}
