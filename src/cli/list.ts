@@ -1,25 +1,59 @@
 /** `postern list`: every server, with who, where and how long. */
 import { Command } from "commander"
+import { PosternError } from "../core/diagnosis.ts"
 import type { ServerFacts } from "../inspect/servers.ts"
+import { type CheckedServer, checkCell, checkListed, tellChecks } from "./checked.ts"
 import type { Context } from "./context.ts"
+import { usageWrong } from "./diagnoses.ts"
 import { table } from "./table.ts"
+
+interface ListOptions {
+  readonly config?: string
+  readonly check?: true
+  readonly exitCode?: true
+  readonly json?: true
+}
 
 export const listCommand = (context: Context): Command =>
   new Command("list")
     .description("show every server: who one is there, where the secret is kept, how long it lasts")
     .option("--config <file>", "read this file of the mcpServers shape, and no other")
+    .option("--check", "ask each server whether it answers: a connection and the list of its tools, 15 s at most")
+    .option("--exit-code", "with --check: 1 if a server fails, 3 if one needs a sign-in, 4 if guards refuse, 0 if all answer")
     .option("--json", "print the result as JSON")
-    .addHelpText("after", "\nExample:\n  $ postern list\n  $ postern list --json | jq -r '.servers[].name'")
-    .action(async (options: { config?: string; json?: true }) => {
+    .addHelpText(
+      "after",
+      "\nExamples:\n  $ postern list\n  $ postern list --check --exit-code\n  $ postern list --json | jq -r '.servers[].name'",
+    )
+    .action(async (options: ListOptions) => {
+      if (options.exitCode && !options.check) {
+        const problem = "The exit code tells what --check has found, and --check is missing."
+        throw new PosternError(usageWrong({ problem, help: "postern list --check --exit-code" }))
+      }
       const { describeServers } = await import("../inspect/servers.ts")
-      const servers = await describeServers(await context.configuration(options), await context.tools())
-      context.print({ servers }, options.json, (result) => tellServers(result.servers, context.clock.now()))
+      const configuration = await context.configuration(options)
+      const servers = await describeServers(configuration, await context.tools())
+      if (!options.check) {
+        context.print({ servers }, options.json, (result) => tellServers(result.servers, context.clock.now()))
+        return
+      }
+      const checked = await checkListed(servers, configuration, context)
+      context.print({ servers: checked.servers }, options.json, (result) => tellChecked(result.servers, context.clock.now()))
+      if (options.exitCode) context.exitWith(checked.exitCode)
     })
 
+const HEADING = ["NAME", "TRANSPORT", "METHOD", "WHO", "WHERE THE SECRET IS", "HOW LONG", "ENVIRONMENT", "STATE"]
+const NOTHING = "No server is configured here.\n  next: postern add NAME --transport http URL"
+
 function tellServers(servers: readonly ServerFacts[], nowMs: number): string {
-  if (servers.length === 0) return "No server is configured here.\n  next: postern add NAME --transport http URL"
-  const heading = ["NAME", "TRANSPORT", "METHOD", "WHO", "WHERE THE SECRET IS", "HOW LONG", "ENVIRONMENT", "STATE"]
-  return table([heading, ...servers.map((server) => toRow(server, nowMs))])
+  return servers.length === 0 ? NOTHING : table([HEADING, ...servers.map((server) => toRow(server, nowMs))])
+}
+
+function tellChecked(servers: readonly CheckedServer[], nowMs: number): string {
+  if (servers.length === 0) return NOTHING
+  const rows = servers.map((server) => [...toRow(server, nowMs), checkCell(server.check)])
+  const faults = tellChecks(servers)
+  return [table([[...HEADING, "CHECK"], ...rows]), ...(faults.length === 0 ? [] : ["", ...faults])].join("\n")
 }
 
 function toRow(server: ServerFacts, nowMs: number): string[] {

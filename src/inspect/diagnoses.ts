@@ -12,6 +12,7 @@ import * as files from "../core/file-diagnoses.ts"
 import { lockLost, lockTimeout } from "../core/file-lock.ts"
 import * as http from "../core/http-failures.ts"
 import * as vault from "../vault/diagnoses.ts"
+import { checkTimeout } from "./check.ts"
 
 /** A code, and what it is about. */
 export interface CodeFacts {
@@ -27,7 +28,7 @@ export interface CodeFacts {
  * @throws {Error} if two diagnoses share a code
  */
 export function allCodes(...others: readonly Readonly<Record<string, unknown>>[]): readonly CodeFacts[] {
-  const single = { severalSecrets, serverError, internalFault, sessionLost, lockLost, lockTimeout }
+  const single = { severalSecrets, serverError, internalFault, sessionLost, lockLost, lockTimeout, checkTimeout }
   const exported = [auth, bridge, config, remarks, files, http, vault, single, ...others].flatMap((module) => Object.values(module))
   const codes = exported.filter(isDefinition).map(({ code, about, kind }) => ({ code, about, kind }))
   for (const { code } of codes)

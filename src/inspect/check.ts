@@ -1,0 +1,104 @@
+/** Asks servers whether they answer, by a real call that changes nothing: through the bridge, as a client would. */
+import { type InProcessClient, inProcessClient } from "../bridge/client/in-process.ts"
+import { runBridge } from "../bridge/bridge.ts"
+import { diagnosisOf } from "../bridge/error-answer.ts"
+import type { AuthTools } from "../auth/tools.ts"
+import { projectNotTrusted, serverDisabled } from "../config/diagnoses.ts"
+import type { Configuration } from "../config/files.ts"
+import type { Server } from "../config/server.ts"
+import { type Diagnosis, defineDiagnosis } from "../core/diagnosis.ts"
+import { quote } from "../core/redact.ts"
+import { silentLog } from "../core/log.ts"
+
+export const checkTimeout = defineDiagnosis({
+  code: "check-timeout",
+  about: "`postern list --check` gives each server 15 s for a connection and the list of its tools. This one needed longer.",
+  tell: ({ server, limitMs }: { server: string; limitMs: number }) => ({
+    cause: `The server "${quote(server)}" did not answer within ${limitMs / 1000} s.`,
+    evidence: ["asked for: initialize, then its tools"],
+    next: `postern tools ${quote(server)}`,
+  }),
+})
+
+/** What came of it: `failed` was asked, or cannot be; `skipped` was not asked, on purpose. */
+export type Verdict = { readonly is: "ok" } | { readonly is: "failed" | "skipped"; readonly diagnosis: Diagnosis }
+
+export interface CheckSettings {
+  readonly tools: AuthTools
+  /** Of Postern, as servers are told it. */
+  readonly version: string
+  /** For each server, in milliseconds. */
+  readonly limitMs?: number
+  /** Hears how far it is. */
+  onProgress?(done: number, total: number): void
+}
+
+const LIMIT_MS = 15_000
+const MOST_AT_ONCE = 8
+
+/**
+ * Asks all servers of a configuration, at most eight at a time. One that is switched off, and one of a project file that nobody has
+ * approved, is not asked; nothing of it is sent, started or expanded.
+ *
+ * @returns a verdict for each name
+ * @throws the signal's reason when it aborts first
+ */
+export async function checkServers(
+  { servers, invalid }: Pick<Configuration, "servers" | "invalid">,
+  settings: CheckSettings,
+  signal: AbortSignal,
+): Promise<ReadonlyMap<string, Verdict>> {
+  const verdicts = new Map<string, Verdict>(invalid.map(({ name, diagnosis }) => [name, { is: "failed", diagnosis }]))
+  const waiting = servers.values()
+  let done = 0
+  const work = async (): Promise<void> => {
+    for (const server of waiting) {
+      verdicts.set(server.name, await checkServer(server, settings, signal))
+      settings.onProgress?.(++done, servers.length)
+    }
+  }
+  settings.onProgress?.(0, servers.length)
+  await Promise.all(Array.from({ length: MOST_AT_ONCE }, work))
+  return verdicts
+}
+
+async function checkServer(server: Server, settings: CheckSettings, signal: AbortSignal): Promise<Verdict> {
+  const { name, file, scope, trusted, enabled, changedSinceApproval = false } = server
+  if (!trusted) return { is: "skipped", diagnosis: projectNotTrusted({ server: name, file, changed: changedSinceApproval }) }
+  if (!enabled) return { is: "skipped", diagnosis: serverDisabled({ name, file, scope }) }
+  const limitMs = settings.limitMs ?? LIMIT_MS
+  const limit = AbortSignal.timeout(limitMs)
+  try {
+    await askServer(server, settings, AbortSignal.any([signal, limit]))
+    return { is: "ok" }
+  } catch (error) {
+    signal.throwIfAborted()
+    return { is: "failed", diagnosis: limit.aborted ? checkTimeout({ server: name, limitMs }) : diagnosisOf(error) }
+  }
+}
+
+async function askServer(server: Server, { tools, version }: CheckSettings, signal: AbortSignal): Promise<void> {
+  const client = inProcessClient({ name: "postern", version })
+  const bridge = runBridge({
+    name: server.name,
+    findServer: () => Promise.resolve(server),
+    client: client.side,
+    tools,
+    log: silentLog,
+    stderr: () => undefined, // what matters of it stands in the diagnosis
+    onRefused: () => undefined, // the first request is answered with it
+    signal,
+  })
+  try {
+    await callHarmlessly(client, signal)
+  } finally {
+    client.end()
+    await bridge
+  }
+}
+
+/** Some servers ask for no proof before the first call; some have no tools to list. */
+async function callHarmlessly(client: InProcessClient, signal: AbortSignal): Promise<void> {
+  const opened = (await client.initialize(signal)) as { readonly capabilities?: { readonly tools?: unknown } } | undefined // read with care
+  await client.request(opened?.capabilities?.tools === undefined ? "ping" : "tools/list", {}, signal)
+}
