@@ -14,6 +14,7 @@ export const commands = {
   enable: async (context) => (await import("./enable.ts")).enableCommand(context),
   disable: async (context) => (await import("./disable.ts")).disableCommand(context),
   run: async (context) => (await import("./run.ts")).runCommand(context),
+  logs: async (context) => (await import("./logs.ts")).logsCommand(context),
   tools: async (context) => (await import("./tools.ts")).toolsCommand(context),
   call: async (context) => (await import("./call.ts")).callCommand(context),
   headers: async (context) => (await import("./headers.ts")).headersCommand(context),

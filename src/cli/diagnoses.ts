@@ -1,6 +1,7 @@
 /** What can be wrong with a command line. */
 import { defineDiagnosis } from "../core/diagnosis.ts"
-import { quote } from "../core/redact.ts"
+import { shellWord } from "../core/file-diagnoses.ts"
+import { escapeControls, quote } from "../core/redact.ts"
 
 export const usageWrong = defineDiagnosis({
   code: "usage-wrong",
@@ -60,5 +61,29 @@ export const toolFailed = defineDiagnosis({
   tell: ({ tool, said }: { tool: string; said: string }) => ({
     cause: `The tool ${quote(tool, 80)} says that it failed.`,
     evidence: [quote(said, 1000)],
+  }),
+})
+
+export const logMissing = defineDiagnosis({
+  code: "log-missing",
+  about:
+    "`postern logs FILE` was given a file that is not there. A bridge writes a log only where it was started with `--log FILE`; by itself it keeps none.",
+  tell: ({ file, server }: { file: string; server: string | undefined }) => ({
+    cause: server === undefined ? "There is no such log." : `"${quote(server)}" is a server, and its bridge keeps no log by itself.`,
+    evidence: [
+      ...(server === undefined ? [`file: ${escapeControls(file)}`] : []),
+      "a bridge writes a log where it was started with --log FILE",
+    ],
+    next: `postern run ${server ?? "NAME"} --log ${shellWord(file)}, in the configuration of the client`,
+  }),
+})
+
+export const logUnreadable = defineDiagnosis({
+  code: "log-unreadable",
+  about: "The file holds lines, and none of them is an event as `postern run NAME --log FILE` writes them: another file was meant.",
+  tell: ({ file }: { file: string }) => ({
+    cause: "The file holds no event of Postern.",
+    evidence: [`file: ${escapeControls(file)}`],
+    next: "name the file that the bridge was given with --log",
   }),
 })
