@@ -20,6 +20,7 @@ export const commands = {
   headers: async (context) => (await import("./headers.ts")).headersCommand(context),
   rotate: async (context) => (await import("./rotate.ts")).rotateCommand(context),
   trust: async (context) => (await import("./trust.ts")).trustCommand(context),
+  completion: async (context) => (await import("./completion.ts")).completionCommand(context),
   vault: async (context) => (await import("./vault.ts")).vaultCommand(context),
 } satisfies Record<string, MakeCommand>
 

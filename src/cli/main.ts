@@ -24,7 +24,7 @@ export async function main(process: Process): Promise<number> {
   }
 }
 
-/** Only the command that is called is loaded; help and unknown words load them all. */
+/** Only the command that is called is loaded; help, unknown words and the completion, which tells of all, load them all. */
 async function buildProgram(argv: readonly string[], context: Context): Promise<Command> {
   const program = new Command("postern")
     .description("The authentication layer between MCP clients and MCP servers.")
@@ -41,7 +41,7 @@ Examples:
 Exit codes: 0 done, 1 failed, 2 wrong usage, 3 sign-in needed, 4 refused by a guard.`,
     )
   const called = argv[0] ?? ""
-  const names = isCommand(called) ? [called] : (Object.keys(commands) as (keyof typeof commands)[]) // its own keys
+  const names = isCommand(called) && called !== "completion" ? [called] : (Object.keys(commands) as (keyof typeof commands)[]) // its own keys
   for (const name of names) program.addCommand(await commands[name](context))
   for (const command of withSubcommands(program)) {
     command
