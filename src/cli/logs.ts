@@ -69,7 +69,10 @@ async function show(lines: AsyncIterable<FileLine>, { json }: LogsOptions, conte
 
 function tellRest({ events, others, cut }: Seen, file: string, { note }: Context): void {
   if (events === 0 && !cut) note(`postern: note: ${file} holds no event yet`)
-  if (others > 0) note(`postern: note: ${others === 1 ? "a line that is" : `${others} lines that are`} no event of Postern was left out`)
+  if (others > 0)
+    note(
+      `postern: note: ${others === 1 ? "one line was left out, since it is" : `${others} lines were left out, since they are`} no event of Postern`,
+    )
   if (cut) note("postern: note: the last line is not finished, and was left out")
 }
 
