@@ -1,4 +1,5 @@
 /** Row 7: list --check and its exit codes. */
+import { fileURLToPath } from "node:url"
 import { expect, test } from "vitest"
 import { type ErrorObject, type Outcome, makePerson, newSecret } from "../../harness/postern.ts"
 import { startMcpServer } from "../../servers/mcp-server.ts"
@@ -11,11 +12,7 @@ const checksOf = (outcome: Outcome): Record<string, unknown> =>
   Object.fromEntries(outcome.json<Listed>().servers.map(({ name, check }) => [name, [check?.ok, check?.code]]))
 
 const CHECK = ["list", "--check", "--exit-code", "--json"]
-const NODE_SERVER = `process.stdin.on("data", (chunk) => { for (const line of String(chunk).trim().split("\\n")) {
-  const { id, method } = JSON.parse(line)
-  const result = method === "initialize" ? { protocolVersion: "2025-11-25", capabilities: { tools: {} }, serverInfo: { name: "l", version: "1" } } : { tools: [] }
-  if (id !== undefined) console.log(JSON.stringify({ jsonrpc: "2.0", id, result }))
-} })`
+const LOCAL_SERVER = fileURLToPath(new URL("../../servers/stdio-server.mjs", import.meta.url))
 
 test.concurrent("7: each server is asked, and its entry says what came of it", async () => {
   const key = newSecret()
@@ -26,7 +23,7 @@ test.concurrent("7: each server is asked, and its entry says what came of it", a
   await person.added(
     ["add", "bare", server.url],
     ["add", "down", "http://127.0.0.1:9/mcp"],
-    ["add", "local", "--", "node", "-e", NODE_SERVER],
+    ["add", "local", "--", "node", LOCAL_SERVER],
     ["add", "off", "--", "sh", "-c", `echo ran > ${person.home}/canary`],
   )
   await person.postern(["disable", "off"])
