@@ -5,6 +5,9 @@ import { PosternError } from "./diagnosis.ts"
 import type { Answer } from "./http.ts"
 import { type Fate, answerTooLarge, answerUnreadable, nameFailure } from "./http-failures.ts"
 
+/** How long the rest of a body that hardly matters is waited for, in milliseconds. */
+const BRIEFLY_MS = 2_000
+
 /**
  * Makes an answer of what node:http received.
  *
@@ -23,6 +26,7 @@ function answerWith(incoming: IncomingMessage, body: Readable, origin: string, f
     status: incoming.statusCode ?? 0,
     headers: incoming.headers,
     read: (maxBytes) => readAll(body, maxBytes, origin, fate),
+    readBriefly: (maxBytes) => readWithin(body, maxBytes),
     async *stream() {
       try {
         for await (const chunk of body) yield chunk as Buffer // no encoding is set, so chunks are buffers
@@ -65,9 +69,32 @@ function readAll(body: Readable, maxBytes: number, origin: string, fate: Fate): 
   })
 }
 
+function readWithin(body: Readable, maxBytes: number): Promise<Buffer> {
+  return new Promise((resolve) => {
+    const chunks: Buffer[] = []
+    let bytes = 0
+    const done = (): void => {
+      clearTimeout(timer)
+      body.destroy()
+      resolve(Buffer.concat(chunks).subarray(0, maxBytes))
+    }
+    const timer = setTimeout(done, BRIEFLY_MS)
+    body.on("data", (chunk: Buffer) => {
+      chunks.push(chunk)
+      bytes += chunk.length
+      if (bytes >= maxBytes) done()
+    })
+    body.on("error", done)
+    body.on("end", done)
+  })
+}
+
 /** Small rests are read so that the connection can be used again; what is longer costs the connection. */
 function discard(incoming: IncomingMessage): void {
   const length = Number(incoming.headers["content-length"] ?? Number.NaN)
-  if (length <= 64 * 1024) incoming.resume()
-  else incoming.destroy()
+  if (!(length <= 64 * 1024)) return void incoming.destroy()
+  incoming.resume()
+  // A rest that was promised and does not come must not hold the connection.
+  const timer = setTimeout(() => incoming.destroy(), BRIEFLY_MS).unref()
+  incoming.on("close", () => clearTimeout(timer))
 }

@@ -34,6 +34,12 @@ export interface Answer {
    * @throws {PosternError} `answer-too-large`, or `connection-lost` when the server closed in the middle
    */
   read(maxBytes: number): Promise<Buffer>
+  /**
+   * Reads the body of a refusal: its status is the fact, and what was said with it comes within two seconds or not at all.
+   *
+   * @returns what could be read; empty when that failed
+   */
+  readBriefly(maxBytes: number): Promise<Buffer>
   /** The body as it arrives, decoded; reading slowly slows the server down. Fails like `read`. */
   stream(): AsyncGenerator<Buffer, void, undefined>
   /** Drops the body, and keeps the connection when that is cheap. */
@@ -61,9 +67,10 @@ export interface HttpLimits {
 
 /** Makes the HTTP layer for one server. Connections are kept open between requests. */
 export function createHttp(limits: HttpLimits): Http {
-  const options = { keepAlive: true, maxSockets: 256, scheduling: "lifo" as const }
+  const options = { keepAlive: true, scheduling: "lifo" as const }
   const agents = { http: new http.Agent(options), https: new https.Agent(options) }
-  for (const agent of Object.values(agents)) limitConnect(agent, limits.connectMs)
+  limitConnect(agents.http, "connect", limits.connectMs)
+  limitConnect(agents.https, "secureConnect", limits.connectMs)
   let last: { readonly url: URL; readonly target: Target } | undefined
   const watch = watchRequests(limits)
 
@@ -80,6 +87,8 @@ export function createHttp(limits: HttpLimits): Http {
         const outgoing = open(request, target, agents)
         const fate = watch.add(outgoing, { origin: target.origin, silenceMs: request.silenceMs ?? limits.silenceMs, signal })
         outgoing.on("error", (error) => reject(nameFailure(error, target.origin, fate)))
+        // Some answers, such as a switch of protocols, end a request without a word; this does nothing where it was settled before.
+        outgoing.on("close", () => reject(nameFailure(new Error("closed without an answer"), target.origin, fate)))
         outgoing.on("response", (incoming) => resolve(toAnswer(incoming, target.origin, fate)))
         write(outgoing, request.body)
       }),
@@ -92,14 +101,14 @@ export function createHttp(limits: HttpLimits): Http {
 }
 
 /** Ends connections that do not come to stand in time. Asked of the agent, so that it costs nothing where one is used again. */
-function limitConnect(agent: http.Agent, connectMs: number): void {
+function limitConnect(agent: http.Agent, standing: "connect" | "secureConnect", connectMs: number): void {
   const connect = agent.createConnection.bind(agent)
   agent.createConnection = (options, callback) => {
     const socket = connect(options, callback)
     const tooLate = (): void =>
       void socket?.destroy(Object.assign(new Error(`no connection within ${connectMs / 1000} s`), { code: CONNECT_TIMEOUT }))
     const timer = setTimeout(tooLate, connectMs)
-    for (const event of ["connect", "close"]) socket?.once(event, () => clearTimeout(timer))
+    for (const event of [standing, "close"]) socket?.once(event, () => clearTimeout(timer))
     return socket
   }
 }

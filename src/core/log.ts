@@ -25,8 +25,8 @@ export function jsonLog(write: (line: string) => void, { clock, redactor }: { cl
   const at =
     (level: string) =>
     (event: string, fields: LogFields = {}): void => {
-      const line = JSON.stringify({ time: new Date(clock.now()).toISOString(), level, event, ...fields })
-      write(`${redactor.clean(line)}\n`)
+      const cleaned = Object.entries(fields).map(([name, value]) => [name, typeof value === "string" ? redactor.clean(value) : value])
+      write(`${JSON.stringify({ time: new Date(clock.now()).toISOString(), level, event, ...Object.fromEntries(cleaned) })}\n`)
     }
   return { error: at("error"), info: at("info"), debug: at("debug") }
 }

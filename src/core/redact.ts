@@ -51,10 +51,39 @@ export function createRedactor(): Redactor {
     },
     clean(text) {
       let cleaned = text
-      for (const form of forms) cleaned = cleaned.replaceAll(form, "[redacted]")
+      for (const form of forms) cleaned = withoutRests(form, cleaned.replaceAll(form, "[redacted]"))
       return escapeControls(cleaned)
     },
   }
+}
+
+/** Stands where something was cut off. */
+const CUT = "…"
+/** A shorter rest of a secret tells next to nothing, and may be an ordinary word. */
+const SHORTEST_REST = 8
+
+/** A quote is cut before it comes here, so a secret may stand at the end of a line or beside the mark of a cut without its rest. */
+function withoutRests(form: string, text: string): string {
+  const cleanPiece = (piece: string, index: number, pieces: readonly string[]): string => {
+    const begun = index > 0 ? withoutSuffixAtStart(form, piece) : piece
+    return index < pieces.length - 1 || pieces.length === 1 ? withoutPrefixAtEnd(form, begun) : begun
+  }
+  const cleanLine = (line: string): string => line.split(CUT).map(cleanPiece).join(CUT)
+  return text.split("\n").map(cleanLine).join("\n")
+}
+
+function withoutPrefixAtEnd(form: string, text: string): string {
+  for (let length = Math.min(form.length - 1, text.length); length >= SHORTEST_REST; length--) {
+    if (text.endsWith(form.slice(0, length))) return `${text.slice(0, -length)}[redacted]`
+  }
+  return text
+}
+
+function withoutSuffixAtStart(form: string, text: string): string {
+  for (let length = Math.min(form.length - 1, text.length); length >= SHORTEST_REST; length--) {
+    if (text.startsWith(form.slice(-length))) return `[redacted]${text.slice(length)}`
+  }
+  return text
 }
 
 /** How a secret looks inside of a longer text that was encoded: it begins at one of three offsets within a group of three bytes. */

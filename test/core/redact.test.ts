@@ -30,6 +30,21 @@ test("a secret that begins or ends with another one is taken out whole", () => {
   expect(redactor.clean("x abcdefghij y abcdef z")).toBe("x [redacted] y [redacted] z")
 })
 
+test.each([
+  ["at the end", `the server said: ${SECRET.slice(0, 15)}`],
+  ["before the mark of a cut", `the server said: ${SECRET.slice(0, 15)}…`],
+  ["after the mark of a cut", `it last wrote: …${SECRET.slice(6)} and went`],
+  ["at the end of a line", `first ${SECRET.slice(0, 15)}\nsecond`],
+])("the rest of a secret that was cut is taken out %s", (_, text) => {
+  const redactor = createRedactor()
+  redactor.learn(SECRET)
+
+  const cleaned = redactor.clean(text)
+
+  expect(cleaned).toContain("[redacted]")
+  expect(cleaned).not.toContain(SECRET.slice(6, 15))
+})
+
 test("short values stay: they would black out ordinary words", () => {
   const redactor = createRedactor()
   redactor.learn("dev")
