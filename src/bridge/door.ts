@@ -4,7 +4,7 @@
  * This is the way of every HTTP request of the bridge: calls, the GET stream, the goodbye. What a server may answer to make us send
  * again stands here, each at most once, so that a lying server cannot make us loop.
  */
-import type { Authenticator } from "../auth/method.ts"
+import type { Authenticator, Recovery } from "../auth/method.ts"
 import type { Clock } from "../core/clock.ts"
 import { PosternError } from "../core/diagnosis.ts"
 import type { Answer, Http, OutgoingRequest } from "../core/http.ts"
@@ -45,7 +45,7 @@ export async function passDoor(request: OutgoingRequest, { http, authenticator, 
     const answer = await http.send(authorized, signal)
 
     if (answer.status === 401 || answer.status === 403) {
-      const { advice, diagnosis } = await authenticator.recover(authorized, answer, signal)
+      const { advice, diagnosis } = await recoverFrom(authorized, answer, authenticator, signal)
       if (advice !== "retry" || recovered)
         throw new PosternError({ ...diagnosis, evidence: [...diagnosis.evidence, ...(await words(answer))] })
       recovered = true
@@ -61,14 +61,20 @@ export async function passDoor(request: OutgoingRequest, { http, authenticator, 
   }
 }
 
-/** What the server said with its refusal; a body that cannot be read must not hide the refusal. */
-async function words(answer: Answer): Promise<string[]> {
+/** As `Authenticator.recover`; an answer that nobody will read does not hold its connection. */
+async function recoverFrom(request: OutgoingRequest, answer: Answer, authenticator: Authenticator, signal: AbortSignal): Promise<Recovery> {
   try {
-    const text = quote((await answer.read(MOST_REFUSAL_BYTES)).toString("utf8"))
-    return text ? [`the server said: ${text}`] : []
-  } catch {
-    return []
+    return await authenticator.recover(request, answer, signal)
+  } catch (error) {
+    answer.discard()
+    throw error
   }
+}
+
+/** What the server said with its refusal. */
+async function words(answer: Answer): Promise<string[]> {
+  const text = quote((await answer.readBriefly(MOST_REFUSAL_BYTES)).toString("utf8"))
+  return text ? [`the server said: ${text}`] : []
 }
 
 /**

@@ -72,8 +72,9 @@ function oneLine(bytes: Buffer): Buffer {
 export function cancelledId(frame: Frame): string | undefined {
   const text = frame.bytes.toString("utf8")
   const { params } = JSON.parse(text) as { params?: { requestId?: unknown } } // read once before: a notification's object
-  if (params?.requestId === undefined) return undefined
-  return idText(params.requestId, () => `{"id":${memberText(memberText(text, "params") ?? "{}", "requestId")}}`)
+  const requestId = params?.requestId
+  if (typeof requestId !== "string" && typeof requestId !== "number") return undefined
+  return idText(requestId, () => `{"id":${memberText(memberText(text, "params") ?? "{}", "requestId")}}`)
 }
 
 /** A message of our own making. */

@@ -2,8 +2,8 @@
 
 const LINE_FEED = 0x0a
 const CARRIAGE_RETURN = 0x0d
-/** How much of the beginning of a line over the limit is kept, to tell whose it was, in bytes. */
-const KEPT_BYTES = 64 * 1024
+/** How much of the beginning and of the end of a line over the limit is kept, to tell whose it was, in bytes. */
+const KEPT_BYTES = 4 * 1024
 
 export interface LineCutter {
   feed(chunk: Buffer): void
@@ -16,7 +16,7 @@ export interface LineCutter {
  *
  * @param maxBytes - a longer line is dropped while it arrives, so that it never stands in memory whole
  * @param onLine - gets each line without its line break; empty lines are passed over
- * @param onTooLong - gets the beginning of a line that was dropped
+ * @param onTooLong - gets the beginning and the end of a line that was dropped
  */
 export function lineCutter(maxBytes: number, onLine: (line: Buffer) => void, onTooLong: (beginning: Buffer) => void): LineCutter {
   let parts: Buffer[] = []
@@ -25,10 +25,12 @@ export function lineCutter(maxBytes: number, onLine: (line: Buffer) => void, onT
 
   const add = (part: Buffer): void => {
     bytes += part.length
-    if (!dropping) parts.push(part)
+    if (dropping) parts[1] = Buffer.from(Buffer.concat([parts[1] ?? part, part]).subarray(-KEPT_BYTES))
+    else parts.push(part)
     if (bytes > maxBytes && !dropping) {
       dropping = true
-      parts = [Buffer.from(Buffer.concat(parts.slice(0, 2)).subarray(0, KEPT_BYTES))]
+      const whole = Buffer.concat(parts)
+      parts = [Buffer.from(whole.subarray(0, KEPT_BYTES)), Buffer.from(whole.subarray(-KEPT_BYTES))]
     }
   }
 

@@ -25,22 +25,25 @@ export function withSession(link: Link, life: AbortSignal): ServerSide {
   let gate: Promise<unknown> = Promise.resolve()
   let reopening: Promise<void> | undefined
 
-  const openWith = async (frame: Frame, receive: Receive, signal: AbortSignal): Promise<void> => {
+  /** @param onAnswer - hears that the answer is there; the server may leave its stream open for long after it */
+  const openWith = async (frame: Frame, receive: Receive, signal: AbortSignal, onAnswer?: () => void): Promise<void> => {
     open = false
     generation++
-    await link.exchange(
-      frame,
-      (answer) => {
-        if (isSuccess(answer)) open = true
-        return receive(answer)
-      },
-      signal,
-    )
+    const watch: Receive = (said) => {
+      if (said.kind === "response" && said.id === frame.id) {
+        open = isSuccess(said)
+        onAnswer?.()
+      }
+      return receive(said)
+    }
+    await link.exchange(frame, watch, signal)
   }
 
   const replay = async (): Promise<void> => {
     if (!initialize) return
-    await openWith(initialize, swallow, life)
+    await new Promise<void>((resolve, reject) => {
+      if (initialize) void openWith(initialize, swallow, life, resolve).then(resolve, reject)
+    })
     if (initialized) await link.exchange(initialized, swallow, life)
   }
 
@@ -67,18 +70,27 @@ export function withSession(link: Link, life: AbortSignal): ServerSide {
 
   return {
     carry(frame, receive, signal) {
-      const opening = frame.kind === "request" && frame.method === "initialize"
-      if (opening) initialize = frame
-      if (frame.method === "notifications/initialized") initialized = frame
-      const carried = opening ? openWith(frame, receive, signal) : inSession(frame, receive, signal)
       // A failure is told to whoever sent the message; the ones behind the gate then try by themselves.
-      if (opening || frame === initialized) gate = carried.catch(() => undefined)
-      return carried
+      if (frame.kind === "request" && frame.method === "initialize") {
+        initialize = frame
+        let onAnswer: (() => void) | undefined
+        const answered = new Promise<void>((resolve) => (onAnswer = resolve))
+        const opening = openWith(frame, receive, signal, onAnswer)
+        gate = Promise.race([answered, opening.catch(() => undefined)])
+        return opening
+      }
+      if (frame.method === "notifications/initialized") {
+        initialized = frame
+        const sending = inSession(frame, receive, signal)
+        gate = sending.catch(() => undefined)
+        return sending
+      }
+      return inSession(frame, receive, signal)
     },
     close: (signal) => link.close(signal),
   }
 }
 
 function isSuccess(answer: Frame): boolean {
-  return answer.kind === "response" && "result" in (JSON.parse(answer.bytes.toString("utf8")) as object) // a frame is an object
+  return "result" in (JSON.parse(answer.bytes.toString("utf8")) as object) // a frame is an object
 }

@@ -79,6 +79,115 @@ test.each<[string, string, Parameters<typeof sabotage>[1]]>([
   expect(next.result).toBeDefined()
 })
 
+test("a switch of protocols is told, and not waited for", async () => {
+  await using faulty = await withFault((_, response) => {
+    response.writeHead(101, { connection: "upgrade", upgrade: "other" })
+    response.end()
+  })
+
+  expect((await faulty.bridge.request("tools/call", call)).error?.data?.code).toBe("connection-lost")
+})
+
+test("a refusal whose body never ends is told with its status", async () => {
+  await using faulty = await withFault((_, response) => {
+    response.writeHead(500, { "content-type": "text/plain", "content-length": 1000 })
+    response.write("half a sentence")
+  })
+
+  const { error } = await faulty.bridge.request("tools/call", call)
+
+  expect(error?.data).toMatchObject({ code: "server-refused", evidence: ["it said: half a sentence"] })
+})
+
+test("streams that a server leaves open after its answers do not use up the bridge", async () => {
+  await using faulty = await withFault(({ message }, response) =>
+    sse(response)({ jsonrpc: "2.0", id: message?.id, result: { done: true } }),
+  )
+
+  const answers = await Promise.all(Array.from({ length: 300 }, () => faulty.bridge.request("tools/call", call)))
+
+  expect(answers.every((answer) => answer.result)).toBe(true)
+})
+
+test.each(["initialize", "notifications/initialized"])("a stream that stays open after %s keeps nobody waiting", async (method) => {
+  await using server = await startMcpServer()
+  server.handler = ({ message }, response) => {
+    if (message?.method !== method) return false
+    server.sessions.add("kept-open")
+    response.writeHead(200, { "content-type": "text/event-stream", "mcp-session-id": "kept-open" })
+    const result = { protocolVersion: "2025-11-25", capabilities: {}, serverInfo: { name: "open", version: "1" } }
+    response.write(message.id === undefined ? ": hello\n\n" : `data: ${JSON.stringify({ jsonrpc: "2.0", id: message.id, result })}\n\n`)
+    return true
+  }
+  await using bridge = startBridge(server.url)
+  await bridge.open()
+
+  const answer = await Promise.race([
+    bridge.request("tools/list"),
+    new Promise((resolve) => setTimeout(() => resolve("kept waiting"), 5_000)),
+  ])
+
+  expect(server.seenOf(method)).toHaveLength(1)
+  expect(answer).toMatchObject({ result: { tools: expect.anything() } })
+})
+
+test("a server that wants its stream back at once, again and again, is asked at a bearable pace", async () => {
+  await using server = await startMcpServer()
+  server.handler = ({ method }, response) => {
+    if (method !== "GET") return false
+    response.writeHead(200, { "content-type": "text/event-stream" }).end("retry: 0\n\n")
+    return true
+  }
+  await using bridge = startBridge(server.url)
+  await bridge.open()
+  await new Promise((resolve) => setTimeout(resolve, 2_500))
+
+  const streams = server.seen.filter(({ method }) => method === "GET").length
+  expect(streams).toBeGreaterThan(0) // the trap was reached
+  expect(streams).toBeLessThan(5)
+})
+
+test("a cut answer is asked for again from where it stood, and a server may let us come back for each piece (S4)", async () => {
+  await using server = await startMcpServer()
+  let pieces = 0
+  server.handler = ({ message, method, headers }, response) => {
+    if (message?.method === "tools/call") {
+      response.writeHead(200, { "content-type": "text/event-stream" }).end("id: p0\nretry: 10\ndata: \n\n")
+      return true
+    }
+    if (method !== "GET" || headers["last-event-id"] === undefined) return false
+    expect(headers["last-event-id"]).toBe(`p${pieces}`)
+    const done = ++pieces === 8
+    response.writeHead(200, { "content-type": "text/event-stream" })
+    response.end(`id: p${pieces}\ndata: ${done ? JSON.stringify({ jsonrpc: "2.0", id: 41, result: { pieces } }) : ""}\n\n`)
+    return true
+  }
+  await using bridge = startBridge(server.url)
+  await bridge.open()
+
+  expect((await bridge.request("tools/call", call, 41)).result).toEqual({ pieces: 8 })
+})
+
+test("a session that the server refuses with 400 is opened again, and a 400 that is meant is passed on", async () => {
+  await using server = await startMcpServer()
+  server.handler = ({ message, headers }, response) => {
+    const known = server.sessions.has(String(headers["mcp-session-id"]))
+    if (message?.method === "initialize" || (known && message?.method !== "x/bad")) return false
+    const text = known ? "Bad Request: params" : "Bad Request: No valid session ID provided"
+    return json(response, { jsonrpc: "2.0", id: null, error: { code: -32000, message: text } }, 400)
+  }
+  await using bridge = startBridge(server.url)
+  await bridge.open()
+  await bridge.request("tools/list")
+
+  server.sessions.clear()
+  const answer = await bridge.request("tools/call", call)
+  const bad = await bridge.request("x/bad")
+
+  expect(answer.result).toBeDefined()
+  expect(bad.error).toMatchObject({ code: -32000 })
+})
+
 test("a gzip answer is read although nobody asked for it", async () => {
   await using faulty = await withFault(({ message }, response) => {
     response.writeHead(200, { "content-type": "application/json", "content-encoding": "gzip" })
@@ -187,12 +296,14 @@ test("malformed JSON on standard input is told, and the next line is read", asyn
   await using faulty = await withFault(() => true)
 
   faulty.bridge.write('{"jsonrpc":"2.0","id":55,"method":"tools/list",')
+  faulty.bridge.write('{"method":"tools/list","params":{"broken":},"jsonrpc":"2.0","id":"last"}')
   faulty.bridge.write("not json at all")
   const told = await faulty.bridge.heard((message) => message.id === 55)
   const nameless = await faulty.bridge.heard((message) => message.id === null)
   const next = await faulty.bridge.request("tools/list")
 
   expect(told.error?.data?.code).toBe("message-malformed")
+  expect((await faulty.bridge.heard((message) => message.id === "last")).error?.data?.code).toBe("message-malformed")
   expect(nameless.error?.data?.code).toBe("message-malformed")
   expect(next.result).toBeDefined()
 })

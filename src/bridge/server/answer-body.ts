@@ -1,12 +1,18 @@
 /** Reads what a POST brought back: one JSON text, or a stream of events that may be cut and taken up again. */
+import { PosternError } from "../../core/diagnosis.ts"
 import type { Answer } from "../../core/http.ts"
+import { connectionLost, serverUnreachable } from "../../core/http-failures.ts"
 import type { Frame } from "../frame.ts"
 import type { Receive } from "../link.ts"
 import { type Cursor, newCursor, readEvents } from "./events.ts"
-import { FIRST_RETRY_MS, framesOf, type Wire } from "./wire.ts"
+import { FIRST_RETRY_MS, type Wire, framesOf, isEventStream } from "./wire.ts"
 
-/** How often the rest of one cut answer is asked for. */
+/** How often in a row the rest of one cut answer is asked for without anything new. */
 const MOST_RESUMES = 5
+/** The longest silence on a stream that was taken up again, in milliseconds (design of the house, section 3). */
+const RESUMED_SILENCE_MS = 300_000
+/** A server may leave a stream open after its answer; it holds a connection, so it is left after this time, in milliseconds. */
+const LINGER_MS = 2_000
 
 /** Where the messages of an answer go. */
 export interface Delivery {
@@ -22,39 +28,59 @@ export interface Delivery {
  * @throws {PosternError} `answer-unreadable`, `answer-too-large`, or `connection-lost` when a stream was cut and cannot be resumed
  */
 export async function deliverAnswer(answer: Answer, delivery: Delivery, signal: AbortSignal): Promise<void> {
-  const contentType = answer.headers["content-type"] ?? ""
-  if (contentType.startsWith("text/event-stream")) return deliverStream(answer, delivery, signal)
+  if (isEventStream(answer)) return deliverStream(answer, delivery, signal)
 
   const { receive, wire } = delivery
+  const contentType = answer.headers["content-type"] ?? ""
   const body = await answer.read(wire.maxFrameBytes)
   if (body.length === 0) return // a notification has no answer; that a request got none is told by the relay
   for (const frame of framesOf(body, contentType, wire)) await receive(frame)
 }
 
 /** A stream that is cut before the answer is asked for again, where the server gave its events ids (S4). */
-async function deliverStream(answer: Answer, { request, receive, wire }: Delivery, signal: AbortSignal): Promise<void> {
+async function deliverStream(first: Answer, { request, receive, wire }: Delivery, signal: AbortSignal): Promise<void> {
   const cursor = newCursor()
+  let stream: Answer | undefined = first
   let answered = false
+  let linger: NodeJS.Timeout | undefined
   const watch: Receive = (frame) => {
-    answered ||= frame.kind === "response" && frame.id === request.id
+    if (frame.kind === "response" && frame.id === request.id && !answered) {
+      answered = true
+      linger = setTimeout(() => stream?.discard(), LINGER_MS)
+    }
     return receive(frame)
   }
 
-  let stream = answer
   for (let resumes = 0; ; resumes++) {
-    const mayResume = (): boolean => !answered && cursor.lastEventId !== undefined && resumes < MOST_RESUMES && !signal.aborted
+    const stoodAt: string | undefined = cursor.lastEventId
+    let failure: unknown
     try {
+      stream ??= await wire.get(cursor, RESUMED_SILENCE_MS, signal)
+      if (stream.status !== 200) return stream.discard()
       await deliverEvents(stream, cursor, watch, wire)
-      if (!mayResume()) return
     } catch (error) {
-      if (answered) return
-      if (!mayResume()) throw error
+      failure = error
+    }
+    clearTimeout(linger)
+    if (answered) return
+    if (cursor.lastEventId !== stoodAt) resumes = 0 // a server may let a client come back for each piece (S4)
+    if (cursor.lastEventId === undefined || resumes === MOST_RESUMES || signal.aborted || isGivenUp(failure)) {
+      if (failure !== undefined) throw failure
+      return
     }
     wire.log.info("stream cut before its answer, asking for the rest", { method: request.method, attempt: resumes + 1 })
-    await wire.clock.sleep(cursor.retryMs ?? FIRST_RETRY_MS, signal)
-    stream = await wire.get(cursor, signal)
-    if (stream.status !== 200) return stream.discard()
+    stream = undefined
+    await wire.clock.sleep(Math.max(cursor.retryMs ?? FIRST_RETRY_MS, LEAST_RETRY_MS), signal)
   }
+}
+
+/** A server that wants us back at once gets a moment all the same, in milliseconds. */
+const LEAST_RETRY_MS = 50
+
+/** Silence is an answer of its own, and so is whatever is no cut: asking again would only repeat it. */
+function isGivenUp(failure: unknown): boolean {
+  if (failure === undefined) return false
+  return !(failure instanceof PosternError) || ![connectionLost.code, serverUnreachable.code].includes(failure.diagnosis.code)
 }
 
 /** Delivers the events of one stream until the server ends it. */

@@ -19,6 +19,9 @@ export interface StreamEvent {
   readonly data: string
 }
 
+/** A server may ask for any wait; a call must not be kept for a day, in milliseconds. */
+export const LONGEST_RETRY_MS = 30_000
+
 /** An id goes back in a header, so it has to fit into one. */
 const FIT_FOR_HEADER = /^[\x20-\x7e]{1,1000}$/
 
@@ -44,8 +47,8 @@ export async function* readEvents(
       if (id !== undefined) cursor.lastEventId = FIT_FOR_HEADER.test(id) ? id : undefined
       if (data !== "") arrived.push({ type: event, data })
     },
-    onRetry: (ms) => (cursor.retryMs = ms),
-    onComment: () => (held = 0),
+    onRetry: (ms) => (cursor.retryMs = Math.min(ms, LONGEST_RETRY_MS)),
+    onComment: (comment) => (held -= Math.min(held, comment.length + 2)), // its colon and its line feed
   })
   const decoder = new TextDecoder() // keeps a character that two chunks share; drops a leading BOM, as the format asks
   for await (const chunk of answer.stream()) {

@@ -1,10 +1,13 @@
 /** The GET stream: what the server says unasked, for as long as the session lives. */
+import { PosternError } from "../../core/diagnosis.ts"
+import { connectionLost, serverSilent, serverUnreachable } from "../../core/http-failures.ts"
 import type { Receive } from "../link.ts"
 import { deliverEvents } from "./answer-body.ts"
-import { newCursor } from "./events.ts"
-import { FIRST_RETRY_MS, type Wire } from "./wire.ts"
+import { LONGEST_RETRY_MS, newCursor } from "./events.ts"
+import { FIRST_RETRY_MS, type Wire, isEventStream } from "./wire.ts"
 
-const LONGEST_RETRY_MS = 30_000
+/** Refusals in a row after which one stops to ask: each may cost a run of a headers command, and a call will tell the cause. */
+const MOST_REFUSALS = 3
 
 /**
  * Listens until the signal aborts or the server says that it has no such stream. A stream that ends is asked for again, from
@@ -12,24 +15,32 @@ const LONGEST_RETRY_MS = 30_000
  */
 export async function listen(wire: Wire, receive: Receive, signal: AbortSignal): Promise<void> {
   const cursor = newCursor()
-  for (let failures = 0; !signal.aborted;) {
+  let failures = 0
+  let refusals = 0
+  const alive: Receive = (frame) => {
+    failures = 0
+    refusals = 0
+    return receive(frame)
+  }
+  while (!signal.aborted && refusals < MOST_REFUSALS) {
+    failures++ // until it has said something: a stream that is opened and closed at once is no success
     try {
-      const stream = await wire.get(cursor, signal)
-      if (stream.status !== 200 || !stream.headers["content-type"]?.startsWith("text/event-stream")) {
+      const stream = await wire.get(cursor, 0, signal)
+      if (stream.status === 200 && isEventStream(stream)) await deliverEvents(stream, cursor, alive, wire)
+      else {
         stream.discard()
-        // 405: there is no such stream. Any other 4xx will not get better by asking again: a lost session brings a new listener.
-        if (stream.status < 500) return
-        failures++
-      } else {
-        failures = 0
-        await deliverEvents(stream, cursor, receive, wire)
+        // 405: there is no such stream. A lost session brings a new listener. What may get better is asked again.
+        if (stream.status < 500 && stream.status !== 408 && stream.status !== 429) return
       }
     } catch (error) {
       if (signal.aborted) return
-      failures++
-      wire.log.info("GET stream failed", { failures, error: error instanceof Error ? error.message : String(error) })
+      if (error instanceof PosternError && !MAY_GET_BETTER.has(error.diagnosis.code)) refusals++
+      wire.log.info("GET stream failed", { failures, code: error instanceof PosternError ? error.diagnosis.code : String(error) })
     }
-    const waitMs = Math.min((cursor.retryMs ?? FIRST_RETRY_MS) * 2 ** Math.min(failures, 5), LONGEST_RETRY_MS)
-    await wire.clock.sleep(waitMs, signal).catch(() => undefined) // aborted: the loop ends
+    const waitMs = Math.max(cursor.retryMs ?? 0, FIRST_RETRY_MS) * 2 ** Math.min(failures - 1, 5)
+    await wire.clock.sleep(Math.min(waitMs, LONGEST_RETRY_MS), signal).catch(() => undefined) // aborted: the loop ends
   }
 }
+
+/** Failures of the network; everything else is a refusal. */
+const MAY_GET_BETTER: ReadonlySet<string> = new Set([serverUnreachable.code, connectionLost.code, serverSilent.code])

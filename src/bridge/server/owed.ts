@@ -3,6 +3,9 @@ import { orAborted } from "../../core/abort.ts"
 import type { Frame } from "../frame.ts"
 import type { Receive } from "../link.ts"
 
+/** How long the answer to a cancelled request is still taken, in milliseconds. */
+const RELEASE_MS = 5_000
+
 export interface OwedAnswers {
   /**
    * Waits for the answer to a request; called before the request is sent, since the answer may be fast.
@@ -10,6 +13,8 @@ export interface OwedAnswers {
    * @throws what `failAll` is given, or the signal's reason
    */
   expect(request: Frame, receive: Receive, signal: AbortSignal): Promise<void>
+  /** The client does not want the answer any more: it is waited for a little while, since it may be on its way. */
+  release(id: string | undefined): void
   /** Gives a message of the stream to whom it belongs. */
   deliver(frame: Frame): Promise<void>
   /** The stream has ended: nobody gets an answer any more. */
@@ -31,6 +36,10 @@ export function owedAnswers(receiveUnasked: Receive, onStray: (id: string) => vo
       } finally {
         owed.delete(request.id)
       }
+    },
+
+    release(id = "") {
+      setTimeout(() => owed.get(id)?.done(), RELEASE_MS).unref()
     },
 
     async deliver(frame) {

@@ -9,11 +9,11 @@ import { connectionLost } from "../../core/http-failures.ts"
 import type { Log } from "../../core/log.ts"
 import { endpointRefused, initializeTimeout, serverRefused } from "../diagnoses.ts"
 import { type Door, passDoor } from "../door.ts"
-import type { Frame } from "../frame.ts"
+import { type Frame, cancelledId } from "../frame.ts"
 import { type Link, type Receive, SessionLost } from "../link.ts"
 import { type StreamEvent, newCursor, readEvents } from "./events.ts"
 import { type OwedAnswers, owedAnswers } from "./owed.ts"
-import { framesOf } from "./wire.ts"
+import { framesOf, isEventStream } from "./wire.ts"
 
 export interface SseSettings {
   readonly name: string
@@ -73,7 +73,7 @@ async function openStream({ name, url, door, receive, log, maxFrameBytes }: SseS
   const limit = AbortSignal.timeout(INITIALIZE_MS)
   const opening = async (): Promise<Stream> => {
     const answer = await passDoor({ method: "GET", url, headers: { accept: "text/event-stream" }, silenceMs: 0 }, door, abort.signal)
-    if (answer.status !== 200 || !answer.headers["content-type"]?.startsWith("text/event-stream")) throw await refusal(name, answer)
+    if (answer.status !== 200 || !isEventStream(answer)) throw await refusal(name, answer)
     const events = readEvents(answer, newCursor(), maxFrameBytes, url.origin)
     const { value: first } = await events.next()
     const owed = owedAnswers(receive, (id) => log.info("answer dropped", { server: name, claims: id }))
@@ -121,6 +121,7 @@ async function converse(
 ): Promise<void> {
   const answered = frame.kind === "request" ? owed.expect(frame, receive, signal) : undefined
   const sent = send(endpoint, frame, settings, signal)
+  if (frame.method === "notifications/cancelled") owed.release(cancelledId(frame))
   // The answer may come on the stream before the server has confirmed the POST; a refused POST has no answer to wait for.
   await Promise.all([answered && Promise.race([answered, sent.then(() => answered)]), sent])
 }
@@ -140,6 +141,6 @@ async function send(endpoint: URL, frame: Frame, { name, door }: SseSettings, si
 }
 
 async function refusal(server: string, answer: Answer): Promise<PosternError> {
-  const said = (await answer.read(MOST_REFUSAL_BYTES)).toString("utf8", 0, 1000)
+  const said = (await answer.readBriefly(MOST_REFUSAL_BYTES)).toString("utf8")
   return new PosternError(serverRefused({ server, status: answer.status, said }))
 }

@@ -4,7 +4,7 @@ import type { Readable, Writable } from "node:stream"
 import { PosternError } from "../../core/diagnosis.ts"
 import type { Log } from "../../core/log.ts"
 import { serverExited } from "../diagnoses.ts"
-import { type Frame, NotAMessage, readFrames } from "../frame.ts"
+import { type Frame, NotAMessage, cancelledId, readFrames } from "../frame.ts"
 import { lineCutter } from "../lines.ts"
 import { type Link, type Receive, SessionLost } from "../link.ts"
 import { type OwedAnswers, owedAnswers } from "./owed.ts"
@@ -77,11 +77,16 @@ function start(settings: StdioServerSettings): Life {
   }
   child.on("error", (error: NodeJS.ErrnoException) => finish(`could not be started (${error.code ?? error.message}: ${command})`))
   const heard = hear(life, settings).catch((error: unknown) => log.info("output lost", { server: name, error: String(error) }))
-  // What it said before it ended is delivered first.
-  child.on("close", (code, signal) => void heard.then(() => finish(signal ? `was ended by ${signal}` : `ended with code ${code}`)))
+  child.on("exit", (code, signal) => {
+    // What it said before it ended is delivered first; a pipe that something else still holds is not waited for.
+    const gone = setTimeout(() => child.stdout.destroy(), GOODBYE_MS)
+    const told = (): void => finish(signal ? `was ended by ${signal}` : `ended with code ${code}`)
+    void heard.finally(() => clearTimeout(gone)).finally(told)
+  })
   child.stdin.on("error", () => undefined) // the process has gone: "close" tells
   child.stderr.on("data", (chunk: Buffer) => {
-    life.lastWords = (life.lastWords + chunk.toString("utf8")).slice(-MOST_LAST_WORDS)
+    const words = life.lastWords + chunk.toString("utf8")
+    life.lastWords = words.length > MOST_LAST_WORDS ? `…${words.slice(-MOST_LAST_WORDS)}` : words
     settings.stderr(chunk)
   })
   return life
@@ -115,6 +120,7 @@ async function converse({ child, owed }: Life, frame: Frame, receive: Receive, s
   const answered = frame.kind === "request" ? owed.expect(frame, receive, signal) : undefined
   child.stdin.write(frame.bytes)
   child.stdin.write("\n")
+  if (frame.method === "notifications/cancelled") owed.release(cancelledId(frame))
   await answered
 }
 

@@ -39,6 +39,7 @@ const NO_SESSION: SessionHeaders = {}
 export function streamableHttpLink({ name, url, door, receive: receiveUnasked, log, maxFrameBytes }: StreamableHttpSettings): Link {
   let session = NO_SESSION
   let listening = new AbortController()
+  let closed = false
 
   const send = (request: Omit<OutgoingRequest, "url">, signal: AbortSignal): Promise<Answer> =>
     passDoor({ ...request, url, headers: { ...request.headers, ...session } }, door, signal)
@@ -48,15 +49,22 @@ export function streamableHttpLink({ name, url, door, receive: receiveUnasked, l
     maxFrameBytes,
     clock: door.clock,
     log,
-    get: ({ lastEventId }, signal) => {
+    get: ({ lastEventId }, silenceMs, signal) => {
       const resume = lastEventId === undefined ? {} : { "last-event-id": lastEventId }
-      return send({ method: "GET", headers: { accept: "text/event-stream", ...resume }, silenceMs: 0 }, signal)
+      return send({ method: "GET", headers: { accept: "text/event-stream", ...resume }, silenceMs }, signal)
     },
   }
 
   const post = (frame: Frame, signal: AbortSignal): Promise<Answer> => {
     const headers = { accept: "application/json, text/event-stream", "content-type": "application/json" }
     return send({ method: "POST", headers, body: frame.bytes }, signal)
+  }
+
+  const listenAnew = (): void => {
+    listening.abort()
+    if (closed) return
+    listening = new AbortController()
+    void listen(wire, receiveUnasked, listening.signal)
   }
 
   /** Sends `initialize` outside of any session, and learns the new session from its answer (S3). */
@@ -66,7 +74,10 @@ export function streamableHttpLink({ name, url, door, receive: receiveUnasked, l
     const limit = AbortSignal.timeout(INITIALIZE_MS)
     try {
       const answer = await post(frame, AbortSignal.any([signal, limit]))
-      if (!isSuccess(answer)) return await deliverRefusal(frame, answer, receive, name)
+      if (!isSuccess(answer)) {
+        const body = await answer.readBriefly(MOST_REFUSAL_BYTES)
+        return await deliverRefusal(frame, { status: answer.status, body }, receive, name)
+      }
       const id = answer.headers["mcp-session-id"]
       const learn: Receive = (said) => {
         if (said.kind === "response" && said.id === frame.id) session = sessionHeaders(typeof id === "string" ? id : undefined, said)
@@ -83,19 +94,21 @@ export function streamableHttpLink({ name, url, door, receive: receiveUnasked, l
       if (frame.kind === "request" && frame.method === "initialize") return open(frame, receive, signal)
       const sentIn = session
       const answer = await post(frame, signal)
-      if (answer.status === 404 && "mcp-session-id" in sentIn) {
-        answer.discard()
-        throw new SessionLost(name, "answer: HTTP 404 to a request with a session")
+      if (!isSuccess(answer)) {
+        const body = await answer.readBriefly(MOST_REFUSAL_BYTES)
+        if ("mcp-session-id" in sentIn && meansSessionLost(answer.status, body)) {
+          throw new SessionLost(name, `answer: HTTP ${answer.status} to a request with a session`)
+        }
+        return deliverRefusal(frame, { status: answer.status, body }, receive, name)
       }
-      if (!isSuccess(answer)) return deliverRefusal(frame, answer, receive, name)
-      await deliverAnswer(answer, { request: frame, receive, wire }, signal)
-      if (frame.method === "notifications/initialized") {
-        listening = new AbortController()
-        void listen(wire, receiveUnasked, listening.signal)
-      }
+      if (frame.kind === "request") return deliverAnswer(answer, { request: frame, receive, wire }, signal)
+      // What is no request is done with its status (202); others wait behind `initialized`, and must not wait for a body.
+      answer.discard()
+      if (frame.method === "notifications/initialized") listenAnew()
     },
 
     async close(signal) {
+      closed = true
       listening.abort()
       if ("mcp-session-id" in session) {
         try {
@@ -127,14 +140,26 @@ function sessionHeaders(id: string | undefined, initialized: Frame): SessionHead
  * An answer that is no success may still hold the server's own JSON-RPC error, perhaps without an id (S2): the client gets the
  * server's words under the id of its request.
  */
-async function deliverRefusal(request: Frame, answer: Answer, receive: Receive, server: string): Promise<void> {
-  const body = await answer.read(MOST_REFUSAL_BYTES)
+async function deliverRefusal(request: Frame, { status, body }: Refusal, receive: Receive, server: string): Promise<void> {
   const error = serverError(body, request.id)
   if (error === undefined || request.kind !== "request") {
-    throw new PosternError(serverRefused({ server, status: answer.status, said: body.toString("utf8", 0, 1000) }))
+    throw new PosternError(serverRefused({ server, status, said: body.toString("utf8") }))
   }
   const own = Buffer.from(`{"jsonrpc":"2.0","id":${request.id},"error":${error}}`)
   for (const frame of readFrames(own)) await receive(frame)
+}
+
+interface Refusal {
+  readonly status: number
+  readonly body: Buffer
+}
+
+/**
+ * 404 to a request with a session says it (S3). Many servers say it with 400, as the examples of the official SDK do; there only their
+ * words, in an error that belongs to no request, tell it from a request that is wrong.
+ */
+function meansSessionLost(status: number, body: Buffer): boolean {
+  return status === 404 || (status === 400 && /session/i.test(serverError(body, "null") ?? ""))
 }
 
 /** The untouched text of the JSON-RPC error in a body, if it is for this request or for none. */

@@ -13,12 +13,21 @@ export interface Wire {
   readonly maxFrameBytes: number
   readonly clock: Clock
   readonly log: Log
-  /** Asks for a stream, from where the cursor stands. */
-  get(cursor: Cursor, signal: AbortSignal): Promise<Answer>
+  /**
+   * Asks for a stream, from where the cursor stands.
+   *
+   * @param silenceMs - the longest silence on it, in milliseconds; 0 means none
+   */
+  get(cursor: Cursor, silenceMs: number, signal: AbortSignal): Promise<Answer>
 }
 
 /** The wait before a stream is asked for again, in milliseconds, when the server names none (S4). */
 export const FIRST_RETRY_MS = 1_000
+
+/** Whether an answer is a stream of events; media types know no upper case (RFC 9110 section 8.3.1). */
+export function isEventStream({ headers }: Answer): boolean {
+  return /^text\/event-stream\b/i.test(headers["content-type"] ?? "")
+}
 
 /**
  * The messages of a text that came over the wire.
