@@ -34,8 +34,8 @@ export function headersCommand(server: HttpServer, line: string, { env, redactor
   let printed: { readonly headers: readonly ExpandedHeader[]; readonly untilMs: number } | undefined
   let running: Promise<readonly ExpandedHeader[]> | undefined
 
-  const mint = async (): Promise<readonly ExpandedHeader[]> => {
-    const headers = parseHeaders(server.name, await run(server, line, environmentFor(server, env)))
+  const mint = async (signal: AbortSignal): Promise<readonly ExpandedHeader[]> => {
+    const headers = parseHeaders(server.name, await run(server, line, environmentFor(server, env), signal))
     for (const { value } of headers) redactor.learn(value)
     printed = { headers, untilMs: clock.now() + REUSED_MS }
     return headers
@@ -45,7 +45,7 @@ export function headersCommand(server: HttpServer, line: string, { env, redactor
     async read(signal) {
       signal.throwIfAborted()
       if (printed && clock.now() < printed.untilMs) return printed.headers
-      running ??= mint().finally(() => (running = undefined))
+      running ??= mint(signal).finally(() => (running = undefined))
       return running
     },
     forget(refused) {
@@ -62,7 +62,7 @@ function environmentFor(server: HttpServer, env: Environment): NodeJS.ProcessEnv
   return { ...Object.fromEntries(entries), CLAUDE_CODE_MCP_SERVER_NAME: server.name, CLAUDE_CODE_MCP_SERVER_URL: server.url }
 }
 
-function run(server: HttpServer, line: string, env: NodeJS.ProcessEnv): Promise<string> {
+function run(server: HttpServer, line: string, env: NodeJS.ProcessEnv, signal: AbortSignal): Promise<string> {
   const fail = (problem: string, stderr = ""): PosternError =>
     new PosternError(headersCommandFailed({ server: server.name, problem, stderr }))
   return new Promise((resolve, reject) => {
@@ -92,12 +92,18 @@ function run(server: HttpServer, line: string, env: NodeJS.ProcessEnv): Promise<
       out += chunk.toString("utf8")
       if (out.length > MOST_BYTES) kill()
     })
-    child.stderr.on("data", (chunk: Buffer) => (err = (err + chunk.toString("utf8")).slice(-2_000)))
+    child.stderr.on("data", (chunk: Buffer) => (err = `${err}${chunk.toString("utf8")}`.slice(0, 2_000)))
+    const onAbort = (): void => {
+      kill()
+      reject(signal.reason as Error) // our own reasons are errors
+    }
+    signal.addEventListener("abort", onAbort, { once: true })
     child.on("error", (error) => reject(fail(`could not be started (${error.message})`)))
-    child.on("close", (code, signal) => {
+    child.on("close", (code, endedBy) => {
       clearTimeout(timer)
+      signal.removeEventListener("abort", onAbort)
       if (code === 0) resolve(out)
-      else reject(fail(out.length > MOST_BYTES ? `printed more than ${MOST_BYTES} bytes` : `ended with ${signal ?? `code ${code}`}`, err))
+      else reject(fail(out.length > MOST_BYTES ? `printed more than ${MOST_BYTES} bytes` : `ended with ${endedBy ?? `code ${code}`}`, err))
     })
   })
 }

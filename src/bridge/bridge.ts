@@ -3,10 +3,12 @@ import { authenticatorFor } from "../auth/registry.ts"
 import type { AuthTools } from "../auth/tools.ts"
 import { expandAddress, expandProcess, type Sources } from "../config/expand.ts"
 import type { HttpServer, Server, StdioServer } from "../config/server.ts"
+import { references } from "../config/template.ts"
 import { type Diagnosis, PosternError } from "../core/diagnosis.ts"
 import { createHttp } from "../core/http.ts"
 import type { Log } from "../core/log.ts"
 import type { Environment } from "../core/places.ts"
+import type { Redactor } from "../core/redact.ts"
 import type { ClientSide } from "./client/client-side.ts"
 import { diagnosisOf } from "./error-answer.ts"
 import type { Link, Receive, ServerSide } from "./link.ts"
@@ -40,6 +42,8 @@ export const MAX_FRAME_BYTES = 256 * 1024 * 1024
 /** A call of ten minutes is nothing odd; half an hour without a byte is. */
 const SILENCE_MS = 30 * 60_000
 const CONNECT_MS = 15_000
+/** A shorter value of a variable is taken for a word, in characters. */
+const SHORTEST_VARIABLE = 8
 
 /**
  * Carries messages between a client and a configured server until the client has gone or the signal aborts.
@@ -77,18 +81,36 @@ function refusing(diagnosis: Diagnosis): ServerSide {
 
 /** Replaces what the entry refers to, and makes the link. Nothing is sent or started yet. */
 async function prepareLink(server: Server, settings: BridgeSettings): Promise<Link> {
-  const { env, vault } = settings.tools
-  const sources: Sources = { env, readSecret: (name, origin) => vault.read(name, origin) }
+  const { env, vault, redactor } = settings.tools
+  const sources: Sources = {
+    env,
+    async readSecret(name, origin) {
+      const secret = await vault.read(name, origin)
+      if (secret !== undefined) redactor.learn(secret)
+      return secret
+    },
+  }
+  learnVariables(server, env, redactor)
   if (server.transport === "stdio") return localLink(server, sources, settings)
   return remoteLink(server, sources, settings)
 }
 
-async function remoteLink(server: HttpServer, sources: Sources, { client, tools, log }: BridgeSettings): Promise<Link> {
+/** What a variable fills in may be a secret, whatever the header or parameter is called: a server may echo it in any place. */
+function learnVariables(server: Server, env: Environment, redactor: Redactor): void {
+  const templates = server.transport === "stdio" ? Object.values(server.env) : [server.url, ...Object.values(server.headers)]
+  for (const name of templates.flatMap((template) => references(template).variables)) {
+    const value = env[name]
+    // An address or a short word is no secret, and to black it out would hide what matters.
+    if (value !== undefined && value.length >= SHORTEST_VARIABLE && !URL.canParse(value)) redactor.learn(value)
+  }
+}
+
+async function remoteLink(server: HttpServer, sources: Sources, { client, tools, log, signal }: BridgeSettings): Promise<Link> {
   const url = await expandAddress(server, sources)
   const authenticator = authenticatorFor(server, url.origin, tools)
   const http = createHttp({ silenceMs: server.timeoutMs ?? SILENCE_MS, connectMs: CONNECT_MS })
   // What is missing for the proof is told now, before anything is sent.
-  await authenticator.authorize({ method: "POST", url, headers: {} }, AbortSignal.timeout(CONNECT_MS))
+  await authenticator.authorize({ method: "POST", url, headers: {} }, AbortSignal.any([signal, AbortSignal.timeout(CONNECT_MS)]))
   const door = { http, authenticator, clock: tools.clock }
   const receive: Receive = (frame) => client.write(frame.bytes)
   const makeLink = server.transport === "sse" ? sseLink : streamableHttpLink

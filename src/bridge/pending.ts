@@ -1,4 +1,5 @@
 /** The one table of pending requests: it owns each id from its arrival to its single answer. */
+import { setMaxListeners } from "node:events"
 import type { Frame } from "./frame.ts"
 
 /** A request of the client that has no answer yet. */
@@ -29,6 +30,7 @@ export interface PendingTable {
 export function pendingTable(): PendingTable {
   const table = new Map<string, { cancelled: boolean }>()
   const given = new AbortController()
+  setMaxListeners(0, given.signal) // as many wait on it as there are requests
   let awaited = 0
   let wake: (() => void) | undefined
 

@@ -38,7 +38,7 @@ const LAST_WORDS_MS = 1_000
 export async function relay({ name, client, server, redactor, log, signal }: RelaySettings): Promise<void> {
   const pending = pendingTable()
   const write = (bytes: Buffer): Promise<void> | void => client.write(bytes)
-  const tell = (id: string, diagnosis: Diagnosis): void => void write(errorAnswer(id, diagnosis, redactor.clean))
+  const tell = (id: string, diagnosis: Diagnosis): void => void client.write(errorAnswer(id, diagnosis, redactor.clean), diagnosis)
 
   /** What comes for one request: its answer once, and whatever else the server has to say on the way. */
   const receiveFor = (request: PendingRequest) => (frame: Frame) => {
@@ -70,7 +70,7 @@ export async function relay({ name, client, server, redactor, log, signal }: Rel
   }
 
   const ended = new Promise<"closed" | "gone" | "told">((resolve) => {
-    signal.addEventListener("abort", () => resolve("told"), { once: true })
+    void aborted(signal).then(() => resolve("told")) // perhaps it was told while the connection was prepared
     client.open({
       onFrame(frame) {
         if (frame.kind === "request") {

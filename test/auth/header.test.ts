@@ -17,6 +17,7 @@ const refusal = (status: number): Answer => ({
   status,
   headers: {},
   read: async () => Buffer.alloc(0),
+  readBriefly: async () => Buffer.alloc(0),
   async *stream() {},
   discard: () => undefined,
 })

@@ -1,4 +1,5 @@
 /** The contract of a client side: one client, reached in one way. */
+import type { Diagnosis } from "../../core/diagnosis.ts"
 import type { Frame } from "../frame.ts"
 
 /** What a client side hears from its client. */
@@ -15,8 +16,12 @@ export interface ClientListener {
 export interface ClientSide {
   /** Starts to read. Called once. */
   open(listener: ClientListener): void
-  /** Writes one message. A promise is returned when the client has to catch up first. */
-  write(bytes: Buffer): Promise<void> | void
+  /**
+   * Writes one message. A promise is returned when the client has to catch up first.
+   *
+   * @param diagnosis - given where the message is an error of Postern's own; a server may write the same words
+   */
+  write(bytes: Buffer, diagnosis?: Diagnosis): Promise<void> | void
   /** Stops reading. Resolves when all that was written is delivered, or nobody reads it any more. */
   close(): Promise<void>
 }

@@ -1,9 +1,8 @@
 /** A client in this process: what `call`, `tools` and the library speak with, through the same relay as any other client. */
 import { orAborted } from "../../core/abort.ts"
-import { PosternError, defineDiagnosis } from "../../core/diagnosis.ts"
+import { type Diagnosis, PosternError, defineDiagnosis } from "../../core/diagnosis.ts"
 import { quote } from "../../core/redact.ts"
 import { type Frame, makeFrame } from "../frame.ts"
-import { memberText } from "../json-text.ts"
 import type { ClientListener, ClientSide } from "./client-side.ts"
 
 /** The revision that is asked for; the server may answer with an older one. */
@@ -35,7 +34,7 @@ export interface InProcessClient {
 
 /** @param about - how the client calls itself */
 export function inProcessClient(about: { readonly name: string; readonly version: string }): InProcessClient {
-  const waiting = new Map<string, (answer: Frame) => void>()
+  const waiting = new Map<string, (answer: Said) => void>()
   let lastId = 0
   // The bridge reads its configuration before it listens; what is said earlier would be heard by nobody.
   let onOpen: ((listener: ClientListener) => void) | undefined
@@ -44,7 +43,7 @@ export function inProcessClient(about: { readonly name: string; readonly version
 
   const request = async (method: string, params: unknown, signal: AbortSignal): Promise<unknown> => {
     const id = ++lastId
-    const answered = new Promise<Frame>((resolve) => waiting.set(String(id), resolve))
+    const answered = new Promise<Said>((resolve) => waiting.set(String(id), resolve))
     const answer = await orAborted(
       say(makeFrame({ id, method, params })).then(() => answered),
       signal,
@@ -55,7 +54,7 @@ export function inProcessClient(about: { readonly name: string; readonly version
   return {
     side: {
       open: (listener) => onOpen?.(listener),
-      write: (bytes) => hear(bytes),
+      write: hear,
       close: () => Promise.resolve(),
     },
     request,
@@ -67,10 +66,9 @@ export function inProcessClient(about: { readonly name: string; readonly version
     end: () => void opened.then((listener) => listener.onEnd("closed")),
   }
 
-  function hear(bytes: Buffer): void {
-    const message = JSON.parse(bytes.toString("utf8")) as { id?: string | number; method?: string } // the relay writes messages only
-    if (message.method === undefined)
-      return waiting.get(String(message.id))?.({ kind: "response", bytes, id: String(message.id), method: "" })
+  function hear(bytes: Buffer, diagnosis?: Diagnosis): void {
+    const message = JSON.parse(bytes.toString("utf8")) as Said["message"] & { id?: string | number; method?: string } // the relay writes messages only
+    if (message.method === undefined) return waiting.get(String(message.id))?.({ message, diagnosis })
     // A one-shot client declares no capability, so a server that asks it something is told so.
     if (message.id !== undefined && message.method !== "ping") {
       const error = { code: -32601, message: "this client cannot be asked" }
@@ -79,19 +77,14 @@ export function inProcessClient(about: { readonly name: string; readonly version
   }
 }
 
-function resultOf(method: string, answer: Frame): unknown {
-  const { result, error } = JSON.parse(answer.bytes.toString("utf8")) as { result?: unknown; error?: ErrorMember } // a checked frame
-  if (error === undefined) return result
-  if (typeof error.data?.code === "string" && typeof error.data.cause === "string" && error.code === 1000) {
-    const { code, cause, evidence = [], next, kind = "failed" } = error.data
-    throw new PosternError({ code, cause, evidence, kind, ...(next === undefined ? {} : { next }) })
-  }
-  const message = typeof error.message === "string" ? error.message : (memberText(answer.bytes.toString("utf8"), "error") ?? "")
-  throw new PosternError(serverError({ method, code: String(error.code), message }))
+/** An answer, and Postern's diagnosis where it is Postern's own. */
+interface Said {
+  readonly message: { readonly result?: unknown; readonly error?: { readonly code?: unknown; readonly message?: unknown } }
+  readonly diagnosis: Diagnosis | undefined
 }
 
-interface ErrorMember {
-  readonly code?: number
-  readonly message?: string
-  readonly data?: { code?: string; cause?: string; evidence?: string[]; next?: string; kind?: PosternError["diagnosis"]["kind"] }
+function resultOf(method: string, { message: { result, error }, diagnosis }: Said): unknown {
+  if (diagnosis !== undefined) throw new PosternError(diagnosis)
+  if (error === undefined || error === null) return result
+  throw new PosternError(serverError({ method, code: String(error.code), message: String(error.message) }))
 }

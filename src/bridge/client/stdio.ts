@@ -14,6 +14,8 @@ export interface StdioClientSettings {
 
 const LINE_FEED = Buffer.from("\n")
 const COPIED_BYTES = 64 * 1024
+/** How long a client may take to read the last of what was written, in milliseconds. */
+const LAST_WORDS_MS = 1_000
 
 /** Makes the client side of a stdio bridge. */
 export function stdioClient({ input, output, maxFrameBytes }: StdioClientSettings): ClientSide {
@@ -73,7 +75,9 @@ export function stdioClient({ input, output, maxFrameBytes }: StdioClientSetting
 
     async close() {
       input.destroy()
-      if (!gone) await new Promise<void>((resolve) => output.write("", () => resolve())) // called when all before it is out
+      if (gone) return
+      const delivered = new Promise<void>((resolve) => output.write("", () => resolve())) // called when all before it is out
+      await Promise.race([delivered, new Promise((resolve) => setTimeout(resolve, LAST_WORDS_MS))]) // a client that does not read
     },
   }
 }
@@ -87,10 +91,12 @@ function hear(line: Buffer, listener: ClientListener): void {
   }
 }
 
-/** Where clients write the id: first, or right after the version. */
+/** Where clients write the id: first, right after the version, or last. */
 const LEADING_ID = /^\s*\{\s*(?:"jsonrpc"\s*:\s*"2\.0"\s*,\s*)?"id"\s*:\s*("(?:[^"\\\x80-\xff]|\\.){0,200}"|-?\d{1,40})\s*,/
+const LAST_ID = /,\s*"id"\s*:\s*("(?:[^"\\\x80-\xff]|\\.){0,200}"|-?\d{1,40})\s*\}?\s*$/
 
 /** The id of a text that cannot be read as a whole, so that its request still gets an answer. */
 function idIn(text: Buffer): string {
-  return LEADING_ID.exec(text.toString("latin1", 0, 4096))?.[1] ?? "null"
+  const ends = [LEADING_ID.exec(text.toString("latin1", 0, 4096)), LAST_ID.exec(text.toString("latin1", Math.max(0, text.length - 512)))]
+  return ends.find((found) => found !== null)?.[1] ?? "null"
 }
