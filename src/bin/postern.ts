@@ -6,6 +6,7 @@ import { thisProcess } from "../cli/create-context.ts"
 import { main } from "../cli/main.ts"
 
 const PARENT_CHECK_MS = 2_000
+const LAST_WORDS_MS = 1_000
 
 // A bridge lives as long as its client and keeps next to nothing. Without room for young objects to grow into, it stays at two thirds
 // of the memory at the same speed (bench/README.md); there is one bridge for each server and client.
@@ -19,5 +20,6 @@ setInterval(() => process.ppid !== parent && end.abort(), PARENT_CHECK_MS).unref
 
 const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as { version: string } // our own file
 const exitCode = await main(thisProcess(version, end.signal))
-// What a client holds open must not keep us alive; the result is out, or nobody reads it.
+// What a client holds open must not keep us alive: the result is out, or nobody reads it.
 process.stdout.write("", () => process.exit(exitCode))
+setTimeout(() => process.exit(exitCode), LAST_WORDS_MS)

@@ -69,5 +69,7 @@ export function createContext(process: Process, onExitCode: (code: number) => vo
 /** The process as it really is. */
 export function thisProcess(version: string, signal: AbortSignal): Process {
   const { argv, env, stdin, stdout, stderr } = process
+  // Whoever reads us may go at any time. A pipe that breaks is no fault of ours, and ends nothing by itself.
+  for (const stream of [stdout, stderr]) stream.on("error", () => undefined)
   return { argv: argv.slice(2), env, cwd: process.cwd(), stdin, stdout, stderr, signal, clock: systemClock, version }
 }
