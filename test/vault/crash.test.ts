@@ -9,6 +9,8 @@ import { makeVaultFolder, placesIn } from "./vault-folder.ts"
 
 const origin = "https://example.com"
 const writerSource = new URL("./write.child.ts", import.meta.url)
+/** Without the keychain of whoever runs the tests. */
+const alone = (folder: { readonly path: string }) => ({ XDG_RUNTIME_DIR: folder.path })
 
 test("ten processes that write the first secrets at once make one key, and lose none of them", async () => {
   await using folder = await makeVaultFolder()
@@ -16,7 +18,7 @@ test("ten processes that write the first secrets at once make one key, and lose 
   const names = Array.from({ length: 10 }, (_, n) => `name-${n}`)
 
   const writers = names.map((name) =>
-    spawn(process.execPath, [program.path, folder.path, name], { stdio: ["ignore", "ignore", "inherit"] }),
+    spawn(process.execPath, [program.path, folder.path, name], { env: alone(folder), stdio: ["ignore", "ignore", "inherit"] }),
   )
   const exits = await Promise.all(writers.map(async (writer) => (await once(writer, "exit"))[0]))
 
@@ -32,7 +34,10 @@ test("a writer killed at any moment leaves the old vault or the new one, and the
   await folder.open().write("other", origin, "stays")
 
   for (let round = 0; round < 6; round++) {
-    const writer = spawn(process.execPath, [program.path, folder.path, "key", "100000"], { stdio: ["ignore", "pipe", "inherit"] })
+    const writer = spawn(process.execPath, [program.path, folder.path, "key", "100000"], {
+      env: alone(folder),
+      stdio: ["ignore", "pipe", "inherit"],
+    })
     let stored = 0
     writer.stdout.setEncoding("utf8").on("data", (text: string) => {
       for (const line of text.trim().split("\n")) stored = Number(line)
@@ -55,7 +60,7 @@ test("a process killed during the very first write leaves no vault or a whole on
 
   for (const afterMs of [40, 55, 70, 85]) {
     await using folder = await makeVaultFolder()
-    const writer = spawn(process.execPath, [program.path, folder.path, "key", "100000"], { stdio: "ignore" })
+    const writer = spawn(process.execPath, [program.path, folder.path, "key", "100000"], { env: alone(folder), stdio: "ignore" })
     await systemClock.sleep(afterMs + Math.random() * 15)
     writer.kill("SIGKILL")
     await once(writer, "close")

@@ -1,7 +1,10 @@
 /** The vault's key in a real keychain: a GNOME Keyring on a D-Bus of the test's own (keyring-session.ts). */
 import { randomBytes } from "node:crypto"
-import { readFile, readdir, writeFile } from "node:fs/promises"
+import { spawn } from "node:child_process"
+import { once } from "node:events"
+import { chmod, chown, copyFile, mkdir, readFile, readdir, rm, symlink, writeFile } from "node:fs/promises"
 import { type Server, createServer } from "node:net"
+import { dirname } from "node:path"
 import { setTimeout as pause } from "node:timers/promises"
 import { describe, expect, test } from "vitest"
 import { systemClock } from "../../src/core/clock.ts"
@@ -10,10 +13,12 @@ import { keyFile } from "../../src/vault/keys/key-file.ts"
 import { keychainKey } from "../../src/vault/keys/keychain.ts"
 import { passphraseKey } from "../../src/vault/keys/passphrase.ts"
 import type { Vault } from "../../src/vault/vault.ts"
+import { compile } from "../harness/compile.ts"
 import { type KeyringSession, type SessionOptions, noSession, startKeyringSession } from "./keyring-session.ts"
 import { type VaultFolder, makeVaultFolder } from "./vault-folder.ts"
 
 const origin = "https://example.com"
+const writerSource = new URL("./write.child.ts", import.meta.url)
 
 interface Desktop extends AsyncDisposable {
   readonly session: KeyringSession
@@ -250,13 +255,58 @@ describe.skipIf(noSession !== undefined)(`with a keychain${noSession ? `, which 
     await desktop.session.unlock()
     expect(await desktop.open().read("key", origin)).toBe("secret")
   })
+
+  test("a bridge that a client starts without the variables of the session finds the keychain all the same", async ({ skip }) => {
+    if (process.getuid?.() !== 0) return skip("only root can be a user with a session of their own")
+    const uid = 65_534 // nobody: a bus wants a user who is known
+    await using session = await startKeyringSession({ uid })
+    await using folder = await makeVaultFolder()
+    await using program = await compile(writerSource)
+    await chmod(dirname(program.path), 0o755)
+    await chown(folder.path, uid, uid)
+    await mkdir("/run/user", { recursive: true })
+    await symlink(session.path, `/run/user/${uid}`) // where systemd has it
+
+    try {
+      const writer = spawn(process.execPath, [program.path, folder.path, "key"], {
+        env: {},
+        uid,
+        gid: uid,
+        stdio: ["ignore", "ignore", "inherit"],
+      })
+      expect((await once(writer, "exit"))[0]).toBe(0)
+    } finally {
+      await rm(`/run/user/${uid}`)
+    }
+
+    expect(Object.keys(await session.keys())).toHaveLength(1)
+    expect(Object.keys(await folder.contents())).toEqual(["data/vault.json"])
+  })
+
+  test("where the optional package is not installed, there is no keychain for us, and a new vault gets a key file", async () => {
+    await using session = await startKeyringSession()
+    await using folder = await makeVaultFolder()
+    await using program = await compile(writerSource)
+    const alone = folder.at("alone.mjs") // far from any node_modules
+    await copyFile(program.path, alone)
+
+    const write = async (path: string, name: string): Promise<unknown> =>
+      (await once(spawn(process.execPath, [path, folder.path, name], { env: { ...session.env }, stdio: "ignore" }), "exit"))[0]
+    expect(await write(alone, "key")).toBe(0)
+
+    expect(await session.keys()).toEqual({})
+    expect(await folder.open().status()).toMatchObject({ keySource: "key-file", entries: [{ name: "key" }] })
+    await folder.open(systemClock, { env: session.env }).move("keychain")
+    expect(await write(alone, "other")).toBe(1) // and a vault that is there is not opened in another way
+    expect(await write(program.path, "other")).toBe(0) // the control
+  })
 })
 
 /** A bus that does whatever a test wants with who connects. */
 async function startBus(
   folder: VaultFolder,
   serve: (greeted: { write(text: string): void; destroy(): void }) => void,
-): Promise<AsyncDisposable> {
+): Promise<AsyncDisposable & { calls(): number }> {
   const open = new Set<{ destroy(): void }>()
   const server: Server = createServer((socket) => {
     open.add(socket)
@@ -264,6 +314,7 @@ async function startBus(
   })
   await new Promise<void>((listening) => server.listen(folder.at("bus"), listening))
   return {
+    calls: () => open.size,
     async [Symbol.asyncDispose]() {
       for (const socket of open) socket.destroy()
       await new Promise((closed) => server.close(closed))
@@ -273,20 +324,19 @@ async function startBus(
 
 test.runIf(process.platform === "linux")("a bus that takes the call and never answers is given up in time", async () => {
   await using folder = await makeVaultFolder()
-  let calls = 0
-  await using _bus = await startBus(folder, () => calls++)
+  await using bus = await startBus(folder, () => undefined)
 
   const writing = openWithLimit({ folder }, { XDG_RUNTIME_DIR: folder.path }, 1_000).write("key", origin, "secret")
 
   await expect(writing).rejects.toMatchObject({ diagnosis: { code: "keychain-slow" } })
-  expect(calls).toBe(1)
+  expect(bus.calls()).toBe(1)
   await expect.poll(helpers).toEqual([])
   expect(await folder.contents()).toEqual({}) // and no key file in its place
 })
 
 test.runIf(process.platform === "linux")("a bus that talks nonsense is told with the library's own words", async () => {
   await using folder = await makeVaultFolder()
-  await using _bus = await startBus(folder, (socket) => {
+  await using bus = await startBus(folder, (socket) => {
     socket.write("ERROR\r\nREJECTED\r\n\u001b[2Jnonsense\r\n")
     socket.destroy()
   })
@@ -296,6 +346,7 @@ test.runIf(process.platform === "linux")("a bus that talks nonsense is told with
   await expect(writing).rejects.toMatchObject({
     diagnosis: { code: "keychain-unavailable", evidence: [expect.stringContaining("DBus error")] },
   })
+  expect(bus.calls()).toBeGreaterThan(0)
   expect(await folder.contents()).toEqual({})
 })
 

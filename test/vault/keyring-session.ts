@@ -4,12 +4,14 @@
  */
 import { type ChildProcess, execFile, spawn, spawnSync } from "node:child_process"
 import { once } from "node:events"
-import { writeFile } from "node:fs/promises"
+import { chown, writeFile } from "node:fs/promises"
 import { createRequire } from "node:module"
 import { promisify } from "node:util"
 import { makeFolder } from "../core/folder.ts"
 
 export interface KeyringSession extends AsyncDisposable {
+  /** The folder that XDG_RUNTIME_DIR names. */
+  readonly path: string
   /** What a process of this session has, beside PATH. */
   readonly env: Readonly<Record<string, string>>
   /** The keys of all vaults of this session, by account. */
@@ -31,6 +33,8 @@ export interface SessionOptions {
   readonly rules?: string
   /** `none`: there is no keyring that a key could be stored in; `absent`: no Secret Service at all. */
   readonly keyring?: "unlocked" | "none" | "absent"
+  /** Whose session it is; default: of whoever runs the test. Another one needs root. */
+  readonly uid?: number
 }
 
 const TOOLS = ["dbus-daemon", "gnome-keyring-daemon"]
@@ -41,8 +45,10 @@ export const noSession =
   missing.length === 0 || process.env["CI"] ? undefined : `not installed here: ${missing.join(", ")} (apt: gnome-keyring dbus)`
 
 export async function startKeyringSession(options: SessionOptions = {}): Promise<KeyringSession> {
-  const { prompter = "none", rules = "", keyring = "unlocked" } = options
+  const { prompter = "none", rules = "", keyring = "unlocked", uid } = options
+  const as = uid === undefined ? {} : { uid, gid: uid }
   const folder = await makeFolder()
+  if (uid !== undefined) await chown(folder.path, uid, uid)
   const started: ChildProcess[] = []
   const env = {
     HOME: folder.path,
@@ -51,7 +57,7 @@ export async function startKeyringSession(options: SessionOptions = {}): Promise
     DBUS_SESSION_BUS_ADDRESS: `unix:path=${folder.at("bus")}`,
   }
   const start = (command: string, args: readonly string[]): ChildProcess => {
-    const child = spawn(command, args, { env: { PATH: process.env["PATH"], ...env }, stdio: ["pipe", "pipe", "ignore"] })
+    const child = spawn(command, args, { env: { PATH: process.env["PATH"], ...env }, ...as, stdio: ["pipe", "pipe", "ignore"] })
     started.push(child)
     return child
   }
@@ -74,15 +80,16 @@ export async function startKeyringSession(options: SessionOptions = {}): Promise
     const unlock = password === undefined ? [] : ["--unlock"]
     daemon = start("gnome-keyring-daemon", ["--foreground", "--components=secrets", ...unlock])
     daemon.stdin?.end(password ?? "")
-    await ask(env, "until-served")
+    await ask({ env, ...as }, "until-served")
   }
   if (keyring !== "absent") await startDaemon(keyring === "unlocked" ? PASSWORD : undefined)
 
   return {
+    path: folder.path,
     env,
-    keys: async () => JSON.parse(await ask(env, "list")) as Readonly<Record<string, string>>, // as the script below says
-    setKey: async (account, key) => void (await ask(env, "set", account, key)),
-    removeKey: async (account) => void (await ask(env, "remove", account)),
+    keys: async () => JSON.parse(await ask({ env, ...as }, "list")) as Readonly<Record<string, string>>, // as the script below says
+    setKey: async (account, key) => void (await ask({ env, ...as }, "set", account, key)),
+    removeKey: async (account) => void (await ask({ env, ...as }, "remove", account)),
     lock: () => startDaemon(undefined),
     unlock: () => startDaemon(PASSWORD),
     kill: () => end(daemon),
@@ -129,8 +136,14 @@ for (let tries = 500; op === "until-served" && tries > 0; tries--) {
 }
 `
 
-async function ask(env: Readonly<Record<string, string>>, ...args: readonly string[]): Promise<string> {
+interface Asker {
+  readonly env: Readonly<Record<string, string>>
+  readonly uid?: number
+  readonly gid?: number
+}
+
+async function ask(asker: Asker, ...args: readonly string[]): Promise<string> {
   const library = createRequire(import.meta.url).resolve("@napi-rs/keyring")
-  const { stdout } = await promisify(execFile)(process.execPath, ["-e", SCRIPT, library, ...args], { env: { ...env } })
+  const { stdout } = await promisify(execFile)(process.execPath, ["-e", SCRIPT, library, ...args], { ...asker, env: { ...asker.env } })
   return stdout
 }
