@@ -37,7 +37,7 @@ export function headerAuthenticator(server: HttpServer, origin: string, tools: A
     },
 
     async recover(request, { status }, signal) {
-      command?.forget(request.headers)
+      command?.forget(request.headers) // if it minted what was refused, the next read runs it again
       const headers = await readHeaders(signal)
       // Another process may have rotated the key, or the command minted another token, while this request was on its way.
       const changed = headers.some(({ name, value }) => request.headers[name.toLowerCase()] !== value)

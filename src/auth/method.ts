@@ -1,4 +1,7 @@
-/** A method at work for one server and one person: four verbs, the same for every method. */
+/**
+ * A method (of proving who one is: `none`, `header`) at work for one server and one person. Four verbs, the same for every method: add
+ * the proof, look at a refusal, say who one is, and get in or out.
+ */
 import type { Diagnosis } from "../core/diagnosis.ts"
 import type { Answer, OutgoingRequest } from "../core/http.ts"
 import type { Identity } from "../core/identity.ts"

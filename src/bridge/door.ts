@@ -2,7 +2,7 @@
  * The door: one message gets its proof of identity, and leaves for the server.
  *
  * This is the way of every HTTP request of the bridge: calls, the GET stream, the goodbye. What a server may answer to make us send
- * again stands here, each at most once, so that a lying server cannot make us loop.
+ * again stands here, each with its bound, so that a lying server cannot make us loop.
  */
 import type { Authenticator, Recovery } from "../auth/method.ts"
 import type { Clock } from "../core/clock.ts"
@@ -50,14 +50,15 @@ export async function passDoor(request: OutgoingRequest, { http, authenticator, 
         throw new PosternError({ ...diagnosis, evidence: [...diagnosis.evidence, ...(await words(answer))] })
       recovered = true
     } else if (isRedirect(answer)) {
-      outgoing = { ...outgoing, url: nextHop(outgoing.url, answer, ++hops) }
+      hops++
+      outgoing = { ...outgoing, url: nextHop(outgoing.url, answer, hops) }
     } else {
       const waitMs = retryAfterMs(answer, clock)
       if (waitMs === undefined || waited) return answer
       waited = true
       await clock.sleep(waitMs, signal)
     }
-    answer.discard()
+    answer.discard() // it is sent again: what came with this answer does not matter
   }
 }
 

@@ -77,6 +77,21 @@ export function cancelledId(frame: Frame): string | undefined {
   return idText(requestId, () => `{"id":${memberText(memberText(text, "params") ?? "{}", "requestId")}}`)
 }
 
+/** Where messages have their id: first, right after the version, or last. */
+const LEADING_ID = /^\s*\{\s*(?:"jsonrpc"\s*:\s*"2\.0"\s*,\s*)?"id"\s*:\s*("(?:[^"\\\x80-\xff]|\\.){0,200}"|-?\d{1,40})\s*,/
+const LAST_ID = /,\s*"id"\s*:\s*("(?:[^"\\\x80-\xff]|\\.){0,200}"|-?\d{1,40})\s*\}?\s*$/
+
+/**
+ * The id of a text that cannot be read as a whole, so that its request still gets an answer.
+ *
+ * @param text - all of it, or its beginning and its end
+ * @returns the id as JSON text; `null` if none could be made out
+ */
+export function idOfUnread(text: Buffer): string {
+  const ends = [LEADING_ID.exec(text.toString("latin1", 0, 4096)), LAST_ID.exec(text.toString("latin1", Math.max(0, text.length - 512)))]
+  return ends.find((found) => found !== null)?.[1] ?? "null"
+}
+
 /** A message of our own making. */
 export function makeFrame(message: { readonly method?: string; readonly id?: string | number; readonly [member: string]: unknown }): Frame {
   const [frame] = readFrames(Buffer.from(JSON.stringify({ jsonrpc: "2.0", ...message })))

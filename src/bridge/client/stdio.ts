@@ -1,6 +1,6 @@
 /** A client that has started us: it writes lines to our standard input and reads lines from our standard output. */
 import type { Readable, Writable } from "node:stream"
-import { NotAMessage, readFrames } from "../frame.ts"
+import { NotAMessage, idOfUnread, readFrames } from "../frame.ts"
 import { lineCutter } from "../lines.ts"
 import type { ClientListener, ClientSide } from "./client-side.ts"
 
@@ -39,7 +39,7 @@ export function stdioClient({ input, output, maxFrameBytes }: StdioClientSetting
       const lines = lineCutter(
         maxFrameBytes,
         (line) => hear(line, listener),
-        (beginning) => listener.onTooLarge(maxFrameBytes, idIn(beginning)),
+        (beginning) => listener.onTooLarge(maxFrameBytes, idOfUnread(beginning)),
       )
       input.on("data", (chunk: Buffer) => lines.feed(chunk))
       input.on("end", () => {
@@ -87,16 +87,6 @@ function hear(line: Buffer, listener: ClientListener): void {
     for (const frame of readFrames(line)) listener.onFrame(frame)
   } catch (error) {
     if (!(error instanceof NotAMessage)) throw error
-    listener.onMalformed(error.message, idIn(line))
+    listener.onMalformed(error.message, idOfUnread(line))
   }
-}
-
-/** Where clients write the id: first, right after the version, or last. */
-const LEADING_ID = /^\s*\{\s*(?:"jsonrpc"\s*:\s*"2\.0"\s*,\s*)?"id"\s*:\s*("(?:[^"\\\x80-\xff]|\\.){0,200}"|-?\d{1,40})\s*,/
-const LAST_ID = /,\s*"id"\s*:\s*("(?:[^"\\\x80-\xff]|\\.){0,200}"|-?\d{1,40})\s*\}?\s*$/
-
-/** The id of a text that cannot be read as a whole, so that its request still gets an answer. */
-function idIn(text: Buffer): string {
-  const ends = [LEADING_ID.exec(text.toString("latin1", 0, 4096)), LAST_ID.exec(text.toString("latin1", Math.max(0, text.length - 512)))]
-  return ends.find((found) => found !== null)?.[1] ?? "null"
 }

@@ -17,6 +17,8 @@ export interface OwedAnswers {
   release(id: string | undefined): void
   /** Gives a message of the stream to whom it belongs. */
   deliver(frame: Frame): Promise<void>
+  /** The answer to this request came, and could not be read. */
+  fail(id: string, error: Error): void
   /** The stream has ended: nobody gets an answer any more. */
   failAll(error: Error): void
 }
@@ -49,6 +51,8 @@ export function owedAnswers(receiveUnasked: Receive, onStray: (id: string) => vo
       await request.receive(frame)
       request.done()
     },
+
+    fail: (id, error) => owed.get(id)?.fail(error),
 
     failAll(error) {
       for (const { fail } of owed.values()) fail(error)

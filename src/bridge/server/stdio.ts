@@ -2,9 +2,10 @@
 import { type ChildProcessByStdio, spawn } from "node:child_process"
 import type { Readable, Writable } from "node:stream"
 import { PosternError } from "../../core/diagnosis.ts"
+import { answerTooLarge } from "../../core/http-failures.ts"
 import type { Log } from "../../core/log.ts"
 import { serverExited } from "../diagnoses.ts"
-import { type Frame, NotAMessage, cancelledId, readFrames } from "../frame.ts"
+import { type Frame, NotAMessage, cancelledId, idOfUnread, readFrames } from "../frame.ts"
 import { lineCutter } from "../lines.ts"
 import { type Link, type Receive, SessionLost } from "../link.ts"
 import { type OwedAnswers, owedAnswers } from "./owed.ts"
@@ -105,7 +106,10 @@ async function hear({ child, owed }: Life, { name, log, maxFrameBytes }: StdioSe
         log.info("line dropped: not a message", { server: name }) // some servers print a greeting
       }
     },
-    () => log.error("line dropped: too long", { server: name, maxFrameBytes }),
+    (ends) => {
+      log.error("line dropped: too long", { server: name, maxFrameBytes })
+      owed.fail(idOfUnread(ends), new PosternError(answerTooLarge({ origin: `the server "${name}"`, maxBytes: maxFrameBytes })))
+    },
   )
   child.stdout.on("end", () => lines.end())
   for await (const chunk of child.stdout) {
