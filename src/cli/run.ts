@@ -1,5 +1,5 @@
 /** `postern run NAME`: the bridge that a client starts as a local server. */
-import { createWriteStream } from "node:fs"
+import { openSync, writeSync } from "node:fs"
 import { Command } from "commander"
 import { findServer } from "../config/find.ts"
 import { type Log, jsonLog, silentLog } from "../core/log.ts"
@@ -39,8 +39,19 @@ export const runCommand = (context: Context): Command =>
       if (refused) context.exitWith(EXIT_CODES[refused.kind])
     })
 
+/** Each event is written before the next step: what led to an end must not be lost with it. */
 function logTo(file: string, { clock, redactor, note }: Context): Log {
-  const stream = createWriteStream(file, { flags: "a", mode: 0o600 })
-  stream.on("error", (error) => note(`postern: note: the log cannot be written: ${error.message}`))
-  return jsonLog((line) => void stream.write(line), { clock, redactor })
+  let descriptor: number | undefined
+  let failed = false
+  const write = (line: string): void => {
+    try {
+      descriptor ??= openSync(file, "a", 0o600)
+      writeSync(descriptor, line)
+    } catch (error) {
+      // A wrong path or a full disk must not end the bridge; it is told once.
+      if (!failed) note(`postern: note: the log cannot be written: ${error instanceof Error ? error.message : String(error)}`)
+      failed = true
+    }
+  }
+  return jsonLog(write, { clock, redactor })
 }
