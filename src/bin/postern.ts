@@ -1,16 +1,11 @@
 #!/usr/bin/env node
 /** The command `postern`: streams in, `main`, exit code out. */
 import { readFileSync } from "node:fs"
-import { setFlagsFromString } from "node:v8"
 import { thisProcess } from "../cli/create-context.ts"
 import { main } from "../cli/main.ts"
 
 const PARENT_CHECK_MS = 2_000
 const LAST_WORDS_MS = 1_000
-
-// A bridge lives as long as its client and keeps next to nothing. Without room for young objects to grow into, it stays at two thirds
-// of the memory at the same speed (bench/README.md); there is one bridge for each server and client.
-setFlagsFromString("--semi-space-growth-factor=1")
 
 const end = new AbortController()
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => end.abort())
