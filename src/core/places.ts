@@ -5,6 +5,11 @@ import { join } from "node:path"
 /** Environment variables, as a process has them. */
 export type Environment = Readonly<Record<string, string | undefined>>
 
+/** What stands between the entries of PATH, and of other variables that hold several. */
+export function delimiterOf(platform: NodeJS.Platform): string {
+  return platform === "win32" ? ";" : ":"
+}
+
 /** The folders and files that Postern writes. Nothing else is written anywhere. */
 export interface Places {
   /** `config.json`: the servers, without a secret; fit for a dotfiles repository. */
