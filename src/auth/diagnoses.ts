@@ -61,3 +61,14 @@ export const noSecretToAsk = defineDiagnosis({
     next: `postern get ${server}`,
   }),
 })
+
+export const nobodyToAsk = defineDiagnosis({
+  code: "nobody-to-ask",
+  about: "Something has to be asked from a person, and there is none who could answer here: standard input is no terminal.",
+  kind: "usage",
+  tell: ({ question, instead, why = "standard input is no terminal" }: { question: string; instead: string; why?: string }) => ({
+    cause: `There is nobody to ask: ${quote(question).replace(/[.?]$/, "")}.`,
+    evidence: [why],
+    next: instead,
+  }),
+})

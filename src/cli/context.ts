@@ -30,6 +30,8 @@ export interface Context extends Process {
   readonly places: Places
   readonly redactor: Redactor
   readonly interaction: Interaction
+  /** The same, with every link left to the person (`--no-browser`). */
+  readonly interactionWithoutBrowser: Interaction
   /** Whether a person sits at this terminal and can be asked. */
   readonly interactive: boolean
   /** Makes what methods work with; the vault is loaded by the command that needs it. */

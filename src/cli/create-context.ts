@@ -1,11 +1,11 @@
 /** Makes the context of a command from its process. */
+import { nobodyToAsk } from "../auth/diagnoses.ts"
 import type { AuthTools } from "../auth/tools.ts"
 import { systemClock } from "../core/clock.ts"
 import { PosternError } from "../core/diagnosis.ts"
 import { findPlaces } from "../core/places.ts"
 import { createRedactor } from "../core/redact.ts"
 import type { Context, Process } from "./context.ts"
-import { nobodyToAsk } from "./diagnoses.ts"
 import { readPipedSecret, terminalInteraction } from "./terminal.ts"
 
 /** @param onExitCode - hears the exit code of a command that did its work and still has something to say */
@@ -13,8 +13,9 @@ export function createContext(process: Process, onExitCode: (code: number) => vo
   const places = findPlaces(process.env)
   const redactor = createRedactor()
   const interactive = process.stdin.isTTY === true && process.stderr.isTTY === true
-  const interaction = terminalInteraction(process.stderr, interactive)
   const note = (text: string): void => void process.stderr.write(`${redactor.clean(text)}\n`)
+  const terminal = { stderr: process.stderr, env: process.env, interactive, note }
+  const interaction = terminalInteraction(terminal, { browser: true })
   let pipeWasRead = false
   /** One for each command: a passphrase is asked for once. */
   let tools: Promise<AuthTools> | undefined
@@ -31,6 +32,7 @@ export function createContext(process: Process, onExitCode: (code: number) => vo
     places,
     redactor,
     interaction,
+    interactionWithoutBrowser: terminalInteraction(terminal, { browser: false }),
     interactive,
     note,
     exitWith: onExitCode,

@@ -10,17 +10,6 @@ export const usageWrong = defineDiagnosis({
   tell: ({ problem, help }: { problem: string; help: string }) => ({ cause: problem, evidence: [], next: help }),
 })
 
-export const nobodyToAsk = defineDiagnosis({
-  code: "nobody-to-ask",
-  about: "Something has to be asked from a person, and standard input is no terminal.",
-  kind: "usage",
-  tell: ({ question, instead }: { question: string; instead: string }) => ({
-    cause: `There is nobody to ask: ${quote(question).replace(/[.?]$/, "")}.`,
-    evidence: ["standard input is no terminal"],
-    next: instead,
-  }),
-})
-
 export const secretEmpty = defineDiagnosis({
   code: "secret-empty",
   about: "A secret was asked for and nothing was given. An empty pipe is most often a variable that is not set, or a command that failed.",

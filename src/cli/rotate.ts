@@ -2,7 +2,7 @@
 import { Command } from "commander"
 import { findEntry } from "../config/find.ts"
 import { PosternError } from "../core/diagnosis.ts"
-import { nobodyToAsk } from "./diagnoses.ts"
+import { nobodyToAsk } from "../auth/diagnoses.ts"
 import { refuseTyped } from "./typed-secret.ts"
 import type { Context } from "./context.ts"
 import { keptSecret, tellLifeAndReach } from "./kept-secret.ts"

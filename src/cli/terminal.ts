@@ -1,23 +1,68 @@
 /** How a person is asked on a terminal. Questions go to stderr, so that stdout stays the result. */
 import { type Readable, type Writable, addAbortSignal } from "node:stream"
-import type { Interaction } from "../auth/interaction.ts"
+import { nobodyToAsk } from "../auth/diagnoses.ts"
+import type { Interaction, SignInLink } from "../auth/interaction.ts"
 import { PosternError } from "../core/diagnosis.ts"
-import { interrupted, nobodyToAsk, secretEmpty, secretTooLong } from "./diagnoses.ts"
+import type { Environment } from "../core/places.ts"
+import { escapeControls } from "../core/redact.ts"
+import { interrupted, secretEmpty, secretTooLong } from "./diagnoses.ts"
 
 const MOST_SECRET_BYTES = 64 * 1024
 
-/** The terminal's version of the contract in `auth/interaction.ts`. */
-export function terminalInteraction(stderr: Writable, interactive: boolean): Interaction {
-  return {
-    async askSecret(question, signal) {
-      if (!interactive) throw new PosternError(nobodyToAsk({ question, instead: "give it on standard input, with - in its place" }))
-      const { isCancel, password } = await import("@clack/prompts")
-      const given = await password({ message: question, output: stderr, signal })
-      if (isCancel(given)) throw new PosternError(interrupted({}))
-      if (given === "" || given === undefined) throw new PosternError(secretEmpty({ source: "the prompt" }))
-      return given
-    },
+export interface TerminalSettings {
+  readonly stderr: Writable
+  readonly env: Environment
+  /** Whether a person sits at this terminal and can be asked. */
+  readonly interactive: boolean
+  /** Tells something on stderr, by the redactor. */
+  note(text: string): void
+}
+
+/**
+ * The terminal's version of the contract in `auth/interaction.ts`.
+ *
+ * @param options - `browser: false` leaves every link to the person (`--no-browser`)
+ */
+export function terminalInteraction(
+  { stderr, env, interactive, note }: TerminalSettings,
+  options: { readonly browser: boolean },
+): Interaction {
+  const ask = async (question: string, signal: AbortSignal, kind: "password" | "text"): Promise<string> => {
+    if (!interactive) throw new PosternError(nobodyToAsk({ question, instead: "give it on standard input, with - in its place" }))
+    const prompts = await import("@clack/prompts")
+    const given = await prompts[kind]({ message: question, output: stderr, signal })
+    if (prompts.isCancel(given)) {
+      signal.throwIfAborted()
+      throw new PosternError(interrupted({}))
+    }
+    if (given === "" || given === undefined) throw new PosternError(secretEmpty({ source: "the prompt" }))
+    return given
   }
+
+  return {
+    askSecret: (question, signal) => ask(question, signal, "password"),
+    askText: (question, signal) => ask(question, signal, "text"),
+
+    async openLink(link, signal) {
+      const { assertLink, findBrowser } = await import("../core/browser.ts")
+      assertLink(link.url)
+      // Told before the browser starts, and always: nobody else says so where no window appears.
+      stderr.write(tellLink(link))
+      const browser = findBrowser(env)
+      if (!options.browser || !browser.present) return "shown"
+      if (await browser.open(link.url, signal)) return "opened"
+      note("No browser could be started. Open the link by hand.")
+      return "shown"
+    },
+
+    tell: note,
+  }
+}
+
+/** The link as it is: the redactor may have learned a part of it, and a link with a gap leads nowhere. */
+function tellLink({ url, message, code }: SignInLink): string {
+  const lines = [`${message}:`, "", `  ${url.href}`, ...(code === undefined ? [] : ["", `The page asks for this code: ${code}`]), "", ""]
+  return lines.map(escapeControls).join("\n")
 }
 
 /** Asks yes or no; no is the answer to a bare Return. */

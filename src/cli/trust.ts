@@ -5,7 +5,8 @@ import type { ProjectDescription, ServerDescription } from "../config/describe.t
 import { configMissing } from "../config/diagnoses.ts"
 import { PosternError } from "../core/diagnosis.ts"
 import type { Context } from "./context.ts"
-import { declined, nobodyToAsk } from "./diagnoses.ts"
+import { nobodyToAsk } from "../auth/diagnoses.ts"
+import { declined } from "./diagnoses.ts"
 import { askYes } from "./terminal.ts"
 
 interface TrustOptions {

@@ -9,6 +9,7 @@ import { systemClock } from "../../src/core/clock.ts"
 import type { Answer } from "../../src/core/http.ts"
 import { createRedactor } from "../../src/core/redact.ts"
 import { openVault } from "../../src/vault/open.ts"
+import { personWho } from "../harness/interaction.ts"
 
 const ORIGIN = "https://api.example.com"
 const signal = new AbortController().signal
@@ -106,7 +107,7 @@ test("signing in asks for the key and binds it; signing out forgets it", async (
   const tools = await makeTools()
   const authenticator = headerAuthenticator(serverWith({ Authorization: "${vault:weather}" }), ORIGIN, tools)
 
-  await authenticator.signIn({ askSecret: async () => "Bearer typed-key" }, signal)
+  await authenticator.signIn(personWho({ askSecret: async () => "Bearer typed-key" }), signal)
   const read = await tools.vault.read("weather", ORIGIN)
   await authenticator.signOut()
 
