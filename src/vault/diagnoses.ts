@@ -85,7 +85,7 @@ export const vaultOvertaken = defineDiagnosis({
   code: "vault-overtaken",
   about:
     "The vault was changed while this process held the lease to change it: by hand, by a backup program, or by a process on another machine that took the lease over. Nothing was written, so that the other change is not lost.",
-  tell: ({ path, read, found }: { path: string; read: number; found: number }) => ({
+  tell: ({ path, read, found }: { path: string; read: number | string; found: number | string }) => ({
     cause: `The vault ${path} was changed by somebody else in the middle of this change.`,
     evidence: [`revision read: ${read}`, `revision found: ${found}`, "nothing was written"],
     next: "run the command again",

@@ -5,15 +5,17 @@ import type { Clock } from "../core/clock.ts"
 import { PosternError } from "../core/diagnosis.ts"
 import { type Log, silentLog } from "../core/log.ts"
 import { type KeySources, beginVault, faultOf, sourceForNew } from "./begin.ts"
-import { vaultBadName, vaultEmpty, vaultNoEntry, vaultOriginMismatch } from "./diagnoses.ts"
-import { type OpenedVault, type SealedRecord, formatVault, sealSecret, unsealSecret, withRecords } from "./format.ts"
+import { vaultBadName, vaultEmpty, vaultNoEntry } from "./diagnoses.ts"
+import { type OpenedVault, formatVault, unsealSecret, withRecords } from "./format.ts"
 import type { KeySource } from "./keys/key-source.ts"
 import { type Revised, type SharedThing, changeUnderLease } from "./lease.ts"
 import { type ChangeVault, moveVault } from "./move.ts"
 import { isName, isOrigin } from "./names.ts"
 import { type VaultOpener, vaultOpener } from "./opener.ts"
+import { type RecordPlace, checkOrigin, entryOf, factsOf, findRecord, otherRecords, putSecret } from "./records.ts"
+import { renewSecret, sharedRecord } from "./renewal.ts"
 import { mergeSecrets, openExport, openSecrets, sealExport, withSecrets } from "./transfer.ts"
-import type { Vault, VaultEntry, VaultStatus } from "./vault.ts"
+import type { KeptSecret, Vault, VaultEntry, VaultStatus } from "./vault.ts"
 
 export interface FileVaultOptions {
   /** `vault.json`; its folder is made when the first secret is written. */
@@ -42,9 +44,14 @@ interface Present extends Revised {
 export function fileVault({ path, keys, forNew, forExport, clock, log = silentLog }: FileVaultOptions): Vault {
   const opener = vaultOpener(path, keys)
   const file = sharedFile(path, opener, log)
-  const change: ChangeVault = async (decide) => {
+  const begin = (): Promise<OpenedVault> => beginVault(forNew, opener)
+  /** What comes before any lease: a folder to lie in, and the key, so that others do not wait while a person is asked for it. */
+  const prepare = async (): Promise<void> => {
     await ensurePrivateFolder(dirname(path))
-    await opener.reader() // whoever has to be asked for the key is asked before others wait for the lease
+    await opener.reader()
+  }
+  const change: ChangeVault = async (decide) => {
+    await prepare()
     const decideOnPresent = async ({ vault }: Present) => {
       const { next, result } = await decide(vault)
       return next === undefined ? { result } : { next: presentOf(next), result }
@@ -53,14 +60,12 @@ export function fileVault({ path, keys, forNew, forExport, clock, log = silentLo
   }
   /** @param chooseName - gets the vault as it is under the lease */
   const store = (chooseName: (vault: OpenedVault) => string, origin: string, secret: string): Promise<VaultEntry> => {
-    if (!isOrigin(origin)) throw new TypeError("origin must be a text of at least one character, without control characters")
+    checkOriginText(origin)
     return change(async (present) => {
-      const vault = present ?? (await beginVault(forNew, opener))
+      const vault = present ?? (await begin())
       const name = chooseName(vault)
       checkName(name)
-      const now = clock.now()
-      const createdAtMs = findRecord(vault, name)?.createdAtMs ?? now
-      return put(vault, seal(vault, { name, origin, createdAtMs, changedAtMs: now }, secret))
+      return put(vault, { name, origin, clock }, { secret, facts: { kind: "secret" } })
     })
   }
   const noEntry = (name: string): PosternError => new PosternError(vaultNoEntry({ name, path }))
@@ -92,9 +97,16 @@ export function fileVault({ path, keys, forNew, forExport, clock, log = silentLo
         const old = vault && findRecord(vault, name)
         if (vault === undefined || old === undefined) throw noEntry(name)
         checkOrigin(old, origin)
-        const secret = decide(unsealSecret(path, vault, old))
-        return put(vault, seal(vault, { name, origin, createdAtMs: old.createdAtMs, changedAtMs: clock.now() }, secret))
+        return put(vault, { name, origin, clock }, { secret: decide(unsealSecret(path, vault, old)), facts: factsOf(old) })
       })
+    },
+
+    async renew({ name, origin }, decide, terms, signal) {
+      checkName(name)
+      checkOriginText(origin)
+      await prepare()
+      const record = sharedRecord({ path, opener, change, begin }, { name, origin, clock })
+      return renewSecret(record, decide, { ...terms, clock }, signal)
     },
 
     async remove(name) {
@@ -102,7 +114,7 @@ export function fileVault({ path, keys, forNew, forExport, clock, log = silentLo
       if (fileStamp(path) === undefined) return false
       return change(async (vault) => {
         if (vault === undefined || findRecord(vault, name) === undefined) return { result: false }
-        return { next: withRecords(vault, others(vault, name)), result: true }
+        return { next: withRecords(vault, otherRecords(vault, name)), result: true }
       })
     },
 
@@ -116,15 +128,16 @@ export function fileVault({ path, keys, forNew, forExport, clock, log = silentLo
 
     async exportAll() {
       const vault = await opener.open()
-      if (vault === undefined || vault.file.records.length === 0) throw new PosternError(vaultEmpty({ path }))
-      const text = await sealExport(openSecrets(path, vault), forExport)
-      return { text, names: vault.file.records.map(({ name }) => name) }
+      // A sign-in stays where it was made: two machines that renew one refresh token lose it both (RFC 9700 section 4.14.2).
+      const secrets = vault ? openSecrets(path, vault).filter(({ head }) => head.facts === undefined) : []
+      if (secrets.length === 0) throw new PosternError(vaultEmpty({ path }))
+      return { text: await sealExport(secrets, forExport), names: secrets.map(({ head }) => head.name) }
     },
 
     async importAll({ path: from, bytes }, { replace }) {
       const incoming = await openExport(from, bytes, forExport)
       return change(async (present) => {
-        const vault = present ?? (await beginVault(forNew, opener))
+        const vault = present ?? (await begin())
         const { secrets, result } = mergeSecrets(openSecrets(path, vault), incoming, replace)
         if (result.added.length + result.replaced.length === 0) return { result }
         return { next: withSecrets(vault, secrets), result }
@@ -139,9 +152,10 @@ function sharedFile(path: string, opener: VaultOpener, log: Log): SharedThing<Pr
     file: path,
     read: async () => presentOf(await opener.open()),
     async write({ vault, revision }, passFence) {
-      if (vault === undefined) return
+      if (vault === undefined) return revision
       await writeFileAtomic(path, formatVault(vault), { beforeRename: passFence })
       log.info("vault-written", { revision })
+      return revision
     },
   }
 }
@@ -166,12 +180,9 @@ function presentOf(vault: OpenedVault | undefined): Present {
   return { vault, revision: vault?.file.revision ?? 0 }
 }
 
-function put(vault: OpenedVault, record: SealedRecord): { readonly next: OpenedVault; readonly result: VaultEntry } {
-  return { next: withRecords(vault, [...others(vault, record.name), record]), result: entryOf(record) }
-}
-
-function findRecord({ file }: OpenedVault, name: string): SealedRecord | undefined {
-  return file.records.find((record) => record.name === name)
+function put(vault: OpenedVault, place: RecordPlace, kept: KeptSecret): { readonly next: OpenedVault; readonly result: VaultEntry } {
+  const { next, record } = putSecret(vault, place, kept)
+  return { next, result: entryOf(record) }
 }
 
 function freeName(vault: OpenedVault, wanted: string): string {
@@ -180,24 +191,10 @@ function freeName(vault: OpenedVault, wanted: string): string {
   return name
 }
 
-function others({ file }: OpenedVault, name: string): readonly SealedRecord[] {
-  return file.records.filter((record) => record.name !== name)
-}
-
-function seal(vault: OpenedVault, facts: Parameters<typeof sealSecret>[1], secret: string): SealedRecord {
-  // Half a surrogate pair has no bytes in UTF-8: another secret would come back.
-  if (Buffer.from(secret, "utf8").toString("utf8") !== secret) throw new TypeError("secret must be well-formed text")
-  return sealSecret(vault, facts, secret)
-}
-
-function entryOf({ name, origin, fingerprint, createdAtMs, changedAtMs }: SealedRecord): VaultEntry {
-  return { name, origin, fingerprint, createdAtMs, changedAtMs }
-}
-
 function checkName(name: string): void {
   if (!isName(name)) throw new PosternError(vaultBadName({ name }))
 }
 
-function checkOrigin({ name, origin }: SealedRecord, asked: string): void {
-  if (origin !== asked) throw new PosternError(vaultOriginMismatch({ name, stored: origin, asked }))
+function checkOriginText(origin: string): void {
+  if (!isOrigin(origin)) throw new TypeError("origin must be a text of at least one character, without control characters")
 }

@@ -10,10 +10,14 @@ import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes, ti
 import * as v from "valibot"
 import { PosternError } from "../core/diagnosis.ts"
 import { vaultCorrupt, vaultKeyWrong, vaultNewerFormat } from "./diagnoses.ts"
+import { factsSchema, spellFacts } from "./facts.ts"
 import type { KeyParams, KeySource, MasterKey } from "./keys/key-source.ts"
 
 const FORMAT = "postern-vault"
-const VERSION = 1
+/** The keys, and the seals of plain secrets, are as in the first version for ever. */
+const FIRST_VERSION = 1
+/** Since version 2 a record may have facts. A vault without any is still written as version 1, which an older Postern reads. */
+const VERSION = 2
 
 const time = v.pipe(v.number(), v.safeInteger(), v.minValue(0))
 const recordSchema = v.strictObject({
@@ -22,12 +26,13 @@ const recordSchema = v.strictObject({
   createdAtMs: time,
   changedAtMs: time,
   fingerprint: v.string(),
+  facts: v.exactOptional(factsSchema),
   nonce: v.string(),
   sealed: v.string(),
 })
 const vaultSchema = v.strictObject({
   format: v.literal(FORMAT),
-  version: v.literal(VERSION),
+  version: v.picklist([FIRST_VERSION, VERSION]),
   id: v.string(),
   revision: v.pipe(v.number(), v.safeInteger(), v.minValue(1)),
   key: v.strictObject({ source: v.string(), params: v.record(v.string(), v.union([v.string(), v.number()])), check: v.string() }),
@@ -40,7 +45,7 @@ export type VaultFile = v.InferOutput<typeof vaultSchema>
 /** One secret, sealed, with the facts that stand beside it in clear. */
 export type SealedRecord = v.InferOutput<typeof recordSchema>
 /** What is known of a secret when it is sealed. */
-export type SecretFacts = Pick<SealedRecord, "name" | "origin" | "createdAtMs" | "changedAtMs">
+export type RecordHead = Pick<SealedRecord, "name" | "origin" | "createdAtMs" | "changedAtMs" | "facts">
 
 interface VaultKeys {
   readonly records: Buffer
@@ -91,7 +96,7 @@ export interface VaultOrigin {
 /** A vault with nothing in it, of revision 0: `withRecords` makes the first that can be written. */
 export function newVault({ id, source, params, key: master }: VaultOrigin): OpenedVault {
   const key = { source, params, check: checkValue(master, id) }
-  return { file: { format: FORMAT, version: VERSION, id, revision: 0, key, records: [], mac: "" }, keys: deriveKeys(master, id) }
+  return { file: { format: FORMAT, version: FIRST_VERSION, id, revision: 0, key, records: [], mac: "" }, keys: deriveKeys(master, id) }
 }
 
 /**
@@ -112,14 +117,15 @@ export function unlockVault(path: string, file: VaultFile, key: MasterKey, sourc
 
 /** @returns the vault of the next revision, with these records and no others */
 export function withRecords({ file, keys }: OpenedVault, records: readonly SealedRecord[]): OpenedVault {
-  const next = { ...file, revision: file.revision + 1, records: records.toSorted((a, b) => (a.name < b.name ? -1 : 1)) }
+  const version = records.some(({ facts }) => facts !== undefined) ? VERSION : FIRST_VERSION
+  const next = { ...file, version, revision: file.revision + 1, records: records.toSorted((a, b) => (a.name < b.name ? -1 : 1)) } as const
   return { keys, file: { ...next, mac: macOf(next, keys) } }
 }
 
 /** Seals one secret. */
-export function sealSecret({ file, keys }: OpenedVault, facts: SecretFacts, secret: string): SealedRecord {
+export function sealSecret({ file, keys }: OpenedVault, head: RecordHead, secret: string): SealedRecord {
   const nonce = randomBytes(12)
-  const record = { ...facts, fingerprint: createHmac("sha256", keys.fingerprint).update(secret).digest("hex").slice(0, 8) }
+  const record = { ...head, fingerprint: createHmac("sha256", keys.fingerprint).update(secret).digest("hex").slice(0, 8) }
   const cipher = createCipheriv("aes-256-gcm", keys.records, nonce)
   cipher.setAAD(boundFacts(file.id, record))
   const sealed = Buffer.concat([cipher.update(secret, "utf8"), cipher.final(), cipher.getAuthTag()])
@@ -140,16 +146,18 @@ export function unsealSecret(path: string, { file, keys }: OpenedVault, record: 
 }
 
 /** JSON of an array of texts and numbers has one reading: no two sets of facts give the same bytes. */
-function boundFacts(id: string, { name, origin, createdAtMs, changedAtMs, fingerprint }: Omit<SealedRecord, "nonce" | "sealed">): Buffer {
-  return Buffer.from(JSON.stringify([FORMAT, VERSION, id, name, origin, createdAtMs, changedAtMs, fingerprint]))
+function boundFacts(id: string, record: Omit<SealedRecord, "nonce" | "sealed">): Buffer {
+  const { name, origin, createdAtMs, changedAtMs, fingerprint, facts } = record
+  const bound = [FORMAT, FIRST_VERSION, id, name, origin, createdAtMs, changedAtMs, fingerprint, ...spellFacts(facts)]
+  return Buffer.from(JSON.stringify(bound))
 }
 
 /** Over every member of the file but itself, named one by one: the order in the file says nothing. */
-function macOf({ id, revision, key, records }: VaultFile, keys: VaultKeys): string {
+function macOf({ version, id, revision, key, records }: VaultFile, keys: VaultKeys): string {
   const params = Object.entries(key.params).toSorted(([a], [b]) => (a < b ? -1 : 1))
   const content = [
-    [FORMAT, VERSION, id, revision, key.source, params, key.check],
-    records.map((r) => [r.name, r.origin, r.createdAtMs, r.changedAtMs, r.fingerprint, r.nonce, r.sealed]),
+    [FORMAT, version, id, revision, key.source, params, key.check],
+    records.map((r) => [r.name, r.origin, r.createdAtMs, r.changedAtMs, r.fingerprint, r.nonce, r.sealed, ...spellFacts(r.facts)]),
   ]
   return createHmac("sha256", keys.mac).update(JSON.stringify(content)).digest("base64")
 }
@@ -164,7 +172,7 @@ function checkValue(master: MasterKey, id: string): string {
 }
 
 function derive(master: MasterKey, id: string, purpose: string): Buffer {
-  return Buffer.from(hkdfSync("sha256", master, id, `${FORMAT} ${VERSION} ${purpose}`, 32))
+  return Buffer.from(hkdfSync("sha256", master, id, `${FORMAT} ${FIRST_VERSION} ${purpose}`, 32))
 }
 
 function areEqual(found: string, right: string): boolean {

@@ -8,6 +8,8 @@
  * 1. **Take the lease.** Losers wait for the winner. The lease of a dead holder is taken over (core/file-lock.ts).
  * 2. **Read again.** What was known before the wait is history: the winner may have done what we came for.
  * 3. **Decide**, which may take an exchange with a server. From here on nothing is torn: a signal ends the wait, not the work.
+ *    Before something that cannot be done twice, an interim state is stored in the same way: it shows that the result can be
+ *    written, and is what is found after a crash.
  * 4. **Write durably, past the fence.** Just before the write becomes visible, the lease must still be ours, and the thing
  *    must still have the revision that was read. A holder that slept too long then writes nothing, instead of yesterday's state.
  */
@@ -17,9 +19,9 @@ import { PosternError } from "../core/diagnosis.ts"
 import { lockFile } from "../core/file-lock.ts"
 import { vaultOvertaken } from "./diagnoses.ts"
 
-/** A state that counts its changes: each write has a higher revision than what it replaces. */
+/** A state that tells its changes: a number that grows, or a text that is never the same again. */
 export interface Revised {
-  readonly revision: number
+  readonly revision: number | string
 }
 
 /** Something that several processes change: the vault file, or one grant in it. */
@@ -34,8 +36,9 @@ export interface SharedThing<State extends Revised> {
    * Writes it durably, all or nothing.
    *
    * @param passFence - to be called last of all, just before the write becomes visible; throws when it must not
+   * @returns the revision that it has now
    */
-  write(next: State, passFence: () => Promise<void>): Promise<void>
+  write(next: State, passFence: () => Promise<void>): Promise<State["revision"]>
 }
 
 /** What is to be done, once the present state is known. */
@@ -44,6 +47,12 @@ export interface Decision<State extends Revised, Result> {
   readonly next?: State
   readonly result: Result
 }
+
+/** Says what is to be done; `keep` stores an interim state, durably and past the fence. What it throws comes out. */
+export type Decide<State extends Revised, Result> = (
+  present: State,
+  keep: (interim: State) => Promise<void>,
+) => Promise<Decision<State, Result>>
 
 /** How long to wait, and how long to hold. */
 export interface LeaseTerms {
@@ -60,7 +69,7 @@ export interface LeaseTerms {
 /**
  * Changes one thing of the vault by the rule above.
  *
- * @param decide - gets the present state; what it throws comes out, and nothing is written
+ * @param decide - gets the present state; what it throws comes out, and nothing more is written
  * @param signal - ends the wait for the lease; a decision that has begun is always finished and stored
  * @returns the decision's result, once its state is durable
  * @throws {PosternError} `lock-timeout` if another holds the lease longer than `waitMs`; `lock-lost` or `vault-overtaken` if the
@@ -68,22 +77,25 @@ export interface LeaseTerms {
  */
 export async function changeUnderLease<State extends Revised, Result>(
   thing: SharedThing<State>,
-  decide: (present: State) => Promise<Decision<State, Result>>,
+  decide: Decide<State, Result>,
   terms: LeaseTerms,
   signal?: AbortSignal,
 ): Promise<Result> {
   await using lease = await lockFile(leasePath(thing), terms, signal)
   const present = await thing.read()
-  const { next, result } = await decide(present)
-  if (next === undefined) return result
+  let { revision } = present
 
-  await thing.write(next, async () => {
+  const passFence = async (): Promise<void> => {
     await lease.assertHeld()
-    const { revision } = await thing.read()
-    if (revision !== present.revision) {
-      throw new PosternError(vaultOvertaken({ path: thing.file, read: present.revision, found: revision }))
-    }
-  })
+    const found = (await thing.read()).revision
+    if (found !== revision) throw new PosternError(vaultOvertaken({ path: thing.file, read: revision, found }))
+  }
+  const keep = async (interim: State): Promise<void> => {
+    revision = await thing.write(interim, passFence)
+  }
+
+  const { next, result } = await decide(present, keep)
+  if (next !== undefined) await thing.write(next, passFence)
   return result
 }
 

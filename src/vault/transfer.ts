@@ -4,7 +4,7 @@ import { quote } from "../core/redact.ts"
 import { exportUnreadable, vaultCorrupt, vaultNewerFormat } from "./diagnoses.ts"
 import {
   type OpenedVault,
-  type SecretFacts,
+  type RecordHead,
   type VaultFile,
   formatVault,
   newVault,
@@ -21,15 +21,15 @@ import type { VaultImport } from "./vault.ts"
 
 /** A secret in clear, with its facts. */
 export interface OpenSecret {
-  readonly facts: SecretFacts
+  readonly head: RecordHead
   readonly secret: string
 }
 
 /** @throws {PosternError} `vault-corrupt` if one does not open */
 export function openSecrets(path: string, vault: OpenedVault): readonly OpenSecret[] {
   return vault.file.records.map((record) => {
-    const { name, origin, createdAtMs, changedAtMs } = record
-    return { facts: { name, origin, createdAtMs, changedAtMs }, secret: unsealSecret(path, vault, record) }
+    const { name, origin, createdAtMs, changedAtMs, facts } = record
+    return { head: { name, origin, createdAtMs, changedAtMs, ...(facts ? { facts } : {}) }, secret: unsealSecret(path, vault, record) }
   })
 }
 
@@ -37,7 +37,7 @@ export function openSecrets(path: string, vault: OpenedVault): readonly OpenSecr
 export function withSecrets(vault: OpenedVault, secrets: readonly OpenSecret[]): OpenedVault {
   return withRecords(
     vault,
-    secrets.map(({ facts, secret }) => sealSecret(vault, facts, secret)),
+    secrets.map(({ head, secret }) => sealSecret(vault, head, secret)),
   )
 }
 
@@ -56,8 +56,8 @@ export async function openExport(path: string, bytes: Buffer, source: KeySource)
     const file = parseVault(path, bytes)
     const secrets = openSecrets(path, await unlockExport(path, file, source))
     // Whoever made the file knew the passphrase; that does not make its names and origins fit for a terminal.
-    for (const { facts } of secrets) if (!isName(facts.name) || !isOrigin(facts.origin)) throw fail(`the name ${quote(facts.name, 40)}`)
-    if (new Set(secrets.map(({ facts }) => facts.name)).size < secrets.length) throw fail("a name stands in it twice")
+    for (const { head } of secrets) if (!isName(head.name) || !isOrigin(head.origin)) throw fail(`the name ${quote(head.name, 40)}`)
+    if (new Set(secrets.map(({ head }) => head.name)).size < secrets.length) throw fail("a name stands in it twice")
     return secrets
   } catch (error) {
     // The same damage, with other steps to mend it.
@@ -87,12 +87,12 @@ export function mergeSecrets(
   incoming: readonly OpenSecret[],
   replace: boolean,
 ): { readonly secrets: readonly OpenSecret[]; readonly result: VaultImport } {
-  const merged = new Map(present.map((one) => [one.facts.name, one]))
+  const merged = new Map(present.map((one) => [one.head.name, one]))
   const result = { added: [] as string[], replaced: [] as string[], unchanged: [] as string[], kept: [] as string[] }
   for (const one of incoming) {
-    const { name, origin } = one.facts
+    const { name, origin } = one.head
     const old = merged.get(name)
-    const isSame = old?.secret === one.secret && old.facts.origin === origin
+    const isSame = old?.secret === one.secret && old.head.origin === origin
     const fate = old === undefined ? "added" : isSame ? "unchanged" : replace ? "replaced" : "kept"
     result[fate].push(name)
     if (fate === "added" || fate === "replaced") merged.set(name, one)

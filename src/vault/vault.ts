@@ -10,6 +10,57 @@ import type { Diagnosis } from "../core/diagnosis.ts"
 export const KEY_SOURCE_NAMES = ["keychain", "passphrase", "key-file"] as const
 export type KeySourceName = (typeof KEY_SOURCE_NAMES)[number]
 
+/**
+ * What a secret is good for, as far as that is known. Kept beside the record in clear, so there is no secret among it.
+ *
+ * `secret`: typed or pasted by a person; `grant`: a sign-in; `session`: temporary credentials; `client`: a client's registration.
+ */
+export interface SecretFacts {
+  readonly kind: "secret" | "grant" | "session" | "client"
+  /** Who is seen by the server. */
+  readonly subject?: string
+  /** The account or issuer that the subject belongs to. */
+  readonly account?: string
+  readonly scopes?: readonly string[]
+  /** In milliseconds since 1970; absent where no end is known. */
+  readonly expiresAtMs?: number
+  /** Whether it is renewed without a person. */
+  readonly renewable?: boolean
+  /** Why it takes a person to make it good again; absent while it is good. */
+  readonly needsSignIn?: string
+}
+
+/** A secret with its facts. */
+export interface KeptSecret {
+  readonly secret: string
+  readonly facts: SecretFacts
+}
+
+/** What is to become of one secret, once its present state is known. */
+export interface Renewal<Result> {
+  /** What is stored; absent: all is well as it is. */
+  readonly next?: KeptSecret
+  readonly result: Result
+}
+
+/**
+ * Decides on one secret.
+ *
+ * @param present - the secret as it stands now, under the lease
+ * @param keep - stores an interim state before something that cannot be done twice: after a crash that is what is found, and that
+ *   it was stored shows that the result can be
+ */
+export type DecideRenewal<Result> = (
+  present: KeptSecret | undefined,
+  keep: (interim: KeptSecret) => Promise<void>,
+) => Promise<Renewal<Result>>
+
+/** How long to wait for another who renews the same secret, and how long a renewal may take at the most, both in milliseconds. */
+export interface RenewalTerms {
+  readonly waitMs: number
+  readonly holdMs: number
+}
+
 /** What is known of a secret without opening it. Kept beside the record in clear, authenticated, so that `list` needs no key. */
 export interface VaultEntry {
   readonly name: string
@@ -21,6 +72,7 @@ export interface VaultEntry {
   readonly createdAtMs: number
   /** When the present secret was written: the age of a key. */
   readonly changedAtMs: number
+  readonly facts: SecretFacts
 }
 
 /** Where the vault is, what opens it, and what that protects from. */
@@ -89,6 +141,19 @@ export interface Vault {
    * @throws {PosternError} `vault-no-entry` if there is none of that name
    */
   replace(name: string, origin: string, decide: (present: string) => string): Promise<VaultEntry>
+  /**
+   * Renews one secret under a lease of its own: whoever renews the same one waits, whoever does anything else with the vault does
+   * not. The decision may take an exchange with a server. See `changeUnderLease`.
+   *
+   * @param signal - ends the wait for the lease; a decision that has begun is always finished and stored
+   * @throws {PosternError} `lock-timeout`, `lock-lost`, `vault-*`; what `decide` throws
+   */
+  renew<Result>(
+    record: { readonly name: string; readonly origin: string },
+    decide: DecideRenewal<Result>,
+    terms: RenewalTerms,
+    signal: AbortSignal,
+  ): Promise<Result>
   /** @returns whether there was one */
   remove(name: string): Promise<boolean>
   /** Needs no key. */
@@ -104,7 +169,8 @@ export interface Vault {
    */
   move(to: KeySourceName): Promise<VaultMove>
   /**
-   * All secrets, sealed with a passphrase of their own, in the format of a vault with a passphrase.
+   * All plain secrets, sealed with a passphrase of their own, in the format of a vault with a passphrase. Sign-ins and sessions
+   * belong to the machine that made them, and stay there.
    *
    * @returns the text of the file, and the names that are in it
    * @throws {PosternError} `vault-empty`; `vault-passphrase-needed`

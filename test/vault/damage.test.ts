@@ -132,7 +132,7 @@ describe("a damaged vault is told as damaged, and left as it is", () => {
 
 test("a vault of a newer format is neither read nor written", async () => {
   await using folder = await makeWrittenVault()
-  await edit(folder, (vault) => Object.assign(vault, { version: 2, records: "of another shape" }))
+  await edit(folder, (vault) => Object.assign(vault, { version: 3, records: "of another shape" }))
 
   await expectRefusal(folder, "vault-newer-format")
   expect(await diagnose(folder.open().list())).toMatchObject({ code: "vault-newer-format" })

@@ -20,7 +20,10 @@ async function storeGrant(folder: TestFolder, key?: string): Promise<SharedThing
     file: folder.at("vault.json"),
     ...(key === undefined ? {} : { key }),
     read: async () => JSON.parse(await readFile(path, "utf8")) as Grant,
-    write: (next, passFence) => writeFileAtomic(path, JSON.stringify(next), { beforeRename: passFence }),
+    async write(next, passFence) {
+      await writeFileAtomic(path, JSON.stringify(next), { beforeRename: passFence })
+      return next.revision
+    },
   }
 }
 

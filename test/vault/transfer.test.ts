@@ -2,7 +2,7 @@ import { scryptSync } from "node:crypto"
 import { readFile, writeFile } from "node:fs/promises"
 import { expect, test } from "vitest"
 import { systemClock } from "../../src/core/clock.ts"
-import { type SecretFacts, formatVault, newVault, newVaultId, sealSecret, withRecords } from "../../src/vault/format.ts"
+import { type RecordHead, formatVault, newVault, newVaultId, sealSecret, withRecords } from "../../src/vault/format.ts"
 import type { Vault, VaultImport } from "../../src/vault/vault.ts"
 import { noSession, startKeyringSession } from "./keyring-session.ts"
 import { type VaultFolder, makeVaultFolder } from "./vault-folder.ts"
@@ -26,7 +26,7 @@ async function makeExport(): Promise<string> {
 }
 
 /** An export as an attacker with a passphrase of their own could make it. */
-function forge(...facts: readonly Partial<SecretFacts>[]): string {
+function forge(...facts: readonly Partial<RecordHead>[]): string {
   const params = { kdf: "scrypt", N: 2 ** 14, r: 8, p: 1, salt: Buffer.alloc(16, 7).toString("base64") }
   const key = scryptSync(passphrase, Buffer.alloc(16, 7), 32, { N: 2 ** 14, r: 8, p: 1 })
   const vault = newVault({ id: newVaultId(), source: "passphrase", params, key })
@@ -151,7 +151,7 @@ test("an export that was cut, changed or is something else is told as that, and 
       diagnosis: { code: "vault-export-unreadable", next: expect.stringContaining("postern vault export") },
     })
   }
-  const newer = changed((file) => Object.assign(file, { version: 2 }))
+  const newer = changed((file) => Object.assign(file, { version: 3 }))
   await expect(take(open(folder), newer)).rejects.toMatchObject({ diagnosis: { code: "vault-newer-format" } })
   const costly = changed((file) =>
     Object.assign(file, { key: { source: "passphrase", params: { kdf: "scrypt", N: 2 ** 40, r: 8, p: 1, salt: "" }, check: "" } }),
@@ -160,7 +160,7 @@ test("an export that was cut, changed or is something else is told as that, and 
   expect(await folder.contents()).toEqual({})
 })
 
-test.each<[string, Partial<SecretFacts>[]]>([
+test.each<[string, Partial<RecordHead>[]]>([
   ["a name that is a path", [{ name: "../../x" }]],
   ["a name that steers a terminal", [{ name: "a\u001b[2J" }]],
   ["an origin that steers a terminal", [{ origin: "https://a\u001b[2J" }]],
