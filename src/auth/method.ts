@@ -25,7 +25,7 @@ export interface Authenticator {
    * Looks at a 401 or 403.
    *
    * @param request - as it was sent, proof included
-   * @param answer - its status and headers; the body belongs to the caller
+   * @param answer - its status and headers; of the body, `readBriefly` only: the caller quotes it too
    */
   recover(request: OutgoingRequest, answer: Answer, signal: AbortSignal): Promise<Recovery>
   /** Who the server sees, from which source, until when. Asks no person and no server. */

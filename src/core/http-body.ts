@@ -22,11 +22,12 @@ export function toAnswer(incoming: IncomingMessage, origin: string, fate: Fate):
 }
 
 function answerWith(incoming: IncomingMessage, body: Readable, origin: string, fate: Fate): Answer {
+  let briefly: Promise<Buffer> | undefined
   return {
     status: incoming.statusCode ?? 0,
     headers: incoming.headers,
     read: (maxBytes) => readAll(body, maxBytes, origin, fate),
-    readBriefly: (maxBytes) => readWithin(body, maxBytes),
+    readBriefly: (maxBytes) => (briefly ??= readWithin(body, maxBytes)),
     async *stream() {
       try {
         for await (const chunk of body) yield chunk as Buffer // no encoding is set, so chunks are buffers

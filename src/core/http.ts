@@ -37,7 +37,7 @@ export interface Answer {
   /**
    * Reads the body of a refusal: its status is the fact, and what was said with it comes within two seconds or not at all.
    *
-   * @returns what could be read; empty when that failed
+   * @returns what could be read; empty when that failed. Asked again, the same: an authenticator reads it, and the door quotes it
    */
   readBriefly(maxBytes: number): Promise<Buffer>
   /** The body as it arrives, decoded; reading slowly slows the server down. Fails like `read`. */

@@ -56,6 +56,15 @@ test("a request arrives with its method, path, query, host, headers and exact by
   expect(seen[2]?.headers).not.toHaveProperty("transfer-encoding")
 })
 
+test("the body of a refusal can be asked for twice, and is the same", async () => {
+  const port = await listen(http.createServer((_, response) => response.writeHead(403).end("no")))
+  const answer = await makeHttp().send(request(`http://127.0.0.1:${port}/`), never)
+
+  const bodies = [await answer.readBriefly(10), await answer.readBriefly(10)]
+
+  expect(bodies.map(String)).toEqual(["no", "no"])
+})
+
 test("a name that does not resolve and a port where nobody listens are told before anything was sent", async () => {
   const closed = net.createServer()
   const port = await listen(closed)
