@@ -36,6 +36,20 @@ export const serverRefused = defineDiagnosis({
   }),
 })
 
+export const tooManyRequests = defineDiagnosis({
+  code: "too-many-requests",
+  about:
+    "The server answered HTTP 429: more requests came than it allows in a time. A short Retry-After is waited out once; this is told when there was none, it was long, or it did not help. Nobody's key is wrong.",
+  tell: ({ server, retryAfter, said }: { server: string; retryAfter: string | undefined; said: string }) => ({
+    cause: `The server "${server}" wants fewer requests (HTTP 429).`,
+    evidence: [
+      retryAfter === undefined ? "it does not say when to come back" : `come back: ${quote(retryAfter, 40)}`,
+      `it said: ${quote(said) || "nothing"}`,
+    ],
+    next: "wait, then try again",
+  }),
+})
+
 export const redirectRefused = defineDiagnosis({
   code: "redirect-refused",
   about: "The server redirects to another origin, or in a loop. Headers and bodies are credentials, so they are not sent there.",

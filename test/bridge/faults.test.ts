@@ -57,6 +57,7 @@ test.each<[string, string, Parameters<typeof sabotage>[1]]>([
     "connection-lost",
     (_, response) => void response.writeHead(200, { "content-encoding": "gzip" }).end("not gzip at all"),
   ],
+  ["429 without Retry-After", "too-many-requests", (_, response) => json(response, { message: "Too Many Requests" }, 429)],
   ["a status without words", "server-refused", (_, response) => void response.writeHead(500).end()],
   ["a reset before the answer", "connection-lost", (_, response) => void response.socket?.destroy()],
   [

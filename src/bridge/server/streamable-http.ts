@@ -5,7 +5,7 @@
 import { PosternError } from "../../core/diagnosis.ts"
 import type { Answer, OutgoingRequest } from "../../core/http.ts"
 import type { Log } from "../../core/log.ts"
-import { initializeTimeout, serverRefused } from "../diagnoses.ts"
+import { initializeTimeout, serverRefused, tooManyRequests } from "../diagnoses.ts"
 import { type Door, passDoor } from "../door.ts"
 import { type Frame, NotAMessage, readFrames } from "../frame.ts"
 import { memberText } from "../json-text.ts"
@@ -76,7 +76,7 @@ export function streamableHttpLink({ name, url, door, receive: receiveUnasked, l
       const answer = await post(frame, AbortSignal.any([signal, limit]))
       if (!isSuccess(answer)) {
         const body = await answer.readBriefly(MOST_REFUSAL_BYTES)
-        return await deliverRefusal(frame, { status: answer.status, body }, receive, name)
+        return await deliverRefusal(frame, { ...answer, body }, receive, name)
       }
       const id = answer.headers["mcp-session-id"]
       const learn: Receive = (said) => {
@@ -99,7 +99,7 @@ export function streamableHttpLink({ name, url, door, receive: receiveUnasked, l
         if ("mcp-session-id" in sentIn && meansSessionLost(answer.status, body)) {
           throw new SessionLost(name, `answer: HTTP ${answer.status} to a request with a session`)
         }
-        return deliverRefusal(frame, { status: answer.status, body }, receive, name)
+        return deliverRefusal(frame, { ...answer, body }, receive, name)
       }
       if (frame.kind === "request") return deliverAnswer(answer, { request: frame, receive, wire }, signal)
       // What is no request is done with its status (202); others wait behind `initialized`, and must not wait for a body.
@@ -140,17 +140,19 @@ function sessionHeaders(id: string | undefined, initialized: Frame): SessionHead
  * An answer that is no success may still hold the server's own JSON-RPC error, perhaps without an id (S2): the client gets the
  * server's words under the id of its request.
  */
-async function deliverRefusal(request: Frame, { status, body }: Refusal, receive: Receive, server: string): Promise<void> {
+async function deliverRefusal(request: Frame, { status, headers, body }: Refusal, receive: Receive, server: string): Promise<void> {
   const error = serverError(body, request.id)
   if (error === undefined || request.kind !== "request") {
-    throw new PosternError(serverRefused({ server, status, said: body.toString("utf8") }))
+    const said = body.toString("utf8")
+    throw new PosternError(
+      status === 429 ? tooManyRequests({ server, retryAfter: headers["retry-after"], said }) : serverRefused({ server, status, said }),
+    )
   }
   const own = Buffer.from(`{"jsonrpc":"2.0","id":${request.id},"error":${error}}`)
   for (const frame of readFrames(own)) await receive(frame)
 }
 
-interface Refusal {
-  readonly status: number
+interface Refusal extends Pick<Answer, "status" | "headers"> {
   readonly body: Buffer
 }
 
