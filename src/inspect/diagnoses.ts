@@ -1,4 +1,5 @@
 /** The list of all diagnoses: for the docs pages, one a code, and for whoever wants to know what a code means. */
+import * as awsRefusals from "../auth/aws/refusal-diagnoses.ts"
 import * as auth from "../auth/diagnoses.ts"
 import { severalSecrets } from "../auth/rotate.ts"
 import * as bridge from "../bridge/diagnoses.ts"
@@ -29,7 +30,9 @@ export interface CodeFacts {
  */
 export function allCodes(...others: readonly Readonly<Record<string, unknown>>[]): readonly CodeFacts[] {
   const single = { severalSecrets, serverError, internalFault, sessionLost, lockLost, lockTimeout, checkTimeout }
-  const exported = [auth, bridge, config, remarks, files, http, vault, single, ...others].flatMap((module) => Object.values(module))
+  const exported = [auth, awsRefusals, bridge, config, remarks, files, http, vault, single, ...others].flatMap((module) =>
+    Object.values(module),
+  )
   const codes = exported.filter(isDefinition).map(({ code, about, kind }) => ({ code, about, kind }))
   for (const { code } of codes)
     if (codes.filter((other) => other.code === code).length > 1) throw new Error(`two diagnoses have the code ${code}`)
