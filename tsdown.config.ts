@@ -1,3 +1,5 @@
+import { writeFile } from "node:fs/promises"
+import { fileURLToPath } from "node:url"
 import { type UserConfig, defineConfig } from "tsdown"
 
 /** What every build has in common; a test that bundles one module uses it too. */
@@ -10,28 +12,57 @@ export const common: UserConfig = {
   deps: { alwaysBundle: ["commander", "valibot", "jsonc-parser", "eventsource-parser"] },
 }
 
+const entry = fileURLToPath(new URL("src/bin/postern.ts", import.meta.url))
+
+/** Finds out, once, which modules the start of `run` loads: whatever its entry imports statically. */
+function startModules(): (id: string, importsOf: (id: string) => readonly string[]) => boolean {
+  const found = new Set<string>()
+  return (id, importsOf) => {
+    if (found.size === 0) {
+      for (const imported of importsOf(entry)) found.add(imported)
+      for (const module of found) for (const imported of importsOf(module)) found.add(imported)
+    }
+    return found.has(id)
+  }
+}
+const isStartModule = startModules()
+
 /**
- * The bridge starts with every start of a client, so what `run` loads is bundled into a few files: each file costs more than what
- * stands in it. Commands stay files of their own: each pays only for what it uses. Libraries that only a prompt needs are not
- * bundled.
+ * The programs. A client starts the bridge with each of its own starts, so what `run` loads is one file: each further file costs more
+ * than what stands in it. All else, each other command too, is a file of its own that is loaded when it is used. Libraries that only
+ * a prompt needs are not bundled.
+ *
+ * CommonJS, since Node.js 20 needs a tenth of a start less for it than for ES modules; white space is left out, since it is read at
+ * every start too (docs/architecture.md, decision 4). The names stay, so a stack still tells where it came from.
  */
 const program: UserConfig = {
   ...common,
-  entry: { "bin/postern": "src/bin/postern.ts", index: "src/index.ts" },
+  format: "cjs",
+  entry: { "bin/postern": entry },
   dts: false,
   clean: true,
+  minify: { mangle: false, compress: true, codegen: { removeWhitespace: true } },
+  inputOptions: { ...common.inputOptions, preserveEntrySignatures: false },
   outputOptions: {
+    entryFileNames: "[name].js",
+    chunkFileNames: "[name]-[hash].cjs",
     codeSplitting: {
+      includeDependenciesRecursively: false,
       groups: [
-        { name: "commander", test: /node_modules\/commander/ },
-        { name: "jsonc", test: /node_modules\/jsonc-parser|src\/config\/jsonc/ },
-        { name: "house", test: /src\/(core|config|vault|auth|bridge)\/|node_modules\/(valibot|eventsource-parser)/ },
+        { name: (id, context) => (isStartModule(id, (module) => context.getModuleInfo(module)?.importedIds ?? []) ? "start" : null) },
       ],
     },
   },
+  hooks: {
+    // The package is one of ES modules; the programs keep the names ending in .js that others write into their configurations.
+    "build:done": () => writeFile(new URL("dist/bin/package.json", import.meta.url), '{ "type": "commonjs" }\n'),
+  },
 }
 
-/** Apart from the program: the groups above would take the declarations in. */
+/** The library, in ES modules. */
+const library: UserConfig = { ...common, entry: { index: "src/index.ts" }, dts: false, clean: false }
+
+/** Apart from the library: a chunk of the program would take the declarations in. */
 const declarations: UserConfig = { ...common, entry: { index: "src/index.ts" }, dts: { emitDtsOnly: true }, clean: false }
 
-export default defineConfig([program, declarations])
+export default defineConfig([program, library, declarations])

@@ -4,7 +4,6 @@
  * The same contract as Claude Code's `headersHelper`: a command line for the shell, one JSON object of texts on standard output,
  * at most 10 s. Unlike there, what it printed is used again for a short while, and it runs once more after a 401 or 403.
  */
-import { spawn } from "node:child_process"
 import { type ExpandedHeader, startFolder } from "../config/expand.ts"
 import { headerNameProblem, headerValueProblem, isEmptyCredential } from "../config/header-rules.ts"
 import type { HttpServer } from "../config/server.ts"
@@ -62,7 +61,8 @@ function environmentFor(server: HttpServer, env: Environment): NodeJS.ProcessEnv
   return { ...Object.fromEntries(entries), CLAUDE_CODE_MCP_SERVER_NAME: server.name, CLAUDE_CODE_MCP_SERVER_URL: server.url }
 }
 
-function run(server: HttpServer, line: string, env: NodeJS.ProcessEnv, signal: AbortSignal): Promise<string> {
+async function run(server: HttpServer, line: string, env: NodeJS.ProcessEnv, signal: AbortSignal): Promise<string> {
+  const { spawn } = await import("node:child_process") // a start that runs no command does not pay for it
   const fail = (problem: string, stderr = ""): PosternError =>
     new PosternError(headersCommandFailed({ server: server.name, problem, stderr }))
   return new Promise((resolve, reject) => {

@@ -14,7 +14,11 @@ const parent = process.ppid
 setInterval(() => process.ppid !== parent && end.abort(), PARENT_CHECK_MS).unref()
 
 const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as { version: string } // our own file
-const exitCode = await main(thisProcess(version, end.signal))
-// What a client holds open must not keep us alive: the result is out, or nobody reads it.
-process.stdout.write("", () => process.exit(exitCode))
-setTimeout(() => process.exit(exitCode), LAST_WORDS_MS)
+
+async function run(): Promise<void> {
+  const exitCode = await main(thisProcess(version, end.signal))
+  // What a client holds open must not keep us alive: the result is out, or nobody reads it.
+  process.stdout.write("", () => process.exit(exitCode))
+  setTimeout(() => process.exit(exitCode), LAST_WORDS_MS)
+}
+void run()

@@ -15,8 +15,6 @@ import type { Link, Receive, ServerSide } from "./link.ts"
 import { withMemory } from "./memory.ts"
 import { memoryFile } from "./memory-file.ts"
 import { relay } from "./relay.ts"
-import { sseLink } from "./server/sse.ts"
-import { stdioLink } from "./server/stdio.ts"
 import { streamableHttpLink } from "./server/streamable-http.ts"
 import { withSession } from "./session.ts"
 
@@ -113,11 +111,12 @@ async function remoteLink(server: HttpServer, sources: Sources, { client, tools,
   await authenticator.authorize({ method: "POST", url, headers: {} }, AbortSignal.any([signal, AbortSignal.timeout(CONNECT_MS)]))
   const door = { http, authenticator, clock: tools.clock }
   const receive: Receive = (frame) => client.write(frame.bytes)
-  const makeLink = server.transport === "sse" ? sseLink : streamableHttpLink
+  const makeLink = server.transport === "sse" ? (await import("./server/sse.ts")).sseLink : streamableHttpLink
   return makeLink({ name: server.name, url, door, receive, log, maxFrameBytes: MAX_FRAME_BYTES })
 }
 
 async function localLink(server: StdioServer, sources: Sources, { client, tools, log, stderr }: BridgeSettings): Promise<Link> {
+  const { stdioLink } = await import("./server/stdio.ts") // child processes cost a start more than all of this file
   const { command, args, env, cwd } = await expandProcess(server, sources)
   const childEnv = { ...baseEnvironment(tools.env), ...env }
   const receive: Receive = (frame) => client.write(frame.bytes)

@@ -1,10 +1,12 @@
 /** Makes the context of a command from its process. */
 import { nobodyToAsk } from "../auth/diagnoses.ts"
 import type { AuthTools } from "../auth/tools.ts"
+import { loadConfiguration } from "../config/files.ts"
 import { systemClock } from "../core/clock.ts"
 import { PosternError } from "../core/diagnosis.ts"
 import { findPlaces } from "../core/places.ts"
 import { createRedactor } from "../core/redact.ts"
+import { openVault } from "../vault/open.ts"
 import type { Context, Process } from "./context.ts"
 import { readPipedSecret, terminalInteraction } from "./terminal.ts"
 
@@ -21,7 +23,6 @@ export function createContext(process: Process, onExitCode: (code: number) => vo
   let tools: Promise<AuthTools> | undefined
 
   const openTools = async (): Promise<AuthTools> => {
-    const { openVault } = await import("../vault/open.ts")
     const { env, clock, signal } = process
     const person = interactive ? { askSecret: (question: string) => interaction.askSecret(question, signal) } : {}
     return { vault: openVault(places, clock, { env, note, signal, ...person }), env, redactor, clock }
@@ -43,7 +44,6 @@ export function createContext(process: Process, onExitCode: (code: number) => vo
     },
 
     async configuration({ config } = {}) {
-      const { loadConfiguration } = await import("../config/files.ts")
       const { cwd, env } = process
       const configuration = await loadConfiguration({ cwd, env, places, ...(config === undefined ? {} : { configFile: config }) })
       for (const { cause, evidence } of configuration.warnings) note(`postern: note: ${cause} (${evidence.join("; ")})`)

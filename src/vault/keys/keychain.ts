@@ -5,12 +5,13 @@ import { quote } from "../../core/redact.ts"
 import { keyParamsRefused, keychainAbsent, keychainDenied, keychainLocked, keychainSlow, keychainUnavailable } from "./diagnoses.ts"
 import type { KeyParams, KeySource } from "./key-source.ts"
 import { KEY_BYTES, decodeKey } from "./key-text.ts"
-import { KeychainFault, type KeychainRequest, type KeychainTerms, callKeychain } from "./keychain-call.ts"
+import type { KeychainFault, KeychainRequest, KeychainTerms } from "./keychain-call.ts"
 
 /** The key source of a desktop. Each call has the time limit of `terms`; `run` and scripts want a short one. */
 export function keychainKey(terms: KeychainTerms): KeySource {
   const facts = factsOf(process.platform)
   const ask = async (request: KeychainRequest, isNew: boolean): Promise<string | undefined> => {
+    const { callKeychain, KeychainFault } = await import("./keychain-call.ts") // most starts have no keychain to ask
     try {
       return await callKeychain(request, terms)
     } catch (error) {
