@@ -30,6 +30,7 @@ export async function compile(source: URL): Promise<CompiledModule> {
       cwd: root,
       entry: { child: fileURLToPath(source) },
       outDir,
+      outputOptions: { codeSplitting: false }, // one file, which a test may take elsewhere
       dts: false,
       clean: false,
       report: false,
