@@ -1,4 +1,6 @@
 /** A browser with a person before it, as a program that `BROWSER` can name. */
+import { spawn } from "node:child_process"
+import { once } from "node:events"
 import { copyFile, chmod, mkdtemp, readFile, rm, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -19,6 +21,8 @@ export interface Walk {
 export interface BrowserPerson extends AsyncDisposable {
   /** For the environment of a command: `BROWSER`. */
   readonly env: { readonly BROWSER: string }
+  /** Starts it as a program would. @returns what it met */
+  walk(url: URL): Promise<Walk>
   /** What it met so far; a walk counts when it has ended. */
   walks(): Promise<readonly Walk[]>
   /** Behaves otherwise from now on. */
@@ -42,12 +46,19 @@ export async function makeBrowser(manners: Manners = {}): Promise<BrowserPerson>
   await copyFile(fileURLToPath(new URL("browser-person.mjs", import.meta.url)), program)
   await chmod(program, 0o700)
   await Promise.all([becomes(manners), writeFile(log, "")])
+  const walks = async (): Promise<readonly Walk[]> => {
+    const lines = (await readFile(log, "utf8")).split("\n").filter(Boolean)
+    return lines.map((line) => JSON.parse(line) as Walk) // the program's own format
+  }
   return {
     env: { BROWSER: program },
-    async walks() {
-      const lines = (await readFile(log, "utf8")).split("\n").filter(Boolean)
-      return lines.map((line) => JSON.parse(line) as Walk) // the program's own format
+    async walk(url) {
+      const [code] = (await once(spawn(program, [url.href], { stdio: ["ignore", "ignore", "inherit"] }), "exit")) as [number | null]
+      const last = (await walks()).findLast((walk) => walk.opened === url.href)
+      if (code !== 0 || !last) throw new Error(`the browser ended with ${code}`)
+      return last
     },
+    walks,
     becomes,
     [Symbol.asyncDispose]: () => rm(folder, { recursive: true, force: true }),
   }
