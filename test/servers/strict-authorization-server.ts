@@ -4,11 +4,10 @@
  *
  * `authorization-server.ts` is a real one; this double stands where a test needs an answer that no real one gives.
  */
-import { createHash, randomBytes, randomUUID } from "node:crypto"
 import http from "node:http"
 import type { AddressInfo } from "node:net"
 import { json } from "./mcp-server.ts"
-import { consentPage, devicePage } from "./strict-pages.ts"
+import { DEVICE, endpoints } from "./strict-endpoints.ts"
 import { type TokenFacts, type TokenFamilies, tokenFamilies } from "./token-families.ts"
 
 /** One request, as it came. */
@@ -22,7 +21,7 @@ export interface SeenAuthorization {
   readonly body: string
 }
 
-type Json = Record<string, unknown>
+export type Json = Record<string, unknown>
 type Bend = (honest: Json, request: SeenAuthorization) => Json
 
 export interface StrictSettings {
@@ -47,7 +46,7 @@ interface Manners {
   rotates: boolean
   /** Has the first word on each request; true when it has answered. */
   handler: (request: SeenAuthorization, response: http.ServerResponse) => boolean | void | Promise<boolean | void>
-  /** Waited for after the server has done what was asked, before it says so. */
+  /** Waited for after a token request was fulfilled, before the tokens are sent. */
   beforeAnswer: (request: SeenAuthorization) => Promise<void> | void
   /** Bends the honest answers. */
   readonly bend: {
@@ -75,23 +74,24 @@ export interface StrictAuthorizationServer extends AsyncDisposable, Manners {
   approveDevice(userCode: string): void
 }
 
-interface Authorization {
-  readonly params: URLSearchParams
-  readonly subject: string
+/** What was begun and waits for the client to come back. */
+export interface Begun {
+  readonly codes: Map<string, { readonly params: URLSearchParams; readonly subject: string; used: boolean }>
+  /** Authorization requests that were pushed, by their `request_uri`. */
+  readonly pushed: Map<string, URLSearchParams>
+  /** By device code. */
+  readonly devices: Map<string, { readonly userCode: string; readonly params: URLSearchParams; approved: boolean }>
 }
 
 /** Starts it on loopback. It lets in whoever comes, until told otherwise. */
 export async function startStrictAuthorizationServer(settings: StrictSettings = {}): Promise<StrictAuthorizationServer> {
   const seen: SeenAuthorization[] = []
-  const codes = new Map<string, Authorization & { used: boolean }>()
-  const pushed = new Map<string, URLSearchParams>()
-  const devices = new Map<string, { readonly userCode: string; readonly params: URLSearchParams; approved: boolean }>()
+  const begun: Begun = { codes: new Map(), pushed: new Map(), devices: new Map() }
   const tokens = tokenFamilies()
-
   const listener = http.createServer((incoming, response) => void receive(incoming, response))
   await new Promise<void>((resolve) => listener.listen(settings.port ?? 0, "127.0.0.1", resolve))
   const origin = `http://127.0.0.1:${(listener.address() as AddressInfo).port}`
-  const issuer = `${origin}${settings.issuerPath ?? ""}`
+  const path = settings.issuerPath ?? ""
 
   const server: StrictAuthorizationServer = {
     subject: "alice",
@@ -102,15 +102,15 @@ export async function startStrictAuthorizationServer(settings: StrictSettings = 
     beforeAnswer: () => undefined,
     bend: {},
     origin,
-    issuer,
+    issuer: `${origin}${path}`,
     seen,
-    seenAt: (path) => seen.filter((request) => request.path === path),
-    exchanges: (type) => seen.filter(({ path, params }) => path === "/token" && params.get("grant_type") === type),
+    seenAt: (at) => seen.filter((request) => request.path === at),
+    exchanges: (type) => seen.filter((request) => request.path === "/token" && request.params.get("grant_type") === type),
     clients: new Map(),
     tokens,
     lookUp: (token) => Promise.resolve(tokens.lookUp(token)),
     approveDevice(userCode) {
-      for (const device of devices.values()) if (device.userCode === userCode) device.approved = true
+      for (const device of begun.devices.values()) if (device.userCode === userCode) device.approved = true
     },
     async [Symbol.asyncDispose]() {
       listener.closeAllConnections()
@@ -118,26 +118,23 @@ export async function startStrictAuthorizationServer(settings: StrictSettings = 
     },
   }
 
+  const honest = endpoints(server, settings, begun)
+  const openid = "/.well-known/openid-configuration"
+  const metadataPaths = new Set([`/.well-known/oauth-authorization-server${path}`, `${openid}${path}`, `${path}${openid}`])
   const receive = async (incoming: http.IncomingMessage, response: http.ServerResponse): Promise<void> => {
     const request = await readRequest(incoming, origin)
     seen.push(request)
     if (await server.handler(request, response)) return
-    if (isMetadata(request.path)) return void json(response, bent("metadata", metadata(), request))
-    const endpoint = endpoints[request.path]
-    if (endpoint) await endpoint(request, response)
+    if (metadataPaths.has(request.path)) json(response, server.bend.metadata?.(metadata(server), request) ?? metadata(server))
+    else if (honest[request.path]) await honest[request.path]?.(request, response)
     else json(response, { error: "not_found" }, 404)
   }
+  return server
+}
 
-  const bent = (kind: "metadata" | "registration" | "token" | "device", honest: Json, request: SeenAuthorization): Json =>
-    server.bend[kind]?.(honest, request) ?? honest
-
-  const isMetadata = (path: string): boolean => {
-    const at = settings.issuerPath ?? ""
-    const openid = "/.well-known/openid-configuration"
-    return [`/.well-known/oauth-authorization-server${at}`, `${openid}${at}`, `${at}${openid}`].includes(path)
-  }
-
-  const metadata = (): Json => ({
+/** RFC 8414, and what of OpenID Connect Discovery is the same. */
+function metadata({ issuer, origin }: StrictAuthorizationServer): Json {
+  return {
     issuer,
     authorization_endpoint: `${origin}/authorize`,
     token_endpoint: `${origin}/token`,
@@ -150,165 +147,7 @@ export async function startStrictAuthorizationServer(settings: StrictSettings = 
     code_challenge_methods_supported: ["S256"],
     token_endpoint_auth_methods_supported: ["none", "client_secret_basic", "client_secret_post"],
     authorization_response_iss_parameter_supported: true,
-  })
-
-  const knownClient = (request: SeenAuthorization, response: http.ServerResponse): string | undefined => {
-    const { id, secret } = clientOf(request)
-    const client = server.clients.get(id)
-    if (client && (client["client_secret"] === undefined || client["client_secret"] === secret)) return id
-    json(response, { error: "invalid_client", error_description: "unknown client" }, 401)
-    return undefined
   }
-
-  const giveCode = (params: URLSearchParams, subject: string, request: SeenAuthorization): URL => {
-    const code = `code-${randomBytes(12).toString("base64url")}`
-    codes.set(code, { params, subject, used: false })
-    return callback(params, { code }, request)
-  }
-
-  const callback = (params: URLSearchParams, answer: Record<string, string>, request: SeenAuthorization): URL => {
-    const to = new URL(params.get("redirect_uri") ?? "")
-    const state = params.get("state")
-    for (const [name, value] of Object.entries({ ...answer, ...(state === null ? {} : { state }), iss: issuer }))
-      to.searchParams.set(name, value)
-    return server.bend.callback?.(to, request) ?? to
-  }
-
-  const answerTokens = async (
-    request: SeenAuthorization,
-    response: http.ServerResponse,
-    issued: { accessToken: string; refreshToken: string; facts: TokenFacts },
-  ): Promise<void> => {
-    const honest = {
-      access_token: issued.accessToken,
-      token_type: "Bearer",
-      ...(server.tellsLifetime ? { expires_in: server.accessTokenSeconds } : {}),
-      refresh_token: issued.refreshToken,
-      scope: issued.facts.scopes.join(" "),
-    }
-    const answer = bent("token", honest, request)
-    await server.beforeAnswer(request)
-    json(response, answer)
-  }
-
-  const startFamily = (clientId: string, params: URLSearchParams, subject: string) => {
-    const facts = { subject, clientId, scopes: words(params.get("scope")), resource: params.get("resource") ?? undefined }
-    return { ...tokens.start(facts, server.accessTokenSeconds), facts }
-  }
-
-  const grants: Record<string, (request: SeenAuthorization, response: http.ServerResponse, clientId: string) => Promise<void> | void> = {
-    authorization_code(request, response, clientId) {
-      const { params } = request
-      const known = codes.get(params.get("code") ?? "")
-      const fits =
-        known &&
-        !known.used &&
-        known.params.get("client_id") === clientId &&
-        known.params.get("redirect_uri") === params.get("redirect_uri") &&
-        known.params.get("resource") === params.get("resource") &&
-        known.params.get("code_challenge") === challengeOf(params.get("code_verifier") ?? "")
-      if (!fits) return void json(response, { error: "invalid_grant" }, 400)
-      known.used = true
-      return answerTokens(request, response, startFamily(clientId, known.params, known.subject))
-    },
-    refresh_token(request, response, clientId) {
-      const { accessTokenSeconds: lifetimeSeconds, rotates } = server
-      const issued = tokens.refresh(request.params.get("refresh_token") ?? "", { clientId, lifetimeSeconds, rotates })
-      if (!issued) return void json(response, { error: "invalid_grant", error_description: "unknown, ended or used" }, 400)
-      return answerTokens(request, response, issued)
-    },
-    [DEVICE](request, response, clientId) {
-      const device = devices.get(request.params.get("device_code") ?? "")
-      if (!device) return void json(response, { error: "invalid_grant" }, 400)
-      if (!device.approved) return void json(response, { error: "authorization_pending" }, 400)
-      devices.delete(request.params.get("device_code") ?? "")
-      return answerTokens(request, response, startFamily(clientId, device.params, server.subject))
-    },
-  }
-
-  const endpoints: Record<string, (request: SeenAuthorization, response: http.ServerResponse) => Promise<void> | void> = {
-    "/register"(request, response) {
-      const asked = JSON.parse(request.body) as Json
-      const secret = asked["token_endpoint_auth_method"] === "none" ? {} : { client_secret: randomUUID(), client_secret_expires_at: 0 }
-      const client = { ...asked, client_id: `client-${randomUUID()}`, client_id_issued_at: Math.floor(Date.now() / 1000), ...secret }
-      server.clients.set(client.client_id, client)
-      json(response, bent("registration", client, request), 201)
-    },
-    "/par"(request, response) {
-      const clientId = knownClient(request, response)
-      if (clientId === undefined) return
-      const name = `urn:ietf:params:oauth:request_uri:${randomUUID()}`
-      pushed.set(name, new URLSearchParams([...request.params, ["client_id", clientId]]))
-      json(response, { request_uri: name, expires_in: 60 }, 201)
-    },
-    "/authorize"(request, response) {
-      const params = pushed.get(request.params.get("request_uri") ?? "") ?? request.params
-      const refusal = whyNot(params, server.clients, settings.exactRedirects === true)
-      if (refusal) return void response.writeHead(400, { "content-type": "text/plain" }).end(refusal)
-      if (params.get("code_challenge_method") !== "S256" || !params.get("code_challenge"))
-        return redirect(response, callback(params, { error: "invalid_request", error_description: "PKCE is required" }, request))
-      if (settings.pages) return consentPage(response, params)
-      redirect(response, giveCode(params, server.subject, request))
-    },
-    "/decide"(request, response) {
-      const { params } = request
-      if (params.get("decision") !== "allow") return redirect(response, callback(params, { error: "access_denied" }, request))
-      redirect(response, giveCode(params, params.get("login") || server.subject, request))
-    },
-    async "/token"(request, response) {
-      const clientId = knownClient(request, response)
-      if (clientId === undefined) return
-      const exchange = grants[request.params.get("grant_type") ?? ""]
-      if (exchange) await exchange(request, response, clientId)
-      else json(response, { error: "unsupported_grant_type" }, 400)
-    },
-    "/device_authorization"(request, response) {
-      if (knownClient(request, response) === undefined) return
-      const [deviceCode, userCode] = [randomUUID(), randomBytes(4).toString("hex").toUpperCase()]
-      devices.set(deviceCode, { userCode, params: request.params, approved: false })
-      const at = `${origin}/device`
-      const where = { verification_uri: at, verification_uri_complete: `${at}?user_code=${userCode}` }
-      json(response, bent("device", { device_code: deviceCode, user_code: userCode, ...where, expires_in: 60, interval: 1 }, request))
-    },
-    "/device"(request, response) {
-      if (request.method === "POST") server.approveDevice(request.params.get("user_code") ?? "")
-      devicePage(response, request)
-    },
-    "/revoke"(request, response) {
-      tokens.revoke(request.params.get("token") ?? "")
-      response.writeHead(200).end()
-    },
-  }
-
-  return server
-}
-
-const DEVICE = "urn:ietf:params:oauth:grant-type:device_code"
-
-const words = (text: string | null): string[] => (text ?? "").split(" ").filter(Boolean)
-const challengeOf = (verifier: string): string => createHash("sha256").update(verifier).digest("base64url")
-const redirect = (response: http.ServerResponse, to: URL): void => void response.writeHead(302, { location: to.href }).end()
-
-/** Why a browser is not sent anywhere: the client or the redirect address is not known (RFC 6749 section 4.1.2.1). */
-function whyNot(params: URLSearchParams, clients: ReadonlyMap<string, Json>, exact: boolean): string | undefined {
-  const client = clients.get(params.get("client_id") ?? "")
-  if (!client) return "unknown client"
-  const asked = params.get("redirect_uri") ?? ""
-  const registered = (client["redirect_uris"] ?? []) as readonly string[] // as this server's own /register keeps it
-  const portless = (uri: string): string => uri.replace(/^(http:\/\/(?:127\.0\.0\.1|\[::1\])):\d+/, "$1")
-  const same = exact ? registered.includes(asked) : registered.some((uri) => portless(uri) === portless(asked))
-  return same ? undefined : "redirect_uri mismatch"
-}
-
-/** Basic (RFC 6749 section 2.3.1: both parts are form-encoded) or in the body. */
-function clientOf({ headers, params }: SeenAuthorization): { id: string; secret: string | undefined } {
-  const basic = /^Basic (.+)$/.exec(headers.authorization ?? "")?.[1]
-  if (basic === undefined) return { id: params.get("client_id") ?? "", secret: params.get("client_secret") ?? undefined }
-  const [id = "", secret = ""] = Buffer.from(basic, "base64")
-    .toString("utf8")
-    .split(":")
-    .map((part) => decodeURIComponent(part.replaceAll("+", " ")))
-  return { id, secret }
 }
 
 async function readRequest(incoming: http.IncomingMessage, origin: string): Promise<SeenAuthorization> {

@@ -19,7 +19,7 @@ async function runConformance(...words: readonly string[]): Promise<unknown> {
 test.for(["initialize", "tools_call", "elicitation-sep1034-client-defaults"])(
   "the scenario %s passes through the bridge",
   async (scenario) => {
-    const results = await runConformance(scenario)
+    const results = await runConformance(`stable:${scenario}`)
 
     expect(results).toEqual([expect.objectContaining({ scenario, verdict: "passes", failed: 0, asExpected: true })])
   },
@@ -28,9 +28,9 @@ test.for(["initialize", "tools_call", "elicitation-sep1034-client-defaults"])(
 test("a known failure that has begun to pass fails the run", async () => {
   const folder = await mkdtemp(join(tmpdir(), "postern-conformance-"))
   const file = join(folder, "expected-failures.json")
-  await writeFile(file, JSON.stringify({ initialize: "A reason that is no longer true." }))
+  await writeFile(file, JSON.stringify({ "stable:initialize": "A reason that is no longer true." }))
 
-  const results = await runConformance("--expected-failures", file, "initialize")
+  const results = await runConformance("--expected-failures", file, "stable:initialize")
 
   expect(results).toEqual([expect.objectContaining({ scenario: "initialize", asExpected: false })])
   await rm(folder, { recursive: true })

@@ -2,8 +2,11 @@
  * `node driver.mjs URL`: the client that the official conformance suite judges. It is a foreign one, the official SDK's,
  * and knows only a local program: `postern run`, with the suite's server in its file. So what the suite sees on the wire
  * is Postern's work, and what it sees in the messages is the SDK's, passed on.
+ *
+ * Where the server wants a sign-in, the first call waits for it: `BROWSER` names a program that follows the authorization server's
+ * redirect at once.
  */
-import { mkdtemp, rm, writeFile } from "node:fs/promises"
+import { chmod, copyFile, mkdtemp, rm, writeFile } from "node:fs/promises"
 import { createRequire } from "node:module"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -13,8 +16,16 @@ const judges = createRequire(join(root, ".ci/judges/package.json"))
 const { Client } = judges("@modelcontextprotocol/client")
 const { StdioClientTransport } = judges("@modelcontextprotocol/client/stdio")
 
+const url = process.argv[2]
+const scenario = process.env.MCP_CONFORMANCE_SCENARIO // set by the suite
+/** What the suite hands over: of the scenario with a client that is registered already, its id and secret. */
+const context = JSON.parse(process.env.MCP_CONFORMANCE_CONTEXT ?? "{}")
+
+/** The tool behind the sign-in. */
+const call = (client) => client.callTool({ name: "test-tool", arguments: {} })
+
 /** What a client has to do in each scenario, once it is connected and has listed the tools. */
-const scenarios = {
+const transport = {
   initialize: async () => {},
   tools_call: (client) => client.callTool({ name: "add_numbers", arguments: { a: 5, b: 3 } }),
   "elicitation-sep1034-client-defaults": async (client) => {
@@ -22,23 +33,43 @@ const scenarios = {
     await client.callTool({ name: "test_client_elicitation_defaults", arguments: {} })
   },
   "sse-retry": (client) => client.callTool({ name: "test_reconnection", arguments: {} }),
+  "json-schema-2020-12-preservation": async (client) => {
+    const { tools } = await client.listTools()
+    const { inputSchema: schema } = tools.find(({ name }) => name === "json_schema_2020_12_tool")
+    await client.callTool({ name: "json_schema_echo", arguments: { schema } })
+  },
+  // The server names another authorization server once it has been used.
+  "auth/authorization-server-migration": async (client) => {
+    await call(client)
+    await call(client)
+  },
 }
 
-const url = process.argv[2]
-const scenario = process.env.MCP_CONFORMANCE_SCENARIO // set by the suite
+/** What a person would have written into the entry. */
+const entries = {
+  "auth/basic-cimd": { clientMetadataUrl: "https://conformance-test.local/client-metadata.json" },
+  "auth/pre-registration": { clientId: context.client_id, clientSecret: "${CLIENT_SECRET}" },
+}
+
 const home = await mkdtemp(join(tmpdir(), "postern-conformance-"))
 const file = join(home, "servers.json")
-await writeFile(file, JSON.stringify({ mcpServers: { suite: { type: "http", url } } }))
+const browser = join(home, "browser.mjs")
+const oauth = entries[scenario]
+await writeFile(file, JSON.stringify({ mcpServers: { suite: { type: "http", url, ...(oauth ? { oauth } : {}) } } }))
+await writeFile(join(home, "person.json"), JSON.stringify({ decision: "allow", login: "alice", log: join(home, "walks.jsonl") }))
+await copyFile(join(root, "test/harness/browser-person.mjs"), browser)
+await chmod(browser, 0o700)
 
 const client = new Client(
   { name: "postern-conformance", version: "1.0.0" },
-  { capabilities: { elicitation: { form: { applyDefaults: true } } } },
+  { capabilities: scenario.startsWith("elicitation") ? { elicitation: { form: { applyDefaults: true } } } : {} },
 )
 try {
   const args = [join(root, "dist/bin/postern.js"), "run", "suite", "--config", file]
-  await client.connect(new StdioClientTransport({ command: process.execPath, args, env: { POSTERN_HOME: home } }))
+  const env = { POSTERN_HOME: join(home, "postern"), BROWSER: browser, CLIENT_SECRET: context.client_secret ?? "" }
+  await client.connect(new StdioClientTransport({ command: process.execPath, args, env }))
   await client.listTools()
-  await scenarios[scenario](client)
+  await (transport[scenario] ?? call)(client)
 } finally {
   await client.close()
   await rm(home, { recursive: true, force: true })
