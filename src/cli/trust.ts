@@ -78,6 +78,8 @@ function tellServer(server: ServerDescription): string[] {
     ...(server.command === undefined ? [] : [`  starts: ${server.command.map((word) => JSON.stringify(word)).join(" ")}`]),
     ...(server.url === undefined ? [] : [`  sends to: ${server.url}`]),
     ...(server.headersHelper === undefined ? [] : [`  runs for its headers: ${server.headersHelper}`]),
+    ...(server.aws === undefined ? [] : [`  signs for AWS with your credentials: ${server.aws}`]),
+    ...(server.pin === undefined ? [] : [`  must be reached as: ${server.pin}`]),
     ...pairs("header", server.headers),
     ...pairs("variable", server.env),
     ...pairs("not used here:", server.otherKeys),

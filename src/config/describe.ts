@@ -34,6 +34,10 @@ export interface ServerDescription {
   readonly headers?: Readonly<Record<string, string>>
   /** A command line that would be run to get headers. */
   readonly headersHelper?: string
+  /** As whom requests would be signed for AWS, as JSON. */
+  readonly aws?: string
+  /** The identity that it must be, as JSON. */
+  readonly pin?: string
   /** Keys that this version does not use, as JSON. */
   readonly otherKeys: Readonly<Record<string, string>>
   /** What of this machine would go where. */
@@ -90,8 +94,15 @@ function describeServer(server: Server, document: ConfigDocument): ServerDescrip
   if (server.transport === "stdio") {
     return { ...common, command: [server.command, ...server.args].map(show), env: escapeAll(server.env) }
   }
-  const helper = server.headersHelper === undefined ? {} : { headersHelper: show(server.headersHelper) }
-  return { ...common, url: show(server.url), headers: escapeAll(server.headers), ...helper }
+  const { url, headers, headersHelper, aws, pin } = server
+  return {
+    ...common,
+    url: show(url),
+    headers: escapeAll(headers),
+    ...(headersHelper === undefined ? {} : { headersHelper: show(headersHelper) }),
+    ...(aws === undefined ? {} : { aws: show(JSON.stringify(aws)) }),
+    ...(pin === undefined ? {} : { pin: show(JSON.stringify(pin)) }),
+  }
 }
 
 function flowsOf(server: Server): readonly Flow[] {

@@ -1,6 +1,7 @@
 /** One entry of `mcpServers`, checked once, at the edge. What comes out is a `Server`, its texts as they are written. */
 import * as v from "valibot"
 import { addressProblem } from "./address.ts"
+import { awsContradiction, awsSchema, pinSchema } from "./aws-schema.ts"
 import type { FaultSeen } from "./diagnoses.ts"
 import { type KeyPath, showKeyPath } from "./key-path.ts"
 import type { EnvironmentLabel, Scope, Server } from "./server.ts"
@@ -24,7 +25,7 @@ export type ParsedEntry = { readonly server: Server } | { readonly faults: reado
 /** Keys that belong to every entry, to one that is reached over HTTP, and to a local process. */
 export const ENTRY_KEYS = {
   any: ["type", "transport", "environment", "enabled", "disabled", "timeout"],
-  http: ["url", "headers", "headersHelper"],
+  http: ["url", "headers", "headersHelper", "aws", "pin"],
   stdio: ["command", "args", "env"],
 } as const
 
@@ -58,6 +59,8 @@ const entrySchema = v.pipe(
     url: text("the address of the server, in quotes"),
     headers: v.optional(v.pipe(object('an object of texts, such as {"X-Api-Key": "${API_KEY}"}'), v.record(v.string(), textValue))),
     headersHelper: text("a command line in quotes"),
+    aws: v.exactOptional(awsSchema),
+    pin: v.exactOptional(pinSchema),
     command: v.optional(v.pipe(v.string("the program to start, in quotes"), v.nonEmpty("the program to start"))),
     args: v.optional(v.array(v.string("a text in quotes"), 'a list of texts, such as ["server.js"]')),
     env: v.optional(v.pipe(object('an object of texts, such as {"AWS_PROFILE": "dev"}'), v.record(variableName, textValue))),
@@ -108,6 +111,8 @@ function toServer(entry: Entry, place: EntryPlace): Server {
     url: entry.url,
     headers: entry.headers ?? {},
     ...(entry.headersHelper === undefined ? {} : { headersHelper: entry.headersHelper }),
+    ...(entry.aws === undefined ? {} : { aws: entry.aws }),
+    ...(entry.pin === undefined ? {} : { pin: entry.pin }),
   }
 }
 
@@ -133,6 +138,8 @@ function findContradiction(entry: Entry, path: KeyPath): Fault | undefined {
     return command === undefined ? fault(path, "neither an address nor a command", '"url" or "command"') : undefined
   }
   if (url === undefined) return fault(path, `the type ${spoken} without an address`, '"url", the address of the server')
+  const contradiction = awsContradiction(entry)
+  if (contradiction !== undefined) return fault([...path, contradiction.key], contradiction.found, contradiction.right)
   const problem = url.includes("${") ? undefined : addressProblem(url)
   return problem === undefined
     ? undefined

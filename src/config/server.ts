@@ -28,6 +28,37 @@ export interface HttpServer extends ServerEntry {
   readonly headers: Readonly<Record<string, string>>
   /** A command line that prints a JSON object of headers (the key `headersHelper`, as Claude Code spells it). */
   readonly headersHelper?: string
+  /** Present: requests are signed for AWS (Signature Version 4). */
+  readonly aws?: AwsSettings
+  /** The identity that the server must be reached with; another one refuses before anything is sent. */
+  readonly pin?: Pin
+}
+
+/** How requests are signed for AWS. All of it is optional: the host and the environment tell the rest. */
+export interface AwsSettings {
+  /** A profile of the shared AWS files; wins over what the environment names. */
+  readonly profile?: string
+  /** What signatures are made for, where the host does not tell. */
+  readonly region?: string
+  readonly service?: string
+  /** The ARN of a role that is assumed for this server. */
+  readonly assumeRole?: string
+  readonly externalId?: string
+  readonly sessionName?: string
+  /** Of the role's session, in seconds. */
+  readonly duration?: number
+  /** `read-only`, or a file with a policy: the session may do no more than the role and this. */
+  readonly sessionPolicy?: string
+  readonly sourceIdentity?: string
+  readonly tags?: Readonly<Record<string, string>>
+}
+
+/** An identity that is expected. */
+export interface Pin {
+  /** An AWS account: twelve digits. */
+  readonly account?: string
+  /** The ARN of an AWS role, or of a user. */
+  readonly role?: string
 }
 
 /** A server that is started as a local process. Texts may hold `${VAR}`, `${VAR:-default}` and, in `env`, `${vault:NAME}`. */
