@@ -35,13 +35,16 @@ export interface Enrolled {
  * @param newcomer - the entry as it was given; its secrets may stand in it in clear
  * @returns the server as the file now has it
  * @throws {PosternError} `config-invalid`, `credential-empty`, `header-invalid`, `template-invalid` for what was given, as wrong usage;
- *   `server-exists`, and what the vault and the file throw
+ *   `aws-endpoint-unknown`, `server-exists`, and what the vault and the file throw
  */
 export async function enrollServer(newcomer: Newcomer, target: Target, tools: AuthTools, signal: AbortSignal): Promise<Enrolled> {
   checkServerName(newcomer.name)
   const server = parse(newcomer, target)
   const literals = findLiterals(server, newcomer.secretKeys)
-  if (server.transport !== "stdio") checkHeaders(server)
+  if (server.transport !== "stdio") {
+    checkHeaders(server)
+    if (server.aws !== undefined) await checkFrontDoor(server)
+  }
   checkTemplates(server, newcomer.secretKeys)
   for (const { value } of literals) tools.redactor.learn(value)
 
@@ -82,6 +85,13 @@ function checkHeaders({ name, file, headers }: HttpServer): void {
     const problem = header === repeated ? "it is given twice" : (headerNameProblem(header) ?? headerValueProblem(value))
     if (problem !== undefined) throw asGiven(headerInvalid({ ...where, problem }), { evidence })
   }
+}
+
+/** What to sign for cannot be guessed later either. An address with references is known only when the connection starts. */
+async function checkFrontDoor(server: HttpServer): Promise<void> {
+  if (server.url.includes("${")) return
+  const { frontDoorOf } = await import("./aws/endpoint.ts")
+  frontDoorOf(server, new URL(server.url))
 }
 
 /** A `${` that begins no reference would be stored as a secret, or refused when the connection starts. */

@@ -1,6 +1,7 @@
 /** All methods: one line each. */
 import type { HttpServer, Server } from "../config/server.ts"
 import { headerAuthenticator } from "./header.ts"
+import { lazily } from "./lazy.ts"
 import type { Authenticator } from "./method.ts"
 import { noneAuthenticator } from "./none.ts"
 import type { AuthTools } from "./tools.ts"
@@ -8,6 +9,7 @@ import type { AuthTools } from "./tools.ts"
 const methods = {
   none: (server: HttpServer) => noneAuthenticator(server),
   header: headerAuthenticator,
+  aws: (...given) => lazily(async () => (await import("./aws/aws.ts")).awsAuthenticator(...given)),
 } satisfies Record<string, (server: HttpServer, origin: string, tools: AuthTools) => Authenticator>
 
 /** How Postern proves itself to a server. */
@@ -16,6 +18,7 @@ export type Method = keyof typeof methods
 /** @returns the method that the entry asks for; a local server proves nothing over the wire, it gets its variables */
 export function methodOf(server: Server): Method {
   if (server.transport === "stdio") return "none"
+  if (server.aws !== undefined) return "aws" // also with headers: they are signed with the rest
   return Object.keys(server.headers).length > 0 || server.headersHelper !== undefined ? "header" : "none"
 }
 

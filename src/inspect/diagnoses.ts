@@ -1,4 +1,5 @@
 /** The list of all diagnoses: for the docs pages, one a code, and for whoever wants to know what a code means. */
+import * as aws from "../auth/aws/diagnoses.ts"
 import * as awsRefusals from "../auth/aws/refusal-diagnoses.ts"
 import * as auth from "../auth/diagnoses.ts"
 import { severalSecrets } from "../auth/rotate.ts"
@@ -30,7 +31,7 @@ export interface CodeFacts {
  */
 export function allCodes(...others: readonly Readonly<Record<string, unknown>>[]): readonly CodeFacts[] {
   const single = { severalSecrets, serverError, internalFault, sessionLost, lockLost, lockTimeout, checkTimeout }
-  const exported = [auth, awsRefusals, bridge, config, remarks, files, http, vault, single, ...others].flatMap((module) =>
+  const exported = [auth, aws, awsRefusals, bridge, config, remarks, files, http, vault, single, ...others].flatMap((module) =>
     Object.values(module),
   )
   const codes = exported.filter(isDefinition).map(({ code, about, kind }) => ({ code, about, kind }))

@@ -1,0 +1,152 @@
+/**
+ * The identity that signs, kept from its first use to the end of a bridge.
+ *
+ * One immutable value: signing uses it and nothing else. The files that it comes from are looked at before each request. When they have
+ * changed, or the keys are about to end, a new value is made; it signs only after it has passed the pins, and only if it is the same
+ * account and role as before, or a person has said that it may be another.
+ */
+import { orAborted } from "../../core/abort.ts"
+import type { Clock } from "../../core/clock.ts"
+import { PosternError } from "../../core/diagnosis.ts"
+import type { AwsCredentials } from "./credentials.ts"
+import { awsCredentialsEnded, awsIdentityChanged } from "./diagnoses.ts"
+import { principalOf } from "./pins.ts"
+import type { Caller } from "./sts.ts"
+
+/** Who signs. A change makes another value. */
+export interface AwsIdentity {
+  readonly credentials: AwsCredentials
+  /** Where they come from, in words. */
+  readonly source: string
+  /** Where STS is asked about them, for example `ap-southeast-1`. */
+  readonly region: string
+  /** Whom AWS takes us for; undefined where it could not be asked. Asked at once, and waited for only by who needs to know. */
+  readonly caller: Promise<Caller | undefined>
+}
+
+/** Credentials as they were found. */
+export type Found = Omit<AwsIdentity, "caller">
+
+/** What the keeper works with. */
+export interface IdentityTools {
+  readonly server: string
+  readonly clock: Clock
+  /** Whether an account or a role is pinned: then nothing is signed before AWS has said whose the keys are. */
+  readonly isPinned: boolean
+  /** How a person says that another identity may take over. */
+  readonly howToConfirm: string
+  /** Changes when the files that the identity depends on change. */
+  stamp(): string
+  /** Resolves the source anew. */
+  find(signal: AbortSignal): Promise<Found>
+  /**
+   * Asks AWS whose the keys are, and compares with the pins.
+   *
+   * @returns undefined where AWS could not be asked; never with a pin, where that is an error
+   */
+  check(found: Found, signal: AbortSignal): Promise<Caller | undefined>
+  /** Whether a person has said, since that time, that this caller may take over. */
+  isConfirmed(caller: Caller, sinceMs: number): Promise<boolean>
+}
+
+export interface IdentityKeeper {
+  /**
+   * The identity to sign the next request with.
+   *
+   * @throws {PosternError} `aws-identity-changed`, `aws-credentials-ended`; what `find` and `check` throw. Nothing may be signed then
+   */
+  current(signal: AbortSignal): Promise<AwsIdentity>
+  /** The identity as it was last used. */
+  last(): AwsIdentity | undefined
+  /** Makes the next request resolve the source again. */
+  forget(): void
+}
+
+/** Keys are renewed this long before they end, in milliseconds: a request may be on its way for a while. */
+const EARLY_MS = 5 * 60_000
+/** Below this they are not used any more, in milliseconds. */
+const LEAST_MS = 10_000
+/** How long resolving and checking may take, a program that prints credentials included, in milliseconds. */
+const SETTLE_MS = 90_000
+
+interface Held extends AwsIdentity {
+  readonly stamp: string
+  /** When it was found, in milliseconds since 1970. */
+  readonly sinceMs: number
+}
+
+/** Many requests at once share one resolving. */
+export function keepIdentity(tools: IdentityTools): IdentityKeeper {
+  let held: Held | undefined
+  /** An identity that waits for a person's word. */
+  let waiting: Held | undefined
+  let settling: Promise<void> | undefined
+  let forgotten = false
+
+  const leftMs = ({ credentials: { expiresAtMs } }: AwsIdentity): number => (expiresAtMs ?? Infinity) - tools.clock.now()
+  const isGood = (identity: Held | undefined, stamp: string): identity is Held => identity?.stamp === stamp && leftMs(identity) > LEAST_MS
+
+  const settle = async (stamp: string): Promise<void> => {
+    const signal = AbortSignal.timeout(SETTLE_MS) // not that of one request: others wait too
+    const next = isGood(waiting, stamp) ? waiting : await resolve(stamp, signal)
+    if (held !== undefined && !isSame(held.credentials, next.credentials) && !(await mayFollow(held, next, tools))) {
+      waiting = next
+      throw new PosternError(awsIdentityChanged({ ...(await tellChange(held, next)), server: tools.server, next: tools.howToConfirm }))
+    }
+    held = next
+    waiting = undefined
+  }
+
+  const resolve = async (stamp: string, signal: AbortSignal): Promise<Held> => {
+    const found = await tools.find(signal)
+    if (held !== undefined && isSame(held.credentials, found.credentials)) return { ...held, ...found, stamp }
+    const caller = tools.check(found, signal)
+    if (tools.isPinned) await caller
+    return { ...found, caller, stamp, sinceMs: tools.clock.now() }
+  }
+
+  return {
+    async current(signal) {
+      for (;;) {
+        const stamp = tools.stamp()
+        if (isGood(held, stamp) && waiting === undefined && !forgotten && leftMs(held) > EARLY_MS) return held
+        forgotten = false
+        settling ??= settle(stamp).finally(() => (settling = undefined))
+        try {
+          await orAborted(settling, signal)
+        } catch (error) {
+          // Renewing failed: the present keys are good as long as they last, and nothing has changed.
+          if (!signal.aborted && waiting === undefined && isGood(held, stamp)) return held
+          throw error
+        }
+        if (held === undefined || held.stamp !== tools.stamp()) continue // the files were written again meanwhile
+        if (leftMs(held) <= LEAST_MS) throw new PosternError(awsCredentialsEnded(tellEnd(held)))
+        return held
+      }
+    },
+    last: () => held,
+    forget: () => (forgotten = true),
+  }
+}
+
+/** Whether one identity may take the place of another without a word. */
+async function mayFollow(before: Held, next: Held, { isConfirmed }: IdentityTools): Promise<boolean> {
+  const [one, other] = await Promise.all([before.caller, next.caller])
+  if (other === undefined) return before.stamp === next.stamp // nobody could be asked, and nothing but the time has changed
+  return (one !== undefined && principalOf(one.arn) === principalOf(other.arn)) || isConfirmed(other, before.sinceMs)
+}
+
+const isSame = (one: AwsCredentials, other: AwsCredentials): boolean =>
+  one.accessKeyId === other.accessKeyId && one.secretAccessKey === other.secretAccessKey && one.sessionToken === other.sessionToken
+
+async function tellChange(before: AwsIdentity, now: AwsIdentity): Promise<{ before: string; now: string; source: string }> {
+  const told = async ({ caller, source }: AwsIdentity): Promise<string> => {
+    const known = await caller
+    return known === undefined ? `whoever holds ${source}` : `${known.arn} (account ${known.account})`
+  }
+  return { before: await told(before), now: await told(now), source: now.source }
+}
+
+function tellEnd({ source, credentials }: Found): { source: string; endedAt: string } {
+  return { source, endedAt: new Date(credentials.expiresAtMs ?? 0).toISOString() }
+}
