@@ -2,11 +2,12 @@
 import { Command, Option } from "commander"
 import { PosternError } from "../core/diagnosis.ts"
 import { quote } from "../core/redact.ts"
+import { awsKeys, type AwsOptions, withAwsOptions } from "./add-aws-options.ts"
 import { usageWrong } from "./diagnoses.ts"
 import type { Context } from "./context.ts"
 import { enrollAndTell, type EnrollOptions } from "./enrolled.ts"
 
-interface AddOptions extends EnrollOptions {
+interface AddOptions extends EnrollOptions, AwsOptions {
   readonly transport?: "http" | "sse" | "stdio"
   readonly header: readonly string[]
   readonly env: readonly string[]
@@ -16,7 +17,7 @@ interface AddOptions extends EnrollOptions {
 const collect = (value: string, before: readonly string[]): readonly string[] => [...before, value]
 
 export const addCommand = (context: Context): Command =>
-  new Command("add")
+  withAwsOptions(new Command("add"))
     .description("add a server; literal secrets go to the vault, the file holds references")
     .usage("[options] NAME URL\n       postern add [options] NAME -- COMMAND [ARGS...]")
     .argument("<name>", "letters, digits, - _ .")
@@ -39,6 +40,7 @@ Examples:
   $ postern add weather --transport http --header 'Authorization: Bearer -' https://api.example.com/mcp
   $ postern add weather --header 'Authorization: Bearer \${APP_API_TOKEN}' https://api.example.com/mcp
   $ postern add files --env LOG_LEVEL=debug -- node /path/to/server.js
+  $ postern add finance --aws --profile dev --pin-account 123456789012 https://abc123.execute-api.ap-southeast-1.amazonaws.com/prod/mcp
 
 In single quotes \${APP_API_TOKEN} is replaced when the connection starts; in double quotes your shell would put its value here.`,
     )
@@ -75,6 +77,7 @@ interface Given {
 
 async function localEntry(context: Context, [command = "", ...args]: readonly string[], options: AddOptions): Promise<Given> {
   if (options.header.length > 0 || options.headersCommand !== undefined) fail("A local server takes no headers; --env gives it variables.")
+  if (options.aws !== undefined) fail("A local server signs its requests itself; --env AWS_PROFILE=NAME tells it as whom.")
   const pairs = options.env.map((assignment): Pair => {
     const at = assignment.indexOf("=")
     if (at < 1) fail(`--env "${quote(at === -1 ? assignment : "", 40)}" is not NAME=value.`)
@@ -100,6 +103,7 @@ async function remoteEntry(context: Context, [url = ""]: readonly string[], opti
     url,
     ...(pairs.length > 0 ? { headers } : {}),
     ...(options.headersCommand === undefined ? {} : { headersHelper: options.headersCommand }),
+    ...awsKeys(options, fail),
     ...label(options),
   }
   return { entry, secretKeys }
