@@ -22,18 +22,17 @@ export function headerAuthenticator(server: HttpServer, origin: string, tools: A
 
   /** A minted header wins over a configured one of that name: it is the younger of the two. */
   const readHeaders = async (signal: AbortSignal): Promise<readonly ExpandedHeader[]> => {
-    const minted = (await command?.read(signal)) ?? []
+    if (command === undefined) return configured()
+    const minted = await command.read(signal)
     const names = new Set(minted.map(({ name }) => name.toLowerCase()))
     return [...(await configured()).filter(({ name }) => !names.has(name.toLowerCase())), ...minted]
   }
 
   return {
     async authorize(request, signal) {
-      const headers = await readHeaders(signal)
-      return {
-        ...request,
-        headers: { ...request.headers, ...Object.fromEntries(headers.map(({ name, value }) => [name.toLowerCase(), value])) },
-      }
+      const headers = { ...request.headers }
+      for (const { name, value } of await readHeaders(signal)) headers[name.toLowerCase()] = value
+      return { ...request, headers }
     },
 
     async recover(request, { status }, signal) {

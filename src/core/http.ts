@@ -86,10 +86,19 @@ export function createHttp(limits: HttpLimits): Http {
         const target = targetOf(request.url)
         const outgoing = open(request, target, agents)
         const fate = watch.add(outgoing, { origin: target.origin, silenceMs: request.silenceMs ?? limits.silenceMs, signal })
-        outgoing.on("error", (error) => reject(nameFailure(error, target.origin, fate)))
-        // Some answers, such as a switch of protocols, end a request without a word; this does nothing where it was settled before.
-        outgoing.on("close", () => reject(nameFailure(new Error("closed without an answer"), target.origin, fate)))
-        outgoing.on("response", (incoming) => resolve(toAnswer(incoming, target.origin, fate)))
+        let settled = false
+        outgoing.on("error", (error) => {
+          settled = true
+          reject(nameFailure(error, target.origin, fate))
+        })
+        // Some answers, such as a switch of protocols, end a request without a word. An error is dear: none is made for the others.
+        outgoing.on("close", () => {
+          if (!settled) reject(nameFailure(new Error("closed without an answer"), target.origin, fate))
+        })
+        outgoing.on("response", (incoming) => {
+          settled = true
+          resolve(toAnswer(incoming, target.origin, fate))
+        })
         write(outgoing, request.body)
       }),
     close() {

@@ -34,6 +34,7 @@ const MOST_REFUSAL_BYTES = 1024 * 1024
 /** What a session is: the headers that each of its requests carries. */
 type SessionHeaders = Readonly<Record<string, string>>
 const NO_SESSION: SessionHeaders = {}
+const MESSAGE_HEADERS = { accept: "application/json, text/event-stream", "content-type": "application/json" }
 
 /** Makes the link. Nothing is sent before the first message. */
 export function streamableHttpLink({ name, url, door, receive: receiveUnasked, log, maxFrameBytes }: StreamableHttpSettings): Link {
@@ -55,10 +56,8 @@ export function streamableHttpLink({ name, url, door, receive: receiveUnasked, l
     },
   }
 
-  const post = (frame: Frame, signal: AbortSignal): Promise<Answer> => {
-    const headers = { accept: "application/json, text/event-stream", "content-type": "application/json" }
-    return send({ method: "POST", headers, body: frame.bytes }, signal)
-  }
+  const post = ({ bytes }: Frame, signal: AbortSignal): Promise<Answer> =>
+    passDoor({ method: "POST", url, headers: { ...MESSAGE_HEADERS, ...session }, body: bytes }, door, signal)
 
   const listenAnew = (): void => {
     listening.abort()
