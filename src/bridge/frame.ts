@@ -1,5 +1,5 @@
 /** One JSON-RPC message as it travels: its own bytes, and the few facts that routing needs. */
-import { elements, memberText } from "./json-text.ts"
+import { elements, memberPiece, memberText, replacePiece } from "./json-text.ts"
 
 /** A message. `bytes` is one line of JSON without a line break, and otherwise as it came. */
 export interface Frame {
@@ -12,7 +12,12 @@ export interface Frame {
   readonly id: string
   /** Empty for a response. */
   readonly method: string
+  /** The revision that the message itself names in its `_meta`, as messages of the modern era do (S6); empty for all others. */
+  readonly revision: string
 }
+
+/** Where a modern message names its revision. */
+export const REVISION_KEY = "io.modelcontextprotocol/protocolVersion"
 
 /** Text that is not a JSON-RPC message. */
 export class NotAMessage extends Error {
@@ -30,7 +35,7 @@ export function readFrames(bytes: Buffer): Frame[] {
   const parsed = parse(text)
   if (!Array.isArray(parsed)) return [toFrame(parsed, oneLine(bytes), () => text)]
   if (parsed.length === 0) throw new NotAMessage("an empty batch")
-  return Array.from(elements(text), (element) => toFrame(parse(element), oneLine(Buffer.from(element)), () => element))
+  return Array.from(elements(text), ({ value }) => toFrame(parse(value), oneLine(Buffer.from(value)), () => value))
 }
 
 function parse(text: string): unknown {
@@ -46,10 +51,18 @@ function toFrame(parsed: unknown, bytes: Buffer, text: () => string): Frame {
   const { id, method } = parsed as { id?: unknown; method?: unknown } // a checked object; its members stay unknown
   if (method !== undefined) {
     if (typeof method !== "string" || method === "") throw new NotAMessage("a method that is not a text")
-    return id === undefined ? { kind: "notification", bytes, id: "", method } : { kind: "request", bytes, id: idText(id, text), method }
+    const revision = revisionOf(parsed)
+    if (id === undefined) return { kind: "notification", bytes, id: "", method, revision }
+    return { kind: "request", bytes, id: idText(id, text), method, revision }
   }
   if (!("result" in parsed || "error" in parsed)) throw new NotAMessage("neither a method, nor a result, nor an error")
-  return { kind: "response", bytes, id: id === undefined ? "null" : idText(id, text), method: "" }
+  return { kind: "response", bytes, id: id === undefined ? "null" : idText(id, text), method: "", revision: "" }
+}
+
+function revisionOf({ params }: { readonly params?: unknown }): string {
+  const { ["_meta"]: meta } = (params ?? {}) as { readonly _meta?: unknown } // any value but null may be asked for a member
+  const { [REVISION_KEY]: revision } = (meta ?? {}) as { readonly [REVISION_KEY]?: unknown }
+  return typeof revision === "string" ? revision : ""
 }
 
 function idText(id: unknown, text: () => string): string {
@@ -90,6 +103,13 @@ const LAST_ID = /,\s*"id"\s*:\s*("(?:[^"\\\x80-\xff]|\\.){0,200}"|-?\d{1,40})\s*
 export function idOfUnread(text: Buffer): string {
   const ends = [LEADING_ID.exec(text.toString("latin1", 0, 4096)), LAST_ID.exec(text.toString("latin1", Math.max(0, text.length - 512)))]
   return ends.find((found) => found !== null)?.[1] ?? "null"
+}
+
+/** The same message under another id, given as JSON text; nothing else of it is touched. */
+export function withId(frame: Frame, id: string): Frame {
+  const text = frame.bytes.toString("utf8")
+  const piece = memberPiece(text, "id")
+  return piece ? { ...frame, id, bytes: Buffer.from(replacePiece(text, piece, id)) } : frame
 }
 
 /** A message of our own making. */

@@ -54,39 +54,60 @@ function endOfValue(text: string, at: number): number {
   return index
 }
 
+/** A value of a text as it was written, and where it stands. */
+export interface Piece {
+  readonly value: string
+  readonly start: number
+}
+
 /**
- * The members of the outermost object.
+ * The members of one object.
  *
+ * @param from - where the object begins, perhaps after white space; the outermost one unless said
  * @returns name and untouched text of each member, in order; of a name that stands twice, both
  */
-export function* members(text: string): Generator<{ readonly name: string; readonly value: string }> {
-  let at = skipSpace(text, skipSpace(text, 0) + 1)
+export function* members(text: string, from = 0): Generator<Piece & { readonly name: string }> {
+  let at = skipSpace(text, skipSpace(text, from) + 1)
   while (text.charCodeAt(at) === QUOTE) {
     const nameEnd = endOfString(text, at)
     const name = JSON.parse(text.slice(at, nameEnd)) as string // a JSON string, checked by its quote
     at = skipSpace(text, nameEnd)
     if (text.charCodeAt(at) === COLON) at = skipSpace(text, at + 1)
     const end = endOfValue(text, at)
-    yield { name, value: text.slice(at, end) }
+    yield { name, value: text.slice(at, end), start: at }
     at = skipSpace(text, end)
     if (text.charCodeAt(at) === COMMA) at = skipSpace(text, at + 1)
   }
 }
 
-/** The untouched texts of the elements of the outermost array. */
-export function* elements(text: string): Generator<string> {
-  let at = skipSpace(text, skipSpace(text, 0) + 1)
+/**
+ * The elements of one array.
+ *
+ * @param from - where the array begins, perhaps after white space; the outermost one unless said
+ */
+export function* elements(text: string, from = 0): Generator<Piece> {
+  let at = skipSpace(text, skipSpace(text, from) + 1)
   while (at < text.length && !closes(text.charCodeAt(at))) {
     const end = endOfValue(text, at)
-    yield text.slice(at, end)
+    yield { value: text.slice(at, end), start: at }
     at = skipSpace(text, end)
     if (text.charCodeAt(at) === COMMA) at = skipSpace(text, at + 1)
   }
 }
 
-/** The untouched text of one member of the outermost object; the last one counts where a name stands twice, as in `JSON.parse`. */
-export function memberText(text: string, name: string): string | undefined {
-  let found: string | undefined
-  for (const member of members(text)) if (member.name === name) found = member.value
+/** One member of the object that begins at `from`; the last one counts where a name stands twice, as in `JSON.parse`. */
+export function memberPiece(text: string, name: string, from = 0): Piece | undefined {
+  let found: Piece | undefined
+  for (const member of members(text, from)) if (member.name === name) found = member
   return found
+}
+
+/** The untouched text of one member of the outermost object; see `memberPiece`. */
+export function memberText(text: string, name: string): string | undefined {
+  return memberPiece(text, name)?.value
+}
+
+/** The text with another value in the place of one piece; everything around it stays as it was written. */
+export function replacePiece(text: string, { value, start }: Piece, by: string): string {
+  return `${text.slice(0, start)}${by}${text.slice(start + value.length)}`
 }
