@@ -5,7 +5,7 @@ import { connectionLost, serverUnreachable } from "../../core/http-failures.ts"
 import type { Frame } from "../frame.ts"
 import type { Receive } from "../link.ts"
 import { type Cursor, newCursor, readEvents } from "./events.ts"
-import { FIRST_RETRY_MS, type Wire, framesOf, isEventStream } from "./wire.ts"
+import { FIRST_RETRY_MS, type ResumingWire, type Wire, framesOf, isEventStream } from "./wire.ts"
 
 /** How often in a row the rest of one cut answer is asked for without anything new. */
 const MOST_RESUMES = 5
@@ -19,7 +19,8 @@ export interface Delivery {
   /** The message that is answered; its own answer ends the resuming. */
   readonly request: Frame
   readonly receive: Receive
-  readonly wire: Wire
+  /** One that does not resume has lost the answer with its stream (S17). */
+  readonly wire: Wire | ResumingWire
 }
 
 /**
@@ -40,6 +41,7 @@ export async function deliverAnswer(answer: Answer, delivery: Delivery, signal: 
 /** A stream that is cut before the answer is asked for again, where the server gave its events ids (S4). */
 async function deliverStream(first: Answer, { request, receive, wire }: Delivery, signal: AbortSignal): Promise<void> {
   const cursor = newCursor()
+  const get = "get" in wire ? wire.get : undefined
   let stream: Answer | undefined = first
   let answered = false
   let linger: NodeJS.Timeout | undefined
@@ -55,8 +57,8 @@ async function deliverStream(first: Answer, { request, receive, wire }: Delivery
     const stoodAt: string | undefined = cursor.lastEventId
     let failure: unknown
     try {
-      stream ??= await wire.get(cursor, RESUMED_SILENCE_MS, signal)
-      if (stream.status !== 200) return stream.discard()
+      stream ??= await get?.(cursor, RESUMED_SILENCE_MS, signal)
+      if (stream?.status !== 200) return stream?.discard()
       await deliverEvents(stream, cursor, watch, wire)
     } catch (error) {
       failure = error
@@ -64,7 +66,7 @@ async function deliverStream(first: Answer, { request, receive, wire }: Delivery
     clearTimeout(linger)
     if (answered) return
     if (cursor.lastEventId !== stoodAt) resumes = 0 // a server may let a client come back for each piece (S4)
-    if (cursor.lastEventId === undefined || resumes === MOST_RESUMES || signal.aborted || isGivenUp(failure)) {
+    if (!get || cursor.lastEventId === undefined || resumes === MOST_RESUMES || signal.aborted || isGivenUp(failure)) {
       if (failure !== undefined) throw failure
       return
     }

@@ -4,7 +4,7 @@ import { connectionLost, serverSilent, serverUnreachable } from "../../core/http
 import type { Receive } from "../link.ts"
 import { deliverEvents } from "./answer-body.ts"
 import { LONGEST_RETRY_MS, newCursor } from "./events.ts"
-import { FIRST_RETRY_MS, type Wire, isEventStream } from "./wire.ts"
+import { FIRST_RETRY_MS, type ResumingWire, isEventStream } from "./wire.ts"
 
 /** Refusals in a row after which one stops to ask: each may cost a run of a headers command, and a call will tell the cause. */
 const MOST_REFUSALS = 3
@@ -13,7 +13,7 @@ const MOST_REFUSALS = 3
  * Listens until the signal aborts or the server says that it has no such stream. A stream that ends is asked for again, from
  * where it stood; failures are waited out, longer each time.
  */
-export async function listen(wire: Wire, receive: Receive, signal: AbortSignal): Promise<void> {
+export async function listen(wire: ResumingWire, receive: Receive, signal: AbortSignal): Promise<void> {
   const cursor = newCursor()
   let failures = 0
   let refusals = 0

@@ -4,15 +4,15 @@
  */
 import { orAborted } from "../../core/abort.ts"
 import { PosternError } from "../../core/diagnosis.ts"
-import type { Answer } from "../../core/http.ts"
 import { connectionLost } from "../../core/http-failures.ts"
 import type { Log } from "../../core/log.ts"
-import { endpointRefused, initializeTimeout, serverRefused } from "../diagnoses.ts"
+import { endpointRefused, initializeTimeout } from "../diagnoses.ts"
 import { type Door, passDoor } from "../door.ts"
 import { type Frame, cancelledId } from "../frame.ts"
 import { type Link, type Receive, SessionLost } from "../link.ts"
 import { type StreamEvent, newCursor, readEvents } from "./events.ts"
 import { type OwedAnswers, owedAnswers } from "./owed.ts"
+import { Refused, isSuccess, readRefusal } from "./refusal.ts"
 import { framesOf, isEventStream } from "./wire.ts"
 
 export interface SseSettings {
@@ -29,7 +29,6 @@ export interface SseSettings {
 
 /** Clients give a local server 30 s to answer `initialize`, and do not come back. */
 const INITIALIZE_MS = 25_000
-const MOST_REFUSAL_BYTES = 1024 * 1024
 
 /** One stream, and what hangs on it. */
 interface Stream {
@@ -73,7 +72,7 @@ async function openStream({ name, url, door, receive, log, maxFrameBytes }: SseS
   const limit = AbortSignal.timeout(INITIALIZE_MS)
   const opening = async (): Promise<Stream> => {
     const answer = await passDoor({ method: "GET", url, headers: { accept: "text/event-stream" }, silenceMs: 0 }, door, abort.signal)
-    if (answer.status !== 200 || !isEventStream(answer)) throw await refusal(name, answer)
+    if (answer.status !== 200 || !isEventStream(answer)) throw new Refused(name, await readRefusal(answer))
     const events = readEvents(answer, newCursor(), maxFrameBytes, url.origin)
     const { value: first } = await events.next()
     const owed = owedAnswers(receive, (id) => log.info("answer dropped", { server: name, claims: id }))
@@ -136,11 +135,6 @@ async function send(endpoint: URL, frame: Frame, { name, door }: SseSettings, si
     answer.discard()
     throw new SessionLost(name, "answer: HTTP 404 to a message")
   }
-  if (answer.status < 200 || answer.status >= 300) throw await refusal(name, answer)
+  if (!isSuccess(answer)) throw new Refused(name, await readRefusal(answer))
   answer.discard()
-}
-
-async function refusal(server: string, answer: Answer): Promise<PosternError> {
-  const said = (await answer.readBriefly(MOST_REFUSAL_BYTES)).toString("utf8")
-  return new PosternError(serverRefused({ server, status: answer.status, said }))
 }

@@ -5,14 +5,14 @@
 import { PosternError } from "../../core/diagnosis.ts"
 import type { Answer, OutgoingRequest } from "../../core/http.ts"
 import type { Log } from "../../core/log.ts"
-import { initializeTimeout, serverRefused, tooManyRequests } from "../diagnoses.ts"
+import { initializeTimeout } from "../diagnoses.ts"
 import { type Door, passDoor } from "../door.ts"
-import { type Frame, NotAMessage, readFrames } from "../frame.ts"
-import { memberText } from "../json-text.ts"
+import type { Frame } from "../frame.ts"
 import { type Link, type Receive, SessionLost } from "../link.ts"
 import { deliverAnswer } from "./answer-body.ts"
 import { listen } from "./get-stream.ts"
-import type { Wire } from "./wire.ts"
+import { type Refusal, Refused, deliverRefusal, isSuccess, readRefusal, serverError } from "./refusal.ts"
+import type { ResumingWire } from "./wire.ts"
 
 export interface StreamableHttpSettings {
   readonly name: string
@@ -29,12 +29,10 @@ export interface StreamableHttpSettings {
 const FIRST_NAMED_REVISION = "2025-06-18"
 /** Clients give a local server 30 s to answer `initialize`, and do not come back. */
 const INITIALIZE_MS = 25_000
-const MOST_REFUSAL_BYTES = 1024 * 1024
 
 /** What a session is: the headers that each of its requests carries. */
 type SessionHeaders = Readonly<Record<string, string>>
 const NO_SESSION: SessionHeaders = {}
-const MESSAGE_HEADERS = { accept: "application/json, text/event-stream", "content-type": "application/json" }
 
 /** Makes the link. Nothing is sent before the first message. */
 export function streamableHttpLink({ name, url, door, receive: receiveUnasked, log, maxFrameBytes }: StreamableHttpSettings): Link {
@@ -45,7 +43,7 @@ export function streamableHttpLink({ name, url, door, receive: receiveUnasked, l
   const send = (request: Omit<OutgoingRequest, "url">, signal: AbortSignal): Promise<Answer> =>
     passDoor({ ...request, url, headers: { ...request.headers, ...session } }, door, signal)
 
-  const wire: Wire = {
+  const wire: ResumingWire = {
     origin: url.origin,
     maxFrameBytes,
     clock: door.clock,
@@ -56,8 +54,10 @@ export function streamableHttpLink({ name, url, door, receive: receiveUnasked, l
     },
   }
 
-  const post = ({ bytes }: Frame, signal: AbortSignal): Promise<Answer> =>
-    passDoor({ method: "POST", url, headers: { ...MESSAGE_HEADERS, ...session }, body: bytes }, door, signal)
+  const post = (frame: Frame, signal: AbortSignal): Promise<Answer> => {
+    const headers = { accept: "application/json, text/event-stream", "content-type": "application/json" }
+    return send({ method: "POST", headers, body: frame.bytes }, signal)
+  }
 
   const listenAnew = (): void => {
     listening.abort()
@@ -73,10 +73,8 @@ export function streamableHttpLink({ name, url, door, receive: receiveUnasked, l
     const limit = AbortSignal.timeout(INITIALIZE_MS)
     try {
       const answer = await post(frame, AbortSignal.any([signal, limit]))
-      if (!isSuccess(answer)) {
-        const body = await answer.readBriefly(MOST_REFUSAL_BYTES)
-        return await deliverRefusal(frame, { ...answer, body }, receive, name)
-      }
+      // Whether it speaks another era or transport is for whoever stands above (S21).
+      if (!isSuccess(answer)) throw new Refused(name, await readRefusal(answer))
       const id = answer.headers["mcp-session-id"]
       const learn: Receive = (said) => {
         if (said.kind === "response" && said.id === frame.id) session = sessionHeaders(typeof id === "string" ? id : undefined, said)
@@ -94,11 +92,11 @@ export function streamableHttpLink({ name, url, door, receive: receiveUnasked, l
       const sentIn = session
       const answer = await post(frame, signal)
       if (!isSuccess(answer)) {
-        const body = await answer.readBriefly(MOST_REFUSAL_BYTES)
-        if ("mcp-session-id" in sentIn && meansSessionLost(answer.status, body)) {
+        const refusal = await readRefusal(answer)
+        if ("mcp-session-id" in sentIn && meansSessionLost(refusal)) {
           throw new SessionLost(name, `answer: HTTP ${answer.status} to a request with a session`)
         }
-        return deliverRefusal(frame, { ...answer, body }, receive, name)
+        return deliverRefusal(frame, refusal, receive, name)
       }
       if (frame.kind === "request") return deliverAnswer(answer, { request: frame, receive, wire }, signal)
       // What is no request is done with its status (202); others wait behind `initialized`, and must not wait for a body.
@@ -122,8 +120,6 @@ export function streamableHttpLink({ name, url, door, receive: receiveUnasked, l
   }
 }
 
-const isSuccess = (answer: Answer): boolean => answer.status >= 200 && answer.status < 300
-
 function sessionHeaders(id: string | undefined, initialized: Frame): SessionHeaders {
   const { result } = JSON.parse(initialized.bytes.toString("utf8")) as { result?: { protocolVersion?: unknown } } // a frame is an object
   const revision = result?.protocolVersion
@@ -136,41 +132,9 @@ function sessionHeaders(id: string | undefined, initialized: Frame): SessionHead
 }
 
 /**
- * An answer that is no success may still hold the server's own JSON-RPC error, perhaps without an id (S2): the client gets the
- * server's words under the id of its request.
- */
-async function deliverRefusal(request: Frame, { status, headers, body }: Refusal, receive: Receive, server: string): Promise<void> {
-  const error = serverError(body, request.id)
-  if (error === undefined || request.kind !== "request") {
-    const said = body.toString("utf8")
-    throw new PosternError(
-      status === 429 ? tooManyRequests({ server, retryAfter: headers["retry-after"], said }) : serverRefused({ server, status, said }),
-    )
-  }
-  const own = Buffer.from(`{"jsonrpc":"2.0","id":${request.id},"error":${error}}`)
-  for (const frame of readFrames(own)) await receive(frame)
-}
-
-interface Refusal extends Pick<Answer, "status" | "headers"> {
-  readonly body: Buffer
-}
-
-/**
  * 404 to a request with a session says it (S3). Many servers say it with 400, as the examples of the official SDK do; there only their
  * words, in an error that belongs to no request, tell it from a request that is wrong.
  */
-function meansSessionLost(status: number, body: Buffer): boolean {
+function meansSessionLost({ status, body }: Refusal): boolean {
   return status === 404 || (status === 400 && /session/i.test(serverError(body, "null") ?? ""))
-}
-
-/** The untouched text of the JSON-RPC error in a body, if it is for this request or for none. */
-function serverError(body: Buffer, id: string): string | undefined {
-  try {
-    const [frame] = readFrames(body)
-    if (frame?.kind !== "response" || (frame.id !== id && frame.id !== "null")) return undefined
-    return memberText(frame.bytes.toString("utf8"), "error")
-  } catch (error) {
-    if (error instanceof NotAMessage) return undefined
-    throw error
-  }
 }

@@ -13,6 +13,10 @@ export interface Wire {
   readonly maxFrameBytes: number
   readonly clock: Clock
   readonly log: Log
+}
+
+/** A wire whose server opens streams when it is asked, and takes up those that were cut; servers of the modern era do neither. */
+export interface ResumingWire extends Wire {
   /**
    * Asks for a stream, from where the cursor stands.
    *
