@@ -102,3 +102,25 @@ export const endpointRefused = defineDiagnosis({
     next: 'check the address; if the server speaks Streamable HTTP, set "type" to "http"',
   }),
 })
+
+export const serverOnlyModern = defineDiagnosis({
+  code: "server-only-modern",
+  about:
+    "The client opens with `initialize`, as all revisions before 2026-07-28 do; the server speaks only later ones, which know no such opening. Postern does not translate between the two yet.",
+  tell: ({ server, revisions, said }: { server: string; revisions: readonly string[]; said: string }) => ({
+    cause: `The server "${server}" speaks only ${revisions.join(", ") || "revisions since 2026-07-28"} of MCP, and this client opens with initialize, as earlier revisions do.`,
+    evidence: said ? [`it said: ${quote(said)}`] : [],
+    next: "use a client that speaks 2026-07-28 with local servers (Claude Code: set MCP_PROTOCOL_NEGOTIATION=auto)",
+  }),
+})
+
+export const serverOnlyLegacy = defineDiagnosis({
+  code: "server-only-legacy",
+  about:
+    "The client sent a request of revision 2026-07-28 or later without asking first; the server speaks only earlier ones, which open with `initialize`. A client that speaks both falls back when its `server/discover` is answered with an unknown method.",
+  tell: ({ server, revision, how }: { server: string; revision: string; how: string }) => ({
+    cause: `The server "${server}" does not understand revision ${quote(revision, 40)} of MCP.`,
+    evidence: [quote(how)],
+    next: "let the client ask with server/discover first, or open with initialize",
+  }),
+})

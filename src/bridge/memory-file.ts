@@ -12,24 +12,51 @@ import type { MemoryStore, Remembered } from "./memory.ts"
  */
 export function memoryFile(folder: string, server: Server, log: Log): MemoryStore {
   const path = join(folder, `${digest(server)}.json`)
+  let known: Promise<Remembered> | undefined
+  /** Writes follow each other; nobody's answer waits for one. */
+  let writing = Promise.resolve()
+
+  const recall = (): Promise<Remembered> => (known ??= read(path, log))
+
+  const writeChange = async (written: Promise<void>, earlier: Promise<Remembered>, now: Promise<Remembered>): Promise<void> => {
+    await written
+    if ((await earlier) !== (await now)) await write(path, await now, log)
+  }
+
   return {
-    async recall() {
-      try {
-        const bytes = await readPrivateFile(path)
-        return bytes ? parse(bytes) : {}
-      } catch (error) {
-        log.info("memory not read", { error: String(error) })
-        return {}
-      }
+    recall,
+    keep(key, text) {
+      const earlier = recall()
+      known = earlier.then((remembered) => withText(remembered, key, text))
+      writing = writeChange(writing, earlier, known)
     },
-    async remember(results) {
-      try {
-        await ensurePrivateFolder(dirname(path))
-        await writeFileAtomic(path, JSON.stringify(results))
-      } catch (error) {
-        log.info("memory not written", { error: String(error) })
-      }
-    },
+    written: () => writing,
+  }
+}
+
+/** @returns the very same where nothing changes */
+function withText(remembered: Remembered, key: string, text: string | undefined): Remembered {
+  if (remembered[key] === text) return remembered
+  const others = Object.entries(remembered).filter(([name]) => name !== key)
+  return Object.fromEntries(text === undefined ? others : [...others, [key, text]])
+}
+
+async function read(path: string, log: Log): Promise<Remembered> {
+  try {
+    const bytes = await readPrivateFile(path)
+    return bytes ? parse(bytes) : {}
+  } catch (error) {
+    log.info("memory not read", { error: String(error) })
+    return {}
+  }
+}
+
+async function write(path: string, remembered: Remembered, log: Log): Promise<void> {
+  try {
+    await ensurePrivateFolder(dirname(path))
+    await writeFileAtomic(path, JSON.stringify(remembered))
+  } catch (error) {
+    log.info("memory not written", { error: String(error) })
   }
 }
 

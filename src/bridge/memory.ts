@@ -6,19 +6,25 @@
  */
 import { PosternError } from "../core/diagnosis.ts"
 import type { Log } from "../core/log.ts"
+import { serverOnlyLegacy, serverOnlyModern } from "./diagnoses.ts"
 import { type Frame, makeFrame, readFrames } from "./frame.ts"
-import { memberText } from "./json-text.ts"
+import { memberPiece, memberText, replacePiece } from "./json-text.ts"
 import type { Receive, ServerSide } from "./link.ts"
 
-/** Results by method, as the server sent them: `initialize`, and the first page of each list. */
+/** Texts by key: results as the server sent them, by `keyOf` their request; and what `eras/verdicts.ts` keeps. */
 export type Remembered = Readonly<Record<string, string>>
 
-/** Where results are remembered. Its failures are logged and nothing else: memory is never a reason for a failure. */
+/** Where one server is remembered. Its failures are logged and nothing else: memory is never a reason for a failure. */
 export interface MemoryStore {
   recall(): Promise<Remembered>
-  remember(results: Remembered): Promise<void>
+  /** Keeps a text, or forgets it; written in the background. */
+  keep(key: string, text: string | undefined): void
+  /** Resolves when all that was kept is written. */
+  written(): Promise<void>
 }
 
+/** What the two eras begin with. */
+const OPENINGS = new Set(["initialize", "server/discover"])
 const LISTS = new Set(["tools/list", "prompts/list", "resources/list", "resources/templates/list"])
 /** What a server may have lists of. */
 const KINDS = ["tools", "prompts", "resources"] as const
@@ -31,38 +37,29 @@ const MOST_CHARACTERS = 4 * 1024 * 1024
  * @param tell - takes the notices for the client once the server is back
  */
 export function withMemory(side: ServerSide, { store, tell, log }: { store: MemoryStore; tell: Receive; log: Log }): ServerSide {
-  let known: Promise<Remembered> | undefined
   /** Whether something was answered from memory that the client has not been told to read anew. */
   let stale = false
 
-  /** Writes follow each other, nobody's answer waits for one, and the end waits for the last. */
-  let writing = Promise.resolve()
-
-  const results = (): Promise<Remembered> => (known ??= store.recall())
-
-  const remember = async (method: string, answer: Frame): Promise<void> => {
+  const remember = (request: Frame, answer: Frame): void => {
     const result = memberText(answer.bytes.toString("utf8"), "result")
-    const before = await results()
-    if (result === undefined || result.length > MOST_CHARACTERS || before[method] === result) return
-    const now = { ...before, [method]: result }
-    known = Promise.resolve(now)
-    writing = writing.then(() => store.remember(now))
+    if (result !== undefined && result.length <= MOST_CHARACTERS) store.keep(keyOf(request), result)
   }
 
   const welcomeBack = async (): Promise<void> => {
     if (!stale) return
     stale = false
     log.info("server is back")
-    const kinds = kindsOf((await results())["initialize"])
+    const kinds = kindsOf((await store.recall())["initialize"])
     for (const kind of kinds) await tell(makeFrame({ method: `notifications/${kind}/list_changed` }))
   }
 
   const answerFromMemory = async (frame: Frame, error: unknown, receive: Receive): Promise<void> => {
-    const result = error instanceof PosternError ? (await results())[frame.method] : undefined
+    const result = standsInFor(error) ? (await store.recall())[keyOf(frame)] : undefined
     if (result === undefined) throw error
     log.info("answered from memory", { method: frame.method, code: (error as PosternError).diagnosis.code }) // checked above
-    stale = true
-    const text = frame.method === "initialize" ? withListChanged(result) : result
+    // A modern client is told by the answer itself that it is stale at once.
+    if (frame.revision === "") stale = true
+    const text = frame.revision === "" ? (frame.method === "initialize" ? withListChanged(result) : result) : withoutLife(result)
     for (const answer of readFrames(Buffer.from(`{"jsonrpc":"2.0","id":${frame.id},"result":${text}}`))) await receive(answer)
   }
 
@@ -73,7 +70,7 @@ export function withMemory(side: ServerSide, { store, tell, log }: { store: Memo
       await receive(said)
       if (said.kind !== "response" || said.id !== frame.id || answered) return
       answered = true
-      if (remembers) await remember(frame.method, said)
+      if (remembers) remember(frame, said)
       await welcomeBack()
     }
     try {
@@ -87,19 +84,27 @@ export function withMemory(side: ServerSide, { store, tell, log }: { store: Memo
   return {
     carry(frame, receive, signal) {
       // A call to a server that is up, which is nearly every message, passes without a step more.
-      const watched = frame.kind === "request" && (stale || frame.method === "initialize" || LISTS.has(frame.method))
+      const watched = frame.kind === "request" && (stale || OPENINGS.has(frame.method) || LISTS.has(frame.method))
       return watched ? carryAndRemember(frame, receive, signal) : side.carry(frame, receive, signal)
     },
     async close(signal) {
       await side.close(signal)
-      await writing
+      await store.written()
     },
   }
 }
 
-/** `initialize`, or the first page of a list: any other page belongs to a cursor that the server may have forgotten. */
+/** A server may answer the two eras in two ways. */
+const keyOf = ({ method, revision }: Frame): string => (revision === "" ? method : `${method} of ${revision}`)
+
+/** What is remembered does not stand in for a server that is up, and speaks another era than the client. */
+function standsInFor(error: unknown): boolean {
+  return error instanceof PosternError && ![serverOnlyModern.code, serverOnlyLegacy.code].includes(error.diagnosis.code)
+}
+
+/** An opening, or the first page of a list: any other page belongs to a cursor that the server may have forgotten. */
 function isRemembered(frame: Frame): boolean {
-  if (!LISTS.has(frame.method)) return frame.method === "initialize"
+  if (!LISTS.has(frame.method)) return OPENINGS.has(frame.method)
   const params = memberText(frame.bytes.toString("utf8"), "params")
   return params === undefined || memberText(params, "cursor") === undefined
 }
@@ -120,4 +125,10 @@ function withListChanged(result: string): string {
   const parsed = parseInitialize(result)
   const changing = Object.fromEntries(kindsOf(result).map((kind) => [kind, { ...parsed.capabilities?.[kind], listChanged: true }]))
   return JSON.stringify({ ...parsed, capabilities: { ...parsed.capabilities, ...changing } })
+}
+
+/** What the server said then is no longer fresh, however long it was to be so (S19, S75). */
+function withoutLife(result: string): string {
+  const life = memberPiece(result, "ttlMs")
+  return life ? replacePiece(result, life, "0") : result
 }
