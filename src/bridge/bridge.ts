@@ -11,11 +11,11 @@ import type { Environment } from "../core/places.ts"
 import type { Redactor } from "../core/redact.ts"
 import type { ClientSide } from "./client/client-side.ts"
 import { diagnosisOf } from "./error-answer.ts"
-import type { Link, Receive, ServerSide } from "./link.ts"
-import { withMemory } from "./memory.ts"
+import { httpSide, sseSide } from "./http-side.ts"
+import type { Receive, ServerSide } from "./link.ts"
+import { type MemoryStore, withMemory } from "./memory.ts"
 import { memoryFile } from "./memory-file.ts"
 import { relay } from "./relay.ts"
-import { streamableHttpLink } from "./server/streamable-http.ts"
 import { withSession } from "./session.ts"
 
 export interface BridgeSettings {
@@ -57,9 +57,10 @@ export async function runBridge(settings: BridgeSettings): Promise<Diagnosis | u
   let server: ServerSide
   try {
     const entry = await settings.findServer()
-    server = withSession(await prepareLink(entry, settings), signal)
-    if (memoryFolder !== undefined)
-      server = withMemory(server, { store: memoryFile(memoryFolder, entry, log), tell: (frame) => client.write(frame.bytes), log })
+    const store = memoryFolder === undefined ? undefined : memoryFile(memoryFolder, entry, log)
+    void store?.recall() // read while the rest is prepared; what the era of the server is may stand in it
+    server = await prepareSide(entry, store, settings)
+    if (store) server = withMemory(server, { store, tell: (frame) => client.write(frame.bytes), log })
   } catch (error) {
     refused = diagnosisOf(error)
     settings.onRefused(refused)
@@ -77,8 +78,8 @@ function refusing(diagnosis: Diagnosis): ServerSide {
   }
 }
 
-/** Replaces what the entry refers to, and makes the link. Nothing is sent or started yet. */
-async function prepareLink(server: Server, settings: BridgeSettings): Promise<Link> {
+/** Replaces what the entry refers to, and makes the side. Nothing is sent or started yet. */
+async function prepareSide(server: Server, store: MemoryStore | undefined, settings: BridgeSettings): Promise<ServerSide> {
   const { env, vault, redactor } = settings.tools
   const sources: Sources = {
     env,
@@ -89,8 +90,8 @@ async function prepareLink(server: Server, settings: BridgeSettings): Promise<Li
     },
   }
   learnVariables(server, env, redactor)
-  if (server.transport === "stdio") return localLink(server, sources, settings)
-  return remoteLink(server, sources, settings)
+  if (server.transport === "stdio") return localSide(server, sources, settings)
+  return remoteSide(server, { sources, store }, settings)
 }
 
 /** What a variable fills in may be a secret, whatever the header or parameter is called: a server may echo it in any place. */
@@ -103,7 +104,12 @@ function learnVariables(server: Server, env: Environment, redactor: Redactor): v
   }
 }
 
-async function remoteLink(server: HttpServer, sources: Sources, { client, tools, log, signal }: BridgeSettings): Promise<Link> {
+async function remoteSide(
+  server: HttpServer,
+  { sources, store }: { readonly sources: Sources; readonly store: MemoryStore | undefined },
+  { client, tools, log, signal }: BridgeSettings,
+): Promise<ServerSide> {
+  const { name, transport } = server
   const url = await expandAddress(server, sources)
   const authenticator = authenticatorFor(server, url.origin, tools)
   const http = createHttp({ silenceMs: server.timeoutMs ?? SILENCE_MS, connectMs: CONNECT_MS })
@@ -111,16 +117,21 @@ async function remoteLink(server: HttpServer, sources: Sources, { client, tools,
   await authenticator.authorize({ method: "POST", url, headers: {} }, AbortSignal.any([signal, AbortSignal.timeout(CONNECT_MS)]))
   const door = { http, authenticator, clock: tools.clock }
   const receive: Receive = (frame) => client.write(frame.bytes)
-  const makeLink = server.transport === "sse" ? (await import("./server/sse.ts")).sseLink : streamableHttpLink
-  return makeLink({ name: server.name, url, door, receive, log, maxFrameBytes: MAX_FRAME_BYTES })
+  const link = { name, url, door, receive, log, maxFrameBytes: MAX_FRAME_BYTES }
+  return transport === "sse" ? sseSide(link, signal) : httpSide(link, store, signal)
 }
 
-async function localLink(server: StdioServer, sources: Sources, { client, tools, log, stderr }: BridgeSettings): Promise<Link> {
+async function localSide(
+  server: StdioServer,
+  sources: Sources,
+  { client, tools, log, stderr, signal }: BridgeSettings,
+): Promise<ServerSide> {
   const { stdioLink } = await import("./server/stdio.ts") // child processes cost a start more than all of this file
   const { command, args, env, cwd } = await expandProcess(server, sources)
   const childEnv = { ...baseEnvironment(tools.env), ...env }
   const receive: Receive = (frame) => client.write(frame.bytes)
-  return stdioLink({ name: server.name, command, args, env: childEnv, cwd, receive, stderr, log, maxFrameBytes: MAX_FRAME_BYTES })
+  const link = stdioLink({ name: server.name, command, args, env: childEnv, cwd, receive, stderr, log, maxFrameBytes: MAX_FRAME_BYTES })
+  return withSession(link, signal)
 }
 
 /** What every program needs. A local server gets nothing else that its entry does not name: our environment may hold secrets (S82). */

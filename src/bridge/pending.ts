@@ -2,6 +2,9 @@
 import { setMaxListeners } from "node:events"
 import type { Frame } from "./frame.ts"
 
+/** Its stream stays open until the client, the server or the bridge ends it (revision 2026-07-28). */
+const SUBSCRIPTION = "subscriptions/listen"
+
 /** A request of the client that has no answer yet. */
 export interface PendingRequest {
   readonly frame: Frame
@@ -14,7 +17,7 @@ export interface PendingRequest {
 export interface PendingTable {
   /** Aborts when all that is pending is given up. */
   readonly signal: AbortSignal
-  /** How many answers the client waits for; those it has cancelled do not count. */
+  /** How many answers the client waits for: not those it has cancelled, nor that of a subscription, which tells its end only. */
   readonly awaited: number
   /** @returns undefined if a request of that id is pending already: the second one could not be told from the first */
   open(frame: Frame): PendingRequest | undefined
@@ -28,7 +31,7 @@ export interface PendingTable {
 
 /** Makes an empty table. */
 export function pendingTable(): PendingTable {
-  const table = new Map<string, { cancelled: boolean }>()
+  const table = new Map<string, { cancelled: boolean; readonly lasting: boolean }>()
   const given = new AbortController()
   setMaxListeners(0, given.signal) // as many wait on it as there are requests
   let awaited = 0
@@ -48,9 +51,9 @@ export function pendingTable(): PendingTable {
 
     open(frame) {
       if (table.has(frame.id)) return undefined
-      const entry = { cancelled: false }
+      const entry = { cancelled: false, lasting: frame.method === SUBSCRIPTION }
       table.set(frame.id, entry)
-      awaited++
+      if (!entry.lasting) awaited++
       return {
         frame,
         get cancelled() {
@@ -59,7 +62,7 @@ export function pendingTable(): PendingTable {
         settle() {
           if (table.get(frame.id) !== entry) return false
           table.delete(frame.id)
-          if (!entry.cancelled) noLongerAwaited()
+          if (!entry.cancelled && !entry.lasting) noLongerAwaited()
           return true
         },
       }
@@ -69,7 +72,7 @@ export function pendingTable(): PendingTable {
       const entry = table.get(id)
       if (!entry || entry.cancelled) return
       entry.cancelled = true
-      noLongerAwaited()
+      if (!entry.lasting) noLongerAwaited()
     },
 
     giveUp: (reason) => given.abort(reason),

@@ -1,9 +1,9 @@
 /** A relay between a test, which plays the client over real streams, and a server. */
 import { PassThrough } from "node:stream"
 import { stdioClient } from "../../src/bridge/client/stdio.ts"
+import { httpSide } from "../../src/bridge/http-side.ts"
 import { relay } from "../../src/bridge/relay.ts"
 import { withSession } from "../../src/bridge/session.ts"
-import { streamableHttpLink } from "../../src/bridge/server/streamable-http.ts"
 import type { Link, Receive } from "../../src/bridge/link.ts"
 import type { Authenticator } from "../../src/auth/method.ts"
 import { noneAuthenticator } from "../../src/auth/none.ts"
@@ -74,12 +74,12 @@ export function startBridge(url: string, settings: TestBridgeSettings = {}): Tes
     clock: systemClock,
   }
   const receive: Receive = (frame) => client.write(frame.bytes)
-  const link =
-    settings.link?.(receive) ?? streamableHttpLink({ name: "test", url: new URL(url), door, receive, log: silentLog, maxFrameBytes })
+  const link = settings.link?.(receive)
+  const side = httpSide({ name: "test", url: new URL(url), door, receive, log: silentLog, maxFrameBytes }, undefined, stop.signal)
   const ended = relay({
     name: "test",
     client,
-    server: withSession(link, stop.signal),
+    server: link ? withSession(link, stop.signal) : side,
     redactor: createRedactor(),
     log: silentLog,
     signal: stop.signal,

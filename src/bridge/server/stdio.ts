@@ -43,7 +43,7 @@ interface Life {
   lastWords: string
 }
 
-/** Makes the link. The process is started by the first `initialize`. */
+/** Makes the link. The process is started by the first `initialize`, or the first modern message. */
 export function stdioLink(settings: StdioServerSettings): Link {
   let life: Life | undefined
 
@@ -53,6 +53,8 @@ export function stdioLink(settings: StdioServerSettings): Link {
         if (life) await end(life)
         life = start(settings)
       }
+      // A modern message needs no opening, and loses nothing with a process that has ended.
+      if (frame.revision !== "" && (!life || life.over)) life = start(settings)
       if (!life || life.over) throw new SessionLost(settings.name, "its process is not running")
       await converse(life, frame, receive, signal)
     },

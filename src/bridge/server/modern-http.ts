@@ -1,0 +1,102 @@
+/**
+ * A server over Streamable HTTP since revision 2026-07-28: stateless. Each message is a POST that says in its headers what stands in
+ * its body (`modern/exchange.ts`). There is no session, no stream of the server's own, and nothing to take up again.
+ */
+import { PosternError } from "../../core/diagnosis.ts"
+import { connectionLost } from "../../core/http-failures.ts"
+import { type Frame, cancelledId, withId } from "../frame.ts"
+import type { Receive, ServerSide } from "../link.ts"
+import { type ModernHttpSettings, modernExchange } from "./modern/exchange.ts"
+import { paramsOf } from "./modern/request-headers.ts"
+import { LISTEN, keepSubscription } from "./modern/subscription.ts"
+
+/** A server side that can be asked whether a request is on its way with it. */
+export interface ModernSide extends ServerSide {
+  has(id: string): boolean
+}
+
+/** What changes nothing at the server, so that it may be repeated when its stream was cut (S17). A call of a tool may not. */
+const SAFE: ReadonlySet<string> = new Set([
+  "server/discover",
+  "tools/list",
+  "prompts/list",
+  "resources/list",
+  "resources/templates/list",
+  "resources/read",
+  "prompts/get",
+  "completion/complete",
+])
+/** How often a safe request is repeated, and after which time, in milliseconds. */
+const MOST_REPEATS = 2
+const REPEAT_AFTER_MS = 250
+
+/** Makes the side. Nothing is sent before the first message. */
+export function modernHttpSide(settings: ModernHttpSettings): ModernSide {
+  const { door, log } = settings
+  const onTheirWay = new Map<string, AbortController>()
+  let ids = 0
+  const newId = (): string => `"postern:${++ids}"`
+  const exchange = modernExchange(settings, newId)
+
+  const open = (request: Frame) => (receive: Receive, signal: AbortSignal) => exchange(request, receive, signal)
+
+  const ask = (request: Frame, receive: Receive, signal: AbortSignal): Promise<void> => {
+    if (request.method === LISTEN) return keepSubscription({ request, open: open(request), clock: door.clock, log }, receive, signal)
+    return repeatWhereSafe(request, receive, signal)
+  }
+
+  /** The repeated request is a new one with an id of its own (S17); the client gets the answer under the id that it knows. */
+  const repeatWhereSafe = async (request: Frame, receive: Receive, signal: AbortSignal): Promise<void> => {
+    let sent = request
+    for (let repeats = 0; ; repeats++) {
+      const { id } = sent
+      const underItsId: Receive = (said) => receive(said.kind === "response" && said.id === id ? withId(said, request.id) : said)
+      try {
+        if (await exchange(sent, repeats === 0 ? receive : underItsId, signal)) return
+        if (repeats === MOST_REPEATS || !isSafe(request)) return // the relay tells that there was no answer
+      } catch (error) {
+        if (repeats === MOST_REPEATS || !isSafe(request) || !isCut(error)) throw error
+      }
+      log.info("answer cut; it is safe to ask again", { method: request.method, repeats: repeats + 1 })
+      await door.clock.sleep(REPEAT_AFTER_MS, signal)
+      sent = withId(request, newId())
+    }
+  }
+
+  return {
+    has: (id) => onTheirWay.has(id),
+
+    async carry(frame, receive, signal) {
+      // Closing the stream is the cancel; the server hears nothing else of it (S16).
+      if (frame.method === "notifications/cancelled") return onTheirWay.get(cancelledId(frame) ?? "")?.abort(new Error("cancelled"))
+      if (frame.kind === "response") return log.info("dropped: a modern server has asked nothing", { id: frame.id })
+      if (frame.kind === "notification") return void (await exchange(frame, receive, signal))
+      const own = new AbortController()
+      const follow = (): void => own.abort(signal.reason)
+      signal.addEventListener("abort", follow, { once: true })
+      onTheirWay.set(frame.id, own)
+      try {
+        signal.throwIfAborted()
+        await ask(frame, receive, own.signal)
+      } catch (error) {
+        if (!own.signal.aborted || signal.aborted) throw error // what the client has cancelled is not answered
+      } finally {
+        onTheirWay.delete(frame.id)
+        signal.removeEventListener("abort", follow)
+      }
+    },
+
+    async close() {
+      door.http.close()
+    },
+  }
+}
+
+/** What comes back with input, or with a state of the server's, belongs to one round and may have done its work (S19). */
+function isSafe(request: Frame): boolean {
+  if (!SAFE.has(request.method)) return false
+  const { inputResponses, requestState } = paramsOf(request)
+  return inputResponses === undefined && requestState === undefined
+}
+
+const isCut = (error: unknown): boolean => error instanceof PosternError && error.diagnosis.code === connectionLost.code
