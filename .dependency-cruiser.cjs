@@ -20,9 +20,10 @@ module.exports = {
     { name: "no-cycle", severity: "error", from: {}, to: { circular: true, viaOnly: { dependencyTypesNot: ["type-only"] } } },
     {
       name: "one-http-layer",
-      comment: "Proxies, limits and address rules must hold on every path, so only core/http*.ts open connections.",
+      comment:
+        "Proxies, limits and address rules must hold on every path, so only core/http*.ts open connections; core/address*.ts judge addresses.",
       severity: "error",
-      from: { path: "^src/", pathNot: "^src/core/http" },
+      from: { path: "^src/", pathNot: "^src/core/(http|address)" },
       to: { path: "^(node:)?(https?|http2|net|tls)$", dependencyTypesNot: ["type-only"] },
     },
     {

@@ -1,4 +1,5 @@
 /** What can go wrong on a connection, and how the errors of node:http get these names. */
+import type { Purpose } from "./address-gate.ts"
 import { type DiagnosisDefinition, PosternError, defineDiagnosis } from "./diagnosis.ts"
 import { quote } from "./redact.ts"
 
@@ -7,6 +8,19 @@ interface Failure {
   readonly code: string
   readonly detail: string
 }
+
+export const addressRefused = defineDiagnosis({
+  code: "address-refused",
+  kind: "guard",
+  about:
+    "A server, or something that it sent, named an address that Postern does not open: another scheme than https (http is possible on this machine only), a user name in it, control characters, or a network that the configured server is not in itself. Link-local addresses are never opened: clouds hand out credentials there. A company's sign-in server on a private address beside a public MCP server is a real set-up: `\"allowPrivate\": true` in the server's entry (`postern add --allow-private`) lets it pass.",
+  tell: ({ address, purpose, why, next }: { address: string; purpose: Purpose; why: string; next?: string | undefined }) => ({
+    cause: `An address was refused: ${why}.`,
+    // Never as a link: a terminal or a client would offer what was just refused.
+    evidence: [`address (not a link): "${quote(address).replace(":", ": ")}"`, `wanted to: ${purpose}`, "nothing was sent there"],
+    ...(next === undefined ? {} : { next }),
+  }),
+})
 
 export const serverUnreachable = defineDiagnosis({
   code: "server-unreachable",
@@ -56,6 +70,26 @@ export const answerTooLarge = defineDiagnosis({
   tell: ({ origin, maxBytes }: { origin: string; maxBytes: number }) => ({
     cause: `An answer of ${origin} is longer than the limit of ${maxBytes} bytes.`,
     evidence: ["the rest was not read"],
+  }),
+})
+
+export const answerTooSlow = defineDiagnosis({
+  code: "answer-too-slow",
+  about:
+    "A document of a server or of its authorization server, or an answer of a token endpoint, did not arrive whole within the limit. Each byte may have come in time: the limit is on the whole.",
+  tell: ({ origin, limitMs }: { origin: string; limitMs: number }) => ({
+    cause: `${origin} did not send its document within ${limitMs / 1000} s.`,
+    evidence: ["the rest was not read"],
+    next: "try again; if it stays so, ask the server's owner",
+  }),
+})
+
+export const answerTooDeep = defineDiagnosis({
+  code: "answer-too-deep",
+  about: "A document of a server or of its authorization server is nested deeper than the limit, so it was not used.",
+  tell: ({ origin, maxLevels }: { origin: string; maxLevels: number }) => ({
+    cause: `A document of ${origin} is nested deeper than the limit of ${maxLevels} levels.`,
+    evidence: ["it was not used"],
   }),
 })
 

@@ -7,13 +7,17 @@
  */
 import http from "node:http"
 import https from "node:https"
+import type net from "node:net"
+import type { LookupFunction } from "node:net"
+import { type AddressPolicy, type AddressRule, addressRule, hostOf } from "./address-gate.ts"
 import { toAnswer } from "./http-body.ts"
 import { CONNECT_TIMEOUT, nameFailure } from "./http-failures.ts"
 import { watchRequests } from "./http-watch.ts"
+import type { Environment } from "./places.ts"
 
 /** What goes out. A plain read-only value: each step takes one and returns a new one. */
 export interface OutgoingRequest {
-  readonly method: "GET" | "POST" | "DELETE"
+  readonly method: "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE"
   readonly url: URL
   /** Names in lower case. */
   readonly headers: Readonly<Record<string, string>>
@@ -51,7 +55,8 @@ export interface Http {
    * Sends one request.
    *
    * @param signal - aborts the request, and the body of its answer
-   * @throws {PosternError} `server-unreachable` (nothing was sent), `connection-lost` (it may have been), `server-silent`, `tls-refused`
+   * @throws {PosternError} `address-refused`, `server-unreachable` (nothing was sent), `connection-lost` (it may have been),
+   *   `server-silent`, `tls-refused`
    */
   send(request: OutgoingRequest, signal: AbortSignal): Promise<Answer>
   /** Closes all connections. */
@@ -65,17 +70,35 @@ export interface HttpLimits {
   readonly connectMs: number
 }
 
+/** All that holds on each way to one server: its own requests, documents, tokens, AWS. */
+export interface HttpSettings extends HttpLimits {
+  /** Names the proxies; without it there are none. */
+  readonly env?: Environment
+  /** Files in PEM form. */
+  readonly tls?: { readonly caFile?: string; readonly certFile?: string; readonly keyFile?: string }
+  /** Which addresses may be connected to; checked on the resolved address, at connection time. Without it all may. */
+  readonly addresses?: AddressPolicy
+  /** Resolves names: the system unless a test says otherwise. */
+  readonly resolve?: LookupFunction
+}
+
 /** Makes the HTTP layer for one server. Connections are kept open between requests. */
-export function createHttp(limits: HttpLimits): Http {
-  const options = { keepAlive: true, scheduling: "lifo" as const }
+export function createHttp(settings: HttpSettings): Http {
+  const { silenceMs, connectMs, addresses, resolve: resolver } = settings
+  const rule = addresses && addressRule(addresses, resolver)
+  const lookup = rule?.lookup ?? resolver
+  const options = { keepAlive: true, scheduling: "lifo" as const, ...(lookup && { lookup }) }
   const agents = { http: new http.Agent(options), https: new https.Agent(options) }
-  limitConnect(agents.http, "connect", limits.connectMs)
-  limitConnect(agents.https, "secureConnect", limits.connectMs)
+  limitConnect(agents.http, { standing: "connect", connectMs })
+  limitConnect(agents.https, { standing: "secureConnect", connectMs, rule })
   let last: { readonly url: URL; readonly target: Target } | undefined
-  const watch = watchRequests(limits)
+  const watch = watchRequests(settings)
 
   const targetOf = (url: URL): Target => {
-    if (last?.url !== url) last = { url, target: readTarget(url) }
+    if (last?.url !== url) {
+      rule?.passHost(hostOf(url))
+      last = { url, target: readTarget(url) }
+    }
     return last.target
   }
 
@@ -85,7 +108,7 @@ export function createHttp(limits: HttpLimits): Http {
         signal.throwIfAborted()
         const target = targetOf(request.url)
         const outgoing = open(request, target, agents)
-        const fate = watch.add(outgoing, { origin: target.origin, silenceMs: request.silenceMs ?? limits.silenceMs, signal })
+        const fate = watch.add(outgoing, { origin: target.origin, silenceMs: request.silenceMs ?? silenceMs, signal })
         let settled = false
         outgoing.on("error", (error) => {
           settled = true
@@ -109,15 +132,22 @@ export function createHttp(limits: HttpLimits): Http {
   }
 }
 
+interface ConnectLimit {
+  readonly standing: "connect" | "secureConnect"
+  readonly connectMs: number
+  readonly rule?: AddressRule | undefined
+}
+
 /** Ends connections that do not come to stand in time. Asked of the agent, so that it costs nothing where one is used again. */
-function limitConnect(agent: http.Agent, standing: "connect" | "secureConnect", connectMs: number): void {
+function limitConnect(agent: http.Agent, { standing, connectMs, rule }: ConnectLimit): void {
   const connect = agent.createConnection.bind(agent)
   agent.createConnection = (options, callback) => {
-    const socket = connect(options, callback)
+    const socket = connect(options, callback) as net.Socket | undefined
     const tooLate = (): void =>
       void socket?.destroy(Object.assign(new Error(`no connection within ${connectMs / 1000} s`), { code: CONNECT_TIMEOUT }))
     const timer = setTimeout(tooLate, connectMs)
     for (const event of [standing, "close"]) socket?.once(event, () => clearTimeout(timer))
+    if (rule) socket?.once(standing, () => rule.learnHome(options.host ?? "", socket.remoteAddress))
     return socket
   }
 }

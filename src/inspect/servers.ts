@@ -8,6 +8,7 @@ import type { Configuration } from "../config/files.ts"
 import type { Server } from "../config/server.ts"
 import { references } from "../config/template.ts"
 import { PosternError } from "../core/diagnosis.ts"
+import type { Http } from "../core/http.ts"
 import type { Identity } from "../core/identity.ts"
 
 /** One server as `list --json` prints it. The shape only grows. */
@@ -104,11 +105,17 @@ async function identityOf(server: Server, tools: AuthTools): Promise<{ identity:
     if (methodOf(server) === "none" && entry !== undefined)
       return { identity: { subject: `key ${entry.fingerprint}`, source, ...sinceMs }, problem: null }
     // The origin matters only where something is sent; to say who one is, nothing is.
-    return { identity: await authenticatorFor(server, "", tools).identity(), problem: null }
+    return { identity: await authenticatorFor(server, "", { ...tools, http: noHttp }).identity(), problem: null }
   } catch (error) {
     if (!(error instanceof PosternError)) throw error
     return { identity: null, problem: { code: error.diagnosis.code, cause: error.diagnosis.cause } }
   }
+}
+
+/** To say who one is, no server is asked (`Authenticator.identity`). */
+const noHttp: Http = {
+  send: () => Promise.reject(new Error("identity() asks no server")),
+  close: () => undefined,
 }
 
 function storedIn(server: Server): readonly string[] {
