@@ -4,10 +4,11 @@ import type { Server } from "../config/server.ts"
 import { PosternError } from "../core/diagnosis.ts"
 import { noSecretToAsk } from "./diagnoses.ts"
 import { authenticatorFor } from "./registry.ts"
+import { openHttp } from "./server-http.ts"
 import type { AuthTools } from "./tools.ts"
 
 /**
- * Makes the headers that a request to the server needs. Sends nothing and asks nobody.
+ * Makes the headers that a request to the server needs. Asks no person, and no server unless the method has to renew its proof.
  *
  * @returns header names in lower case, with their values in clear
  * @throws {PosternError} `no-secret-to-ask` for a local server, and when there is no proof to give
@@ -17,6 +18,11 @@ export async function proofHeaders(server: Server, tools: AuthTools, signal: Abo
     throw new PosternError(noSecretToAsk({ server: server.name, source: "its own variables (a local server)" }))
   const { env, vault } = tools
   const url = await expandAddress(server, { env, readSecret: (name, origin) => vault.read(name, origin) })
-  const { headers } = await authenticatorFor(server, url.origin, tools).authorize({ method: "POST", url, headers: {} }, signal)
-  return headers
+  const http = openHttp(server, url, env)
+  try {
+    const authenticator = authenticatorFor(server, url.origin, { ...tools, http })
+    return (await authenticator.authorize({ method: "POST", url, headers: {} }, signal)).headers
+  } finally {
+    http.close()
+  }
 }

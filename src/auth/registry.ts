@@ -4,13 +4,13 @@ import { headerAuthenticator } from "./header.ts"
 import { lazily } from "./lazy.ts"
 import type { Authenticator } from "./method.ts"
 import { noneAuthenticator } from "./none.ts"
-import type { AuthTools } from "./tools.ts"
+import type { MethodTools } from "./tools.ts"
 
 const methods = {
   none: (server: HttpServer) => noneAuthenticator(server),
   header: headerAuthenticator,
   aws: (...given) => lazily(async () => (await import("./aws/aws.ts")).awsAuthenticator(...given)),
-} satisfies Record<string, (server: HttpServer, origin: string, tools: AuthTools) => Authenticator>
+} satisfies Record<string, (server: HttpServer, origin: string, tools: MethodTools) => Authenticator>
 
 /** How Postern proves itself to a server. */
 export type Method = keyof typeof methods
@@ -27,6 +27,6 @@ export function methodOf(server: Server): Method {
  *
  * @param origin - of the server's expanded address: what its secrets are bound to
  */
-export function authenticatorFor(server: HttpServer, origin: string, tools: AuthTools): Authenticator {
+export function authenticatorFor(server: HttpServer, origin: string, tools: MethodTools): Authenticator {
   return methods[methodOf(server)](server, origin, tools)
 }

@@ -1,11 +1,11 @@
 /** Puts a bridge together: a client side, a relay, and the server side that the entry asks for. */
 import { authenticatorFor } from "../auth/registry.ts"
+import { CONNECT_MS, openHttp } from "../auth/server-http.ts"
 import type { AuthTools } from "../auth/tools.ts"
 import { expandAddress, expandProcess, type Sources } from "../config/expand.ts"
 import type { HttpServer, Server, StdioServer } from "../config/server.ts"
 import { references } from "../config/template.ts"
 import { type Diagnosis, PosternError } from "../core/diagnosis.ts"
-import { createHttp } from "../core/http.ts"
 import type { Log } from "../core/log.ts"
 import type { Environment } from "../core/places.ts"
 import type { Redactor } from "../core/redact.ts"
@@ -37,9 +37,6 @@ export interface BridgeSettings {
 
 /** The longest message, in bytes: half of what one JavaScript string may hold. */
 export const MAX_FRAME_BYTES = 256 * 1024 * 1024
-/** A call of ten minutes is nothing odd; half an hour without a byte is. */
-const SILENCE_MS = 30 * 60_000
-const CONNECT_MS = 15_000
 /** A shorter value of a variable is taken for a word, in characters. */
 const SHORTEST_VARIABLE = 8
 
@@ -111,8 +108,8 @@ async function remoteSide(
 ): Promise<ServerSide> {
   const { name, transport } = server
   const url = await expandAddress(server, sources)
-  const authenticator = authenticatorFor(server, url.origin, tools)
-  const http = createHttp({ silenceMs: server.timeoutMs ?? SILENCE_MS, connectMs: CONNECT_MS })
+  const http = openHttp(server, url, tools.env)
+  const authenticator = authenticatorFor(server, url.origin, { ...tools, http })
   // What is missing for the proof is told now, before anything is sent.
   await authenticator.authorize({ method: "POST", url, headers: {} }, AbortSignal.any([signal, AbortSignal.timeout(CONNECT_MS)]))
   const door = { http, authenticator, clock: tools.clock }
