@@ -13,7 +13,7 @@ export const addressRefused = defineDiagnosis({
   code: "address-refused",
   kind: "guard",
   about:
-    "A server, or something that it sent, named an address that Postern does not open: another scheme than https (http is possible on this machine only), a user name in it, control characters, or a network that the configured server is not in itself. Link-local addresses are never opened: clouds hand out credentials there. A company's sign-in server on a private address beside a public MCP server is a real set-up: `\"allowPrivate\": true` in the server's entry (`postern add --allow-private`) lets it pass.",
+    "A server, or something that it sent, named an address that Postern does not open: another scheme than https (http is possible on this machine only), a user name in it, control characters, or a network that the configured server is not in itself. Link-local addresses are never opened: clouds hand out credentials there. A company's sign-in server on a private address beside a public MCP server is a real set-up: `\"allowPrivate\": true` in the server's entry lets it pass.",
   tell: ({ address, purpose, why, next }: { address: string; purpose: Purpose; why: string; next?: string | undefined }) => ({
     cause: `An address was refused: ${why}.`,
     // Never as a link: a terminal or a client would offer what was just refused.

@@ -1,4 +1,5 @@
 import fc from "fast-check"
+import { setMaxListeners } from "node:events"
 import http from "node:http"
 import type { AddressInfo, LookupFunction } from "node:net"
 import { expect, onTestFinished, test } from "vitest"
@@ -6,6 +7,7 @@ import { type AddressPolicy, passAddress } from "../../src/core/address-gate.ts"
 import { createHttp } from "../../src/core/http.ts"
 
 const never = new AbortController().signal
+setMaxListeners(0, never)
 const from = (home: string, allowPrivate = false): AddressPolicy => ({ home: new URL(home), allowPrivate })
 const PUBLIC = from("https://mcp.example.com/mcp")
 
