@@ -22,15 +22,21 @@ export const contract: Readonly<Record<string, Row>> = {
   },
   "1.5": { asks: "headers prints the proof as a JSON object, fast and without a question, for headersHelper", built: true },
 
-  "2.1": { asks: "aws-mcp-proxy.js: three variables, stdio, every request signed with Signature V4", later: "comes with the method aws" },
-  "2.2": { asks: "the ambient AWS identity is used; two sources that disagree are refused", later: "comes with the method aws" },
-  "2.3": { asks: "aws-role-mcp-proxy.js: AssumeRole, renewed before it ends", later: "comes with the method aws" },
+  "2.1": {
+    asks: "aws-mcp-proxy.js: three variables, stdio, every request signed with Signature V4",
+    begun: "signing stands, the program comes",
+  },
+  "2.2": { asks: "the ambient AWS identity is used; two sources that disagree are refused", begun: "the method stands, the programs come" },
+  "2.3": { asks: "aws-role-mcp-proxy.js: AssumeRole, renewed before it ends", begun: "roles stand, the program comes" },
   "2.4": { asks: "aws trust merges a trust policy, shows the difference, asks, keeps a backup", later: "comes with the method aws" },
   "2.5": {
     asks: "an ended SSO session is told with its one command; the running session goes on after it",
     later: "comes with the method aws",
   },
-  "2.6": { asks: "the identity is shown at start and in list; a pinned account is checked first", later: "comes with the method aws" },
+  "2.6": {
+    asks: "the identity is shown at start and in list; a pinned account is checked first",
+    begun: "the guard stands; shown at start with the programs",
+  },
 
   "3.1": {
     asks: "list: transport, method, who, where, how long, environment, whether a sign-in is needed",

@@ -14,11 +14,10 @@ import { describeIdentity } from "./describe.ts"
 import { type FrontDoor, frontDoorOf } from "./endpoint.ts"
 import { type AwsIdentity, keepIdentity } from "./identity.ts"
 import { readRefusal } from "./refusal.ts"
+import { serverTime } from "./server-time.ts"
 import { createSigner, type Sign } from "./sign.ts"
 import { type AwsSource, openSource } from "./who.ts"
 
-/** A clock that is further off than this is told by the server's refusal, in milliseconds: AWS allows five minutes. */
-const MOST_SKEW_MS = 4 * 60_000
 /** How much of a refusal's body is looked at, in bytes. */
 const MOST_REFUSAL_BYTES = 64 * 1024
 
@@ -28,13 +27,12 @@ export function awsAuthenticator(server: HttpServer, origin: string, tools: Auth
   const others =
     Object.keys(server.headers).length > 0 || server.headersHelper !== undefined ? headerAuthenticator(server, origin, tools) : undefined
   let opened: Promise<Opened> | undefined
-  /** What the server's clock is ahead of ours, in milliseconds. */
-  let skewMs = 0
+  const time = serverTime(clock)
 
   const open = async (): Promise<Opened> => {
     const url = await expandAddress(server, { env, readSecret: (name, bound) => vault.read(name, bound) })
     const door = frontDoorOf(server, url)
-    const source = openSource({ server, door, tools })
+    const source = openSource({ server, door, tools, time })
     return { door, source, sign: createSigner(door), keeper: keepIdentity(source) }
   }
   /** A fault is not remembered: the next request looks again. */
@@ -49,7 +47,7 @@ export function awsAuthenticator(server: HttpServer, origin: string, tools: Auth
       const { sign, keeper } = await ready()
       const { credentials } = await keeper.current(signal)
       const complete = others === undefined ? request : await others.authorize(request, signal)
-      return sign(complete, credentials, clock.now() + skewMs)
+      return sign(complete, credentials, time.now())
     },
 
     async recover(request, answer, signal) {
@@ -58,14 +56,11 @@ export function awsAuthenticator(server: HttpServer, origin: string, tools: Auth
       const body = await answer.readBriefly(MOST_REFUSAL_BYTES)
       const identity = signed === undefined ? await describeIdentity(server, tools) : await toIdentity(signed)
       const renew = howToRenew(server)
-      const { diagnosis, remedy, error } = readRefusal(
+      const { diagnosis, remedy } = readRefusal(
         { status: answer.status, headers: answer.headers, body },
         { server: server.name, request, identity, renew },
       )
-      // HTTP APIs say no more than "Forbidden", so the clock is looked at whatever was said.
-      const aheadMs = (error.dateMs ?? clock.now() + skewMs) - clock.now()
-      const isOff = Math.abs(aheadMs - skewMs) > MOST_SKEW_MS
-      if (isOff) skewMs = aheadMs
+      const isOff = time.learn(answer.headers.date) // HTTP APIs say no more than "Forbidden", so it is looked at whatever was said
       if (remedy === "fresh-credentials") keeper.forget()
       const { credentials } = await keeper.current(signal)
       const isNewer = credentials.accessKeyId !== keyIdOf(request.headers["authorization"])

@@ -66,9 +66,7 @@ export async function resolveCredentials(source: Source, tools: CredentialTools,
     return throughRoles(chain, await runCredentialProcess(command, source.told, signal), tools)
 
   const { fromIni } = await import("@aws-sdk/credential-providers")
-  return ask(fromIni({ ...sdkOptions(tools, signal), profile: source.profile, ignoreCache: true }), (reason) =>
-    profileFailure(last, source, reason, tools),
-  )
+  return ask(fromIni({ ...sdkOptions(tools, signal), profile: source.profile }), (reason) => profileFailure(last, source, reason, tools))
 }
 
 function fromVariables({ told }: Source, env: Environment): AwsCredentials {
@@ -117,11 +115,15 @@ async function ask(provide: Provider, tell: (reason: string) => Diagnosis | Prom
 type SdkOptions = NonNullable<Parameters<typeof fromIni>[0]>
 
 /** The SDK's options that all its providers share. */
-function sdkOptions({ http, region, assumeRole }: CredentialTools, signal: AbortSignal): SdkOptions {
+function sdkOptions({ http, env, region, assumeRole }: CredentialTools, signal: AbortSignal): SdkOptions {
   // What the SDK says on stderr is for its own users: that Node.js 20 ends, for example. No client shows it.
   process.env["AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED"] ??= "true"
   const requestHandler = sdkHttp(http, signal)
+  const { config, credentials } = sharedFiles(env)
   return {
+    configFilepath: config,
+    filepath: credentials,
+    ignoreCache: true, // what was read before is history
     logger: { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined },
     clientConfig: { requestHandler },
     parentClientConfig: { region, requestHandler },

@@ -11,6 +11,7 @@ import { PosternError } from "../../core/diagnosis.ts"
 import type { AwsCredentials } from "./credentials.ts"
 import { awsCredentialsEnded, awsIdentityChanged } from "./diagnoses.ts"
 import { principalOf } from "./pins.ts"
+import type { ServerTime } from "./server-time.ts"
 import type { Caller } from "./sts.ts"
 
 /** Who signs. A change makes another value. */
@@ -30,7 +31,10 @@ export type Found = Omit<AwsIdentity, "caller">
 /** What the keeper works with. */
 export interface IdentityTools {
   readonly server: string
+  /** This machine's: a person confirms by it. */
   readonly clock: Clock
+  /** Keys end by it. */
+  readonly time: ServerTime
   /** Whether an account or a role is pinned: then nothing is signed before AWS has said whose the keys are. */
   readonly isPinned: boolean
   /** How a person says that another identity may take over. */
@@ -83,7 +87,7 @@ export function keepIdentity(tools: IdentityTools): IdentityKeeper {
   let settling: Promise<void> | undefined
   let forgotten = false
 
-  const leftMs = ({ credentials: { expiresAtMs } }: AwsIdentity): number => (expiresAtMs ?? Infinity) - tools.clock.now()
+  const leftMs = ({ credentials: { expiresAtMs } }: AwsIdentity): number => (expiresAtMs ?? Infinity) - tools.time.now()
   const isGood = (identity: Held | undefined, stamp: string): identity is Held => identity?.stamp === stamp && leftMs(identity) > LEAST_MS
 
   const settle = async (stamp: string): Promise<void> => {

@@ -105,11 +105,11 @@ async function readSession({ name, origin }: { name: string; origin: string }, t
 }
 
 /** What we have written ourselves; undefined once it ends too soon. */
-function parseSession(secret: string | undefined, { clock, redactor }: RoleTools): AwsCredentials | undefined {
+function parseSession(secret: string | undefined, { time, redactor }: RoleTools): AwsCredentials | undefined {
   if (secret === undefined) return undefined
   const session = JSON.parse(secret) as AwsCredentials // the vault authenticates what it holds
   learn(session, redactor)
-  return (session.expiresAtMs ?? 0) - clock.now() > EARLY_MS ? session : undefined
+  return (session.expiresAtMs ?? 0) - time.now() > EARLY_MS ? session : undefined
 }
 
 function toSecret(session: AwsCredentials, { mfaDevice }: RoleRequest): KeptSecret {

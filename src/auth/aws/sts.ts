@@ -5,12 +5,12 @@
  * global one is slower, and its tokens are not valid in every region.
  */
 import { unencryptedHost } from "../../config/address.ts"
-import type { Clock } from "../../core/clock.ts"
 import { PosternError } from "../../core/diagnosis.ts"
-import type { Http } from "../../core/http.ts"
+import type { Answer, Http } from "../../core/http.ts"
 import type { Environment } from "../../core/places.ts"
 import { awsCallFailed, awsUnencrypted } from "./diagnoses.ts"
 import { partitionOf } from "./endpoint.ts"
+import type { ServerTime } from "./server-time.ts"
 import { type AwsKeys, createSigner } from "./sign.ts"
 
 /** Whom AWS takes the holder of some keys for. */
@@ -25,7 +25,7 @@ export interface Caller {
 export interface StsTools {
   readonly http: Http
   readonly env: Environment
-  readonly clock: Clock
+  readonly time: ServerTime
   /** For example `ap-southeast-1`. */
   readonly region: string
 }
@@ -55,7 +55,7 @@ export async function getCallerIdentity(keys: AwsKeys, tools: StsTools, signal: 
 export async function askSts(
   parameters: Readonly<Record<string, string>>,
   keys: AwsKeys | undefined,
-  { http, env, clock, region }: StsTools,
+  { http, env, time, region }: StsTools,
   signal: AbortSignal,
 ): Promise<string> {
   const action = parameters["Action"] ?? ""
@@ -66,7 +66,12 @@ export async function askSts(
   const sign = createSigner({ service: "sts", region, payload: "signed" })
 
   const limited = AbortSignal.any([signal, AbortSignal.timeout(LIMIT_MS)])
-  const answer = await http.send(keys === undefined ? request : sign(request, keys, clock.now()), limited)
+  const ask = (): Promise<Answer> => http.send(keys === undefined ? request : sign(request, keys, time.now()), limited)
+  let answer = await ask()
+  if (answer.status !== 200 && time.learn(answer.headers.date)) {
+    answer.discard()
+    answer = await ask()
+  }
   const text = (await answer.read(MOST_ANSWER_BYTES)).toString("utf8")
   if (answer.status === 200) return text
   const code = element(text, "Code") ?? ""

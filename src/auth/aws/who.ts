@@ -17,6 +17,7 @@ import { regionFor } from "./region.ts"
 import { assumeRole, type RoleTools } from "./role.ts"
 import { configuredRole, wishedRole } from "./role-request.ts"
 import { profileChain, readSharedConfig, type SharedConfig, sharedFiles, ssoTokenFile, stampOf } from "./shared-config.ts"
+import type { ServerTime } from "./server-time.ts"
 import type { AwsKeys } from "./sign.ts"
 import { chooseSource, type Source } from "./source.ts"
 import { type Caller, getCallerIdentity } from "./sts.ts"
@@ -33,12 +34,13 @@ interface Given {
   readonly server: HttpServer
   readonly door: FrontDoor
   readonly tools: AuthTools
+  readonly time: ServerTime
 }
 
 /** The wait for another process that confirms, and the time to write, in milliseconds. */
 const TERMS = { waitMs: 10_000, holdMs: 10_000 }
 
-export function openSource({ server, door, tools }: Given): AwsSource {
+export function openSource({ server, door, tools, time }: Given): AwsSource {
   const { env, vault, clock, redactor } = tools
   const http = createHttp({ silenceMs: 10_000, connectMs: 5_000 })
   const files = sharedFiles(env)
@@ -61,7 +63,7 @@ export function openSource({ server, door, tools }: Given): AwsSource {
     const region = regionFor(server, door, { source, shared, env })
     const basis = hash(basisOf(source, shared, env))
     const common = { server: server.name, env, http, region }
-    const roles: RoleTools = { ...common, clock, vault, redactor, basis, ...(askCode === undefined ? {} : { askCode }) }
+    const roles: RoleTools = { ...common, time, vault, redactor, basis, ...(askCode === undefined ? {} : { askCode }) }
     const lend = async (wish: RoleWish, keys: AwsKeys | undefined): Promise<AwsCredentials> =>
       assumeRole(await wishedRole(wish, server.name, env), keys, roles, signal)
     const own = await resolveCredentials(source, { ...common, shared, assumeRole: lend }, signal)
@@ -75,7 +77,7 @@ export function openSource({ server, door, tools }: Given): AwsSource {
 
   const check = async ({ credentials, source, region }: Found, signal: AbortSignal): Promise<Caller | undefined> => {
     try {
-      const caller = credentials.caller ?? (await getCallerIdentity(credentials, { http, env, clock, region }, signal))
+      const caller = credentials.caller ?? (await getCallerIdentity(credentials, { http, env, time, region }, signal))
       passPins(server, caller, source)
       return caller
     } catch (error) {
@@ -93,6 +95,7 @@ export function openSource({ server, door, tools }: Given): AwsSource {
   return {
     server: server.name,
     clock,
+    time,
     isPinned: hasPins(server),
     howToConfirm: `${server.scope === "file" ? "start the server anew in the client" : `postern auth ${server.name}`}, if that is meant to be`,
     stamp: () => stampOf(watched),

@@ -1,0 +1,32 @@
+/**
+ * The time as AWS has it. A signature is good for five minutes around it, so the clock of this machine is corrected from the `Date` of
+ * an answer that refuses.
+ */
+import type { Clock } from "../../core/clock.ts"
+
+export interface ServerTime {
+  /** Milliseconds since 1970, by AWS's clock as far as it is known. */
+  now(): number
+  /**
+   * Learns from the `Date` header of a refusal.
+   *
+   * @returns whether the clock was so far off that this explains the refusal; false where the answer tells no time
+   */
+  learn(date: string | undefined): boolean
+}
+
+/** Short of the five minutes that AWS allows, since the refusal itself took a while, in milliseconds. */
+const MOST_SKEW_MS = 4 * 60_000
+
+export function serverTime(clock: Clock): ServerTime {
+  let aheadMs = 0
+  return {
+    now: () => clock.now() + aheadMs,
+    learn(date) {
+      const foundMs = Date.parse(date ?? "") - clock.now()
+      const isOff = Math.abs(foundMs - aheadMs) > MOST_SKEW_MS // not a number: false
+      if (isOff) aheadMs = foundMs
+      return isOff
+    },
+  }
+}
