@@ -7,6 +7,8 @@ export const factsSchema = v.strictObject({
   kind: v.picklist(["grant", "session", "client"]),
   subject: v.exactOptional(v.string()),
   account: v.exactOptional(v.string()),
+  client: v.exactOptional(v.string()),
+  resource: v.exactOptional(v.string()),
   scopes: v.exactOptional(v.array(v.string())),
   expiresAtMs: v.exactOptional(v.pipe(v.number(), v.safeInteger(), v.minValue(0))),
   renewable: v.exactOptional(v.boolean()),
@@ -29,6 +31,6 @@ export function keepFacts(facts: SecretFacts): { readonly facts?: KeptFacts } {
 /** @returns nothing for a plain secret, so that it is sealed and opened as it ever was; JSON of an array has one reading */
 export function spellFacts(facts: KeptFacts | undefined): readonly unknown[] {
   if (facts === undefined) return []
-  const { kind, subject, account, scopes, expiresAtMs, renewable, needsSignIn } = facts
-  return [[kind, subject, account, scopes, expiresAtMs, renewable, needsSignIn].map((fact) => fact ?? null)]
+  const { kind, subject, account, client, resource, scopes, expiresAtMs, renewable, needsSignIn } = facts
+  return [[kind, subject, account, client, resource, scopes, expiresAtMs, renewable, needsSignIn].map((fact) => fact ?? null)]
 }

@@ -21,6 +21,10 @@ export interface SecretFacts {
   readonly subject?: string
   /** The account or issuer that the subject belongs to. */
   readonly account?: string
+  /** The client that it was given to, by its id. */
+  readonly client?: string
+  /** What it is for, where that is more exact than the origin. */
+  readonly resource?: string
   readonly scopes?: readonly string[]
   /** In milliseconds since 1970; absent where no end is known. */
   readonly expiresAtMs?: number
