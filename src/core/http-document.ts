@@ -25,19 +25,20 @@ export interface HttpDocument {
  *
  * @param request - its address has passed the gate
  * @param signal - stops it
+ * @param limitMs - in total; longer only where giving up would lose something: what a token endpoint was about to give
  * @returns any answer, whatever its status
- * @throws {PosternError} `answer-too-large` (1 MiB), `answer-too-slow` (10 s in total), `answer-too-deep` (64 levels), and what
+ * @throws {PosternError} `answer-too-large` (1 MiB), `answer-too-slow` (10 s in total unless told otherwise), `answer-too-deep` (64 levels), and what
  *   `Http.send` throws
  */
-export async function fetchDocument(http: Http, request: OutgoingRequest, signal: AbortSignal): Promise<HttpDocument> {
-  const limit = AbortSignal.timeout(LIMIT_MS)
+export async function fetchDocument(http: Http, request: OutgoingRequest, signal: AbortSignal, limitMs = LIMIT_MS): Promise<HttpDocument> {
+  const limit = AbortSignal.timeout(limitMs)
   try {
     const answer = await http.send(request, AbortSignal.any([signal, limit]))
     const text = (await answer.read(MOST_BYTES)).toString("utf8")
     return { status: answer.status, headers: answer.headers, json: parse(text, request.url.origin) }
   } catch (error) {
     if (!limit.aborted || signal.aborted || error instanceof PosternError) throw error
-    throw new PosternError(answerTooSlow({ origin: request.url.origin, limitMs: LIMIT_MS }), { cause: error })
+    throw new PosternError(answerTooSlow({ origin: request.url.origin, limitMs }), { cause: error })
   }
 }
 
