@@ -33,6 +33,10 @@ export const pinSchema = v.strictObject(
       /^arn:aws(?:-cn|-us-gov)?:iam::\d{12}:(?:role|user)\/[\w+=,.@/-]+$/,
       "an ARN such as arn:aws:iam::123456789012:role/NAME",
     ),
+    subject: matching(
+      /^https?:\/\/[^#\s]+#.+$/,
+      "the issuer and the subject of a sign-in with # between them, such as https://login.example.com#alice",
+    ),
   },
   'an object such as {"account": "123456789012"}',
 ) satisfies v.GenericSchema<unknown, Pin>

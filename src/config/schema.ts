@@ -4,6 +4,7 @@ import { addressProblem } from "./address.ts"
 import { awsContradiction, awsSchema, pinSchema } from "./aws-schema.ts"
 import type { FaultSeen } from "./diagnoses.ts"
 import { type KeyPath, showKeyPath } from "./key-path.ts"
+import { oauthContradiction, oauthSchema } from "./oauth-schema.ts"
 import type { EnvironmentLabel, Scope, Server } from "./server.ts"
 
 /** What an entry does not say of itself. */
@@ -25,7 +26,7 @@ export type ParsedEntry = { readonly server: Server } | { readonly faults: reado
 /** Keys that belong to every entry, to one that is reached over HTTP, and to a local process. */
 export const ENTRY_KEYS = {
   any: ["type", "transport", "environment", "enabled", "disabled", "timeout"],
-  http: ["url", "headers", "headersHelper", "aws", "pin"],
+  http: ["url", "headers", "headersHelper", "aws", "oauth", "pin"],
   stdio: ["command", "args", "env"],
 } as const
 
@@ -60,6 +61,7 @@ const entrySchema = v.pipe(
     headers: v.optional(v.pipe(object('an object of texts, such as {"X-Api-Key": "${API_KEY}"}'), v.record(v.string(), textValue))),
     headersHelper: text("a command line in quotes"),
     aws: v.exactOptional(awsSchema),
+    oauth: v.exactOptional(oauthSchema),
     pin: v.exactOptional(pinSchema),
     command: v.optional(v.pipe(v.string("the program to start, in quotes"), v.nonEmpty("the program to start"))),
     args: v.optional(v.array(v.string("a text in quotes"), 'a list of texts, such as ["server.js"]')),
@@ -112,6 +114,7 @@ function toServer(entry: Entry, place: EntryPlace): Server {
     headers: entry.headers ?? {},
     ...(entry.headersHelper === undefined ? {} : { headersHelper: entry.headersHelper }),
     ...(entry.aws === undefined ? {} : { aws: entry.aws }),
+    ...(entry.oauth === undefined ? {} : { oauth: entry.oauth }),
     ...(entry.pin === undefined ? {} : { pin: entry.pin }),
   }
 }
@@ -138,7 +141,7 @@ function findContradiction(entry: Entry, path: KeyPath): Fault | undefined {
     return command === undefined ? fault(path, "neither an address nor a command", '"url" or "command"') : undefined
   }
   if (url === undefined) return fault(path, `the type ${spoken} without an address`, '"url", the address of the server')
-  const contradiction = awsContradiction(entry)
+  const contradiction = awsContradiction(entry) ?? oauthContradiction(entry)
   if (contradiction !== undefined) return fault([...path, contradiction.key], contradiction.found, contradiction.right)
   const problem = url.includes("${") ? undefined : addressProblem(url)
   return problem === undefined

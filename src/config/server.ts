@@ -30,6 +30,8 @@ export interface HttpServer extends ServerEntry {
   readonly headersHelper?: string
   /** Present: requests are signed for AWS (Signature Version 4). */
   readonly aws?: AwsSettings
+  /** Present: Postern signs in by OAuth. Absent, it still does where the server asks for it and no other proof is configured. */
+  readonly oauth?: OAuthSettings
   /** The identity that the server must be reached with; another one refuses before anything is sent. */
   readonly pin?: Pin
 }
@@ -59,7 +61,41 @@ export interface Pin {
   readonly account?: string
   /** The ARN of an AWS role, or of a user. */
   readonly role?: string
+  /** The issuer and the subject of a sign-in (OAuth), with `#` between them. */
+  readonly subject?: string
 }
+
+/** What a sign-in cannot find out by itself, or is to do otherwise. All of it is optional. */
+export interface OAuthSettings {
+  /** A client that somebody has registered by hand. */
+  readonly clientId?: string
+  /** A reference, `${vault:NAME}` or `${VAR}`. */
+  readonly clientSecret?: string
+  /** The port of the loopback redirect; a free one unless it is set. */
+  readonly callbackPort?: number
+  readonly redirectHost?: "127.0.0.1" | "localhost" | "[::1]"
+  readonly redirectPath?: string
+  /** Scopes with blanks between them: exactly these are asked for. */
+  readonly scopes?: string
+  /** Where the authorization server's metadata is, if the server does not say it. */
+  readonly authServerMetadataUrl?: string
+  /** A hosted description of this client, whose address is its id. */
+  readonly clientMetadataUrl?: string
+  /** The `resource` parameter (RFC 8707), word by word; `omit` leaves it out. */
+  readonly resource?: string
+  /** More parameters of the authorization request. */
+  readonly authorizeParams?: Readonly<Record<string, string>>
+  /** Departures from the specifications that are accepted for this server. */
+  readonly dialects?: readonly OAuthDialect[]
+  /** Whose sign-in it is, where one server has several accounts; the server's name unless it is set. */
+  readonly account?: string
+  readonly grant?: OAuthGrant
+}
+
+/** See docs/configuration.md. */
+export type OAuthDialect = "lenient-issuer" | "unannounced-pkce" | "no-resource-check"
+/** How a token is come by. */
+export type OAuthGrant = "authorization_code"
 
 /** A server that is started as a local process. Texts may hold `${VAR}`, `${VAR:-default}` and, in `env`, `${vault:NAME}`. */
 export interface StdioServer extends ServerEntry {
