@@ -27,6 +27,20 @@ module.exports = {
       to: { path: "^(node:)?(https?|http2|net|tls)$", dependencyTypesNot: ["type-only"] },
     },
     {
+      name: "one-way-to-a-refresh",
+      comment: "Two exchanges of one refresh token lose it: only the renewal, which holds the lease, may make one.",
+      severity: "error",
+      from: { path: "^src/", pathNot: "^src/auth/oauth/renew\\.ts$" },
+      to: { path: "^src/auth/oauth/refresh\\.ts$" },
+    },
+    {
+      name: "oauth4webapi-behind-our-http",
+      comment: "What it sends passes the gate for addresses and our own limits (authorization-server.ts).",
+      severity: "error",
+      from: { path: "^src/", pathNot: "^src/auth/oauth/" },
+      to: { path: "oauth4webapi" },
+    },
+    {
       name: "one-writer-for-files",
       comment: "Temporary file, fsync, rename, modes and symlinks are dealt with once.",
       severity: "error",

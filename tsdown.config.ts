@@ -9,7 +9,7 @@ export const common: UserConfig = {
   target: "node20.19",
   fixedExtension: false,
   inputOptions: { resolve: { mainFields: ["module", "main"] } },
-  deps: { alwaysBundle: ["commander", "valibot", "jsonc-parser", "eventsource-parser"] },
+  deps: { alwaysBundle: ["commander", "valibot", "jsonc-parser", "eventsource-parser", "oauth4webapi"] },
 }
 
 const entry = fileURLToPath(new URL("src/bin/postern.ts", import.meta.url))

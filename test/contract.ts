@@ -40,9 +40,9 @@ export const contract: Readonly<Record<string, Row>> = {
 
   "3.1": {
     asks: "list: transport, method, who, where, how long, environment, whether a sign-in is needed",
-    begun: "who and how long of OAuth come with it",
+    begun: "who and how long of every method",
   },
-  "3.2": { asks: "auth NAME: browser, loopback, PKCE; also over SSH and without a browser", later: "comes with the method oauth" },
+  "3.2": { asks: "auth NAME: browser, loopback, PKCE; also over SSH and without a browser", begun: "the device flow comes" },
   "3.3": { asks: "a token that ends in mid-session: sign in, and the same call is answered", later: "comes with the method oauth" },
   "3.4": {
     asks: "a refresh that nobody notices, exactly one for all processes, never a lost token",

@@ -7,9 +7,10 @@ import { noneAuthenticator } from "./none.ts"
 import type { MethodTools } from "./tools.ts"
 
 const methods = {
-  none: (server: HttpServer) => noneAuthenticator(server),
+  none: noneAuthenticator,
   header: headerAuthenticator,
   aws: (...given) => lazily(async () => (await import("./aws/aws.ts")).awsAuthenticator(...given)),
+  oauth: (server, _, tools) => lazily(async () => (await import("./oauth/oauth.ts")).oauthAuthenticator(server, tools)),
 } satisfies Record<string, (server: HttpServer, origin: string, tools: MethodTools) => Authenticator>
 
 /** How Postern proves itself to a server. */
@@ -19,7 +20,10 @@ export type Method = keyof typeof methods
 export function methodOf(server: Server): Method {
   if (server.transport === "stdio") return "none"
   if (server.aws !== undefined) return "aws" // also with headers: they are signed with the rest
-  return Object.keys(server.headers).length > 0 || server.headersHelper !== undefined ? "header" : "none"
+  // Whoever has written a proof means it, whatever else the entry says: a refused header never becomes a sign-in.
+  const hasProof = server.headersHelper !== undefined || Object.keys(server.headers).some((name) => name.toLowerCase() === "authorization")
+  if (server.oauth !== undefined && !hasProof) return "oauth"
+  return hasProof || Object.keys(server.headers).length > 0 ? "header" : "none"
 }
 
 /**

@@ -3,7 +3,7 @@ import { nobodyToAsk } from "../auth/diagnoses.ts"
 import type { AuthTools } from "../auth/tools.ts"
 import { loadConfiguration } from "../config/files.ts"
 import { systemClock } from "../core/clock.ts"
-import { PosternError } from "../core/diagnosis.ts"
+import { type Diagnosis, PosternError } from "../core/diagnosis.ts"
 import { findPlaces } from "../core/places.ts"
 import { createRedactor } from "../core/redact.ts"
 import { openVault } from "../vault/open.ts"
@@ -25,7 +25,8 @@ export function createContext(process: Process, onExitCode: (code: number) => vo
   const openTools = async (): Promise<AuthTools> => {
     const { env, clock, signal } = process
     const person = interactive ? { askSecret: (question: string) => interaction.askSecret(question, signal) } : {}
-    return { vault: openVault(places, clock, { env, note, signal, ...person }), env, redactor, clock }
+    const tell = ({ cause, next }: Diagnosis): void => note(`postern: note: ${cause}${next === undefined ? "" : ` (${next})`}`)
+    return { vault: openVault(places, clock, { env, note, signal, ...person }), env, redactor, clock, tell }
   }
 
   return {

@@ -63,6 +63,8 @@ function tell(server: Details, nowMs: number): string {
     ...Object.entries(server.headers).map(([name, value]): [string, string] => ["header", `${name}: ${value}`]),
     ...Object.entries(server.env).map(([name, value]): [string, string] => ["variable", `${name}=${value}`]),
     ["who", server.identity?.subject ?? "-"],
+    ...(server.issuer === null ? [] : [["issuer", server.issuer] as [string, string]]),
+    ...(server.method === "oauth" ? [["scopes", server.scopes.join(" ") || "none named"] as [string, string]] : []),
     ["where is the secret", server.storedIn.join(", ") || "there is none"],
     ["how long does it last", howLong(server, nowMs)],
     ["who can use it", server.storedIn.length === 0 ? "-" : server.usableBy],

@@ -71,7 +71,8 @@ function toRow(server: ServerFacts, nowMs: number): string[] {
 }
 
 /** How long a proof lasts: until when, or that it has no end, and how old it is. */
-export function howLong({ storedIn, expiresAt, since }: ServerFacts, nowMs: number): string {
+export function howLong({ storedIn, expiresAt, since, renewsItself }: ServerFacts, nowMs: number): string {
+  if (renewsItself === true) return `renews itself${expiresAt === null ? "" : ` (token until ${expiresAt})`}`
   if (expiresAt !== null) return `until ${expiresAt}`
   if (storedIn.length === 0) return "-"
   if (storedIn.includes("command")) return "as the command mints"
@@ -80,8 +81,9 @@ export function howLong({ storedIn, expiresAt, since }: ServerFacts, nowMs: numb
   return `no end known (${days === 0 ? "set today" : `${days} days old`})`
 }
 
-function stateOf({ enabled, trusted, needsSignIn, problem }: ServerFacts): string {
+function stateOf({ name, method, enabled, trusted, needsSignIn, problem }: ServerFacts): string {
   if (!trusted) return "not trusted: postern trust"
+  if (problem !== null && method === "oauth" && needsSignIn) return `needs a sign-in: postern auth ${name}`
   if (problem !== null) return needsSignIn ? "needs its secret" : problem.code
   return enabled ? "ready" : "disabled"
 }

@@ -18,7 +18,8 @@ export function isAccountLabel(label: string): boolean {
 
 const address = (right: string) => v.exactOptional(v.pipe(v.string(right), v.url(right)))
 
-export const oauthSchema = v.strictObject(
+/** What another client has among it is left alone. */
+export const oauthSchema = v.object(
   {
     clientId: text("the id of the client, in quotes"),
     clientSecret: text('"${vault:NAME}" or "${VARIABLE}"'),
@@ -44,24 +45,15 @@ export function oauthContradiction({
   oauth,
   aws,
   pin,
-  headers = {},
-  headersHelper,
 }: {
   readonly oauth?: unknown
   readonly aws?: unknown
   readonly pin?: Pin | undefined
-  readonly headers?: Readonly<Record<string, string>> | undefined
-  readonly headersHelper?: string | undefined
 }): { readonly key: string; readonly found: string; readonly right: string } | undefined {
-  if (pin?.subject !== undefined && (aws !== undefined || Object.keys(headers).length > 0) && oauth === undefined) {
-    return { key: "pin", found: "the subject of a sign-in for a server that nobody signs in to", right: '"oauth": {} beside it' }
-  }
-  if (oauth === undefined) return undefined
-  if (aws !== undefined) return { key: "oauth", found: "oauth beside aws", right: "one of the two" }
-  const proof = Object.keys(headers).find((name) => name.toLowerCase() === "authorization")
-  if (proof !== undefined)
-    return { key: "headers", found: `${proof} beside oauth`, right: "one of the two: the token stands in that header" }
-  return headersHelper === undefined
+  if (aws === undefined) return undefined
+  if (oauth !== undefined) return { key: "oauth", found: "oauth beside aws", right: "one of the two" }
+  // A pin that nobody checks would be worse than none.
+  return pin?.subject === undefined
     ? undefined
-    : { key: "headersHelper", found: "a headers command beside oauth", right: "one of the two" }
+    : { key: "pin", found: "the subject of a sign-in for a server that requests are signed for", right: "account or role" }
 }

@@ -2,6 +2,7 @@
 import * as aws from "../auth/aws/diagnoses.ts"
 import * as awsRefusals from "../auth/aws/refusal-diagnoses.ts"
 import * as auth from "../auth/diagnoses.ts"
+import * as oauth from "../auth/oauth/diagnoses.ts"
 import { severalSecrets } from "../auth/rotate.ts"
 import * as bridge from "../bridge/diagnoses.ts"
 import { serverError } from "../bridge/client/in-process.ts"
@@ -31,7 +32,7 @@ export interface CodeFacts {
  */
 export function allCodes(...others: readonly Readonly<Record<string, unknown>>[]): readonly CodeFacts[] {
   const single = { severalSecrets, serverError, internalFault, sessionLost, lockLost, lockTimeout, checkTimeout }
-  const exported = [auth, aws, awsRefusals, bridge, config, remarks, files, http, vault, single, ...others].flatMap((module) =>
+  const exported = [auth, aws, awsRefusals, oauth, bridge, config, remarks, files, http, vault, single, ...others].flatMap((module) =>
     Object.values(module),
   )
   const codes = exported.filter(isDefinition).map(({ code, about, kind }) => ({ code, about, kind }))

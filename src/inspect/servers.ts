@@ -1,11 +1,14 @@
 /** The three questions, answered for each server: where is the secret, how long does it last, who can use it; and as whom one acts. */
 import { secretsOf } from "../auth/dismiss.ts"
+import { oauthSignInNeeded } from "../auth/oauth/diagnoses.ts"
+import { type GrantEntry, findGrant, grantIdentity, whyNotGood } from "../auth/oauth/grant.ts"
+import { grantOwnerInClear } from "../auth/oauth/owner.ts"
 import { authenticatorFor, methodOf } from "../auth/registry.ts"
 import type { AuthTools } from "../auth/tools.ts"
 import { isCredentialHeader } from "../config/header-rules.ts"
 import { isSensitiveName } from "../config/describe.ts"
 import type { Configuration } from "../config/files.ts"
-import type { Server } from "../config/server.ts"
+import type { HttpServer, Server } from "../config/server.ts"
 import { references } from "../config/template.ts"
 import { PosternError } from "../core/diagnosis.ts"
 import type { Http } from "../core/http.ts"
@@ -23,6 +26,12 @@ export interface ServerFacts {
   readonly identity: Identity | null
   /** Where the proof of identity is kept: `vault:NAME`, `variable NAME`, `command`, `file (in clear)`; empty if there is none. */
   readonly storedIn: readonly string[]
+  /** Whose account it is: an AWS account, or the issuer of a sign-in. */
+  readonly issuer: string | null
+  /** The scopes of a sign-in; empty where there is none. */
+  readonly scopes: readonly string[]
+  /** Whether a sign-in is renewed without a person; null where there is none. */
+  readonly renewsItself: boolean | null
   /** When the proof ends, as a date (ISO 8601); null if it does not end by itself. */
   readonly expiresAt: string | null
   /** Since when the present secret is in use, as a date; null if that is not known. */
@@ -57,6 +66,9 @@ const unusable = {
   method: "unknown",
   identity: null,
   storedIn: [],
+  issuer: null,
+  scopes: [],
+  renewsItself: null,
   expiresAt: null,
   since: null,
   environment: null,
@@ -67,24 +79,58 @@ const unusable = {
 
 /** Describes one server, as `describeServers` does. */
 export async function describeServer(server: Server, tools: AuthTools): Promise<ServerFacts> {
-  const { identity, problem } = await identityOf(server, tools)
+  const { method, identity, problem, grant } = await proofOf(server, tools)
   return {
     name: server.name,
     transport: server.transport,
     url: server.transport === "stdio" ? null : server.url,
     command: server.transport === "stdio" ? [server.command, ...server.args] : null,
-    method: methodOf(server),
+    method,
     identity,
-    storedIn: storedIn(server),
+    storedIn: [...storedIn(server), ...(grant === undefined ? [] : [`vault:${grant.name}`])],
+    issuer: identity?.account ?? null,
+    scopes: identity?.scopes ?? [],
+    renewsItself: grant?.facts.renewable ?? null,
     expiresAt: date(identity?.expiresAtMs),
     since: date(identity?.sinceMs),
     environment: server.environment ?? null,
-    needsSignIn: problem?.code === "secret-missing",
+    needsSignIn: problem?.code === "secret-missing" || problem?.code === oauthSignInNeeded.code,
     scope: server.scope,
     file: server.file,
     enabled: server.enabled,
     trusted: server.trusted,
     problem,
+  }
+}
+
+/** As whom one acts, and how that is proved. */
+interface Proof {
+  readonly method: string
+  readonly identity: Identity | null
+  readonly problem: ServerFacts["problem"]
+  readonly grant?: GrantEntry
+}
+
+async function proofOf(server: Server, tools: AuthTools): Promise<Proof> {
+  const method = methodOf(server)
+  if (server.transport !== "stdio" && server.trusted && (method === "oauth" || method === "none")) {
+    const signIn = await signInOf(server, tools)
+    if (signIn !== undefined) return signIn
+  }
+  return { method, ...(await identityOf(server, tools)) }
+}
+
+/** A sign-in makes `oauth` the method also where the entry asks for nothing. */
+async function signInOf(server: HttpServer, tools: AuthTools): Promise<Proof | undefined> {
+  try {
+    const grant = await findGrant(tools.vault, await grantOwnerInClear(server, tools))
+    if (grant === undefined && server.oauth === undefined) return undefined
+    const why = grant === undefined ? "nobody has signed in yet" : whyNotGood(grant, tools.clock.now())
+    const problem = why === undefined ? null : oauthSignInNeeded({ server: server.name, why })
+    return { method: "oauth", identity: grant ? grantIdentity(grant) : null, problem, ...(grant ? { grant } : {}) }
+  } catch (error) {
+    if (!(error instanceof PosternError)) throw error
+    return server.oauth === undefined ? undefined : { method: "oauth", identity: null, problem: error.diagnosis }
   }
 }
 

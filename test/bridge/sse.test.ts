@@ -1,5 +1,5 @@
 import { expect, test } from "vitest"
-import { noneAuthenticator } from "../../src/auth/none.ts"
+import { withoutProof } from "../harness/without-proof.ts"
 import { sseLink } from "../../src/bridge/server/sse.ts"
 import { systemClock } from "../../src/core/clock.ts"
 import { createHttp } from "../../src/core/http.ts"
@@ -11,7 +11,7 @@ import { startSseServer } from "../servers/sse-server.ts"
 function bridgeTo(url: string) {
   const door = {
     http: createHttp({ silenceMs: 5_000, connectMs: 5_000 }),
-    authenticator: noneAuthenticator({ name: "test", file: "test.json" }),
+    authenticator: withoutProof,
     clock: systemClock,
   }
   return startBridge(url, {

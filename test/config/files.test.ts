@@ -279,7 +279,6 @@ test("a key that is not known is told with the nearest one, and keys of other cl
   const both = [
     'unknown-key: The key mcpServers.a.header is not known; did you mean "headers"?',
     "unknown-key: The key mcpServers.a.futureThing is not known.",
-    "key-not-used: The key mcpServers.a.oauth is not used: it holds Claude Code's own settings for signing in.",
     "key-not-used: The key mcpServers.a.env is not used: it says nothing about a server of the type http.",
   ]
   expect(foreign).toEqual(both)

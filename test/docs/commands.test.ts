@@ -45,12 +45,12 @@ test.each(lines)("$page: postern $line", async ({ words }) => {
   if (first.startsWith("-") || first === "COMMAND") return // `postern --help`, and the word for any command
   expect(Object.keys(commands)).toContain(first)
 
-  const isVault = first === "vault" && second !== ""
-  const help = await readHelp(first, ...(isVault ? [second] : []))
+  const isGroup = ["vault", "oauth"].includes(first) && second !== ""
+  const help = await readHelp(first, ...(isGroup ? [second] : []))
   const own = words.slice(0, words.includes("--") ? words.indexOf("--") : undefined)
   const options = own.flatMap((word) => /^-{1,2}[a-z][\w-]*/.exec(word)?.[0] ?? [])
 
-  expect(help).toContain(`Usage: postern ${isVault ? `vault ${second}` : first} `)
+  expect(help).toContain(`Usage: postern ${isGroup ? `${first} ${second}` : first} `)
   for (const option of options) expect(help).toMatch(new RegExp(`^ +(?:-\\w, )?${option}\\b`, "m"))
 })
 

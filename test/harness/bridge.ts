@@ -6,7 +6,7 @@ import { relay } from "../../src/bridge/relay.ts"
 import { withSession } from "../../src/bridge/session.ts"
 import type { Link, Receive } from "../../src/bridge/link.ts"
 import type { Authenticator } from "../../src/auth/method.ts"
-import { noneAuthenticator } from "../../src/auth/none.ts"
+import { withoutProof } from "./without-proof.ts"
 import { systemClock } from "../../src/core/clock.ts"
 import { createHttp } from "../../src/core/http.ts"
 import { silentLog } from "../../src/core/log.ts"
@@ -70,7 +70,7 @@ export function startBridge(url: string, settings: TestBridgeSettings = {}): Tes
   const client = stdioClient({ input, output, maxFrameBytes })
   const door = {
     http: createHttp({ silenceMs: settings.silenceMs ?? 30_000, connectMs: 5_000 }),
-    authenticator: settings.authenticator ?? noneAuthenticator({ name: "test", file: "test.json" }),
+    authenticator: settings.authenticator ?? withoutProof,
     clock: systemClock,
   }
   const receive: Receive = (frame) => client.write(frame.bytes)

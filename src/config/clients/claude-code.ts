@@ -9,7 +9,7 @@ const IGNORED = new Set(["settings.json", "settings.local.json", ".mcp.json", "m
 export const claudeCode: ForeignClient = {
   name: "Claude Code",
   harmlessKeys: ["alwaysLoad"],
-  unusedKeys: { oauth: "it holds Claude Code's own settings for signing in" },
+  unusedKeys: {},
   readsInstead(file, env) {
     const folder = dirname(file)
     const moved = env["CLAUDE_CONFIG_DIR"]

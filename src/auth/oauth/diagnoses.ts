@@ -1,0 +1,262 @@
+/** Why a sign-in does not come about, or a grant cannot be used. */
+import { defineDiagnosis } from "../../core/diagnosis.ts"
+import { quote } from "../../core/redact.ts"
+
+export const oauthSignInNeeded = defineDiagnosis({
+  code: "oauth-sign-in-needed",
+  about:
+    "The server lets in who has signed in (OAuth), and there is no sign-in that is still good: nobody has signed in yet, the server has ended it, or it cannot be renewed without a person. What is told as the reason is what the server said; a network that is down is never one.",
+  kind: "sign-in",
+  tell: ({ server, why, issuer, next }: { server: string; why: string; issuer?: string | undefined; next?: string | undefined }) => ({
+    cause: `The server "${quote(server)}" needs a sign-in: ${quote(why)}.`,
+    evidence: [
+      ...(issuer === undefined ? [] : [`issuer: ${quote(issuer)}`]),
+      "nothing was lost: the call can be made again after the sign-in",
+    ],
+    next: next ?? `postern auth ${quote(server)}`,
+  }),
+})
+
+export const oauthScopeNeeded = defineDiagnosis({
+  code: "oauth-scope-needed",
+  about:
+    "The server answered that the sign-in does not cover this (403, `insufficient_scope`). A refresh cannot widen it, so a person has to agree once more, to what was agreed before and what is missing. Where that was tried and the server still is not content, it is told as refused.",
+  kind: "sign-in",
+  tell: ({ server, scopes, all }: { server: string; scopes: readonly string[]; all: readonly string[] }) => ({
+    cause: `The sign-in to "${quote(server)}" does not cover this call: ${quote(scopes.join(" ")) || "more"} is missing.`,
+    evidence: [`asked for next: ${quote(all.join(" "), 400)}`],
+    next: `postern auth ${quote(server)} --scopes '${quote(all.join(" "), 400)}'`,
+  }),
+})
+
+export const oauthScopeRefused = defineDiagnosis({
+  code: "oauth-scope-refused",
+  about:
+    "The server keeps asking for more scopes, though a person has agreed to them in this session. Postern stops asking: an endless chain of sign-ins helps nobody. The account may not be allowed to have them.",
+  tell: ({ server, scopes }: { server: string; scopes: readonly string[] }) => ({
+    cause: `The server "${quote(server)}" still is not content with the scopes of the sign-in.`,
+    evidence: [`it asks for: ${quote(scopes.join(" "), 400) || "something that it does not name"}`],
+    next: "ask the server's owner whether this account may have them",
+  }),
+})
+
+export const oauthAccessDenied = defineDiagnosis({
+  code: "oauth-access-denied",
+  about: "The server knows who one is and answers 403 without asking for more scopes: this account may not do this there.",
+  tell: ({ server, subject, status }: { server: string; subject: string; status: number }) => ({
+    cause: `The server "${quote(server)}" does not let ${quote(subject)} do this.`,
+    evidence: [`answer: HTTP ${status}`],
+    next: "ask the server's owner; another account signs in with postern auth NAME --fresh",
+  }),
+})
+
+export const grantUnreadable = defineDiagnosis({
+  code: "grant-unreadable",
+  about: "A sign-in in the vault is not as this version writes it. A newer Postern may have written it; it is left as it is.",
+  tell: ({ name, fault }: { name: string; fault: string }) => ({
+    cause: `The sign-in ${name} in the vault cannot be read.`,
+    evidence: [`at fault: ${quote(fault)}`, "it was left as it is"],
+    next: `update Postern; or postern vault remove ${name}, and sign in again`,
+  }),
+})
+
+export const oauthGrantNotStored = defineDiagnosis({
+  code: "oauth-grant-not-stored",
+  about:
+    "A renewed sign-in could not be written to the vault: the disk is full, or the folder cannot be written any more. The renewed token is kept in memory and used, and writing is tried again until it works; if the process ends before that, a person has to sign in again.",
+  tell: ({ server, cause }: { server: string; cause: string }) => ({
+    cause: `The renewed sign-in to "${quote(server)}" could not be stored yet.`,
+    evidence: [quote(cause), "it is used from memory, and storing is tried again"],
+    next: "make room, or make the folder writable again",
+  }),
+})
+
+export const oauthMetadataMissing = defineDiagnosis({
+  code: "oauth-metadata-missing",
+  about:
+    "The server wants an OAuth token, and does not say in any of the places of the specification where one signs in: not in its challenge, not in its protected-resource metadata (RFC 9728), not in the metadata of an authorization server (RFC 8414, OpenID Connect Discovery).",
+  tell: ({ of, tried }: { of: string; tried: readonly string[] }) => ({
+    cause: `There is no metadata of ${quote(of)}.`,
+    evidence: tried.map((one) => quote(one)),
+    next: 'if its documentation names the address, set "oauth": {"authServerMetadataUrl": "https://…"} in the entry',
+  }),
+})
+
+export const oauthMetadataInvalid = defineDiagnosis({
+  code: "oauth-metadata-invalid",
+  about: "Metadata of a server or of its authorization server is not what the specification asks for, so nothing of it is used.",
+  tell: ({ address, fault }: { address: string; fault: string }) => ({
+    cause: `The metadata at ${quote(address)} cannot be used: ${quote(fault)}.`,
+    evidence: [`address: ${quote(address)}`, "nobody was sent there"],
+    next: "tell the server's owner",
+  }),
+})
+
+export const oauthMetadataUnavailable = defineDiagnosis({
+  code: "oauth-metadata-unavailable",
+  about: "The place of the metadata is there and cannot answer now. Postern does not look elsewhere: it might find another server's.",
+  tell: ({ address, status }: { address: string; status: number }) => ({
+    cause: `The metadata at ${quote(address)} cannot be had now (HTTP ${status}).`,
+    evidence: [`answer: HTTP ${status}`],
+    next: "try again in a while",
+  }),
+})
+
+export const oauthResourceMismatch = defineDiagnosis({
+  code: "oauth-resource-mismatch",
+  about:
+    "The protected-resource metadata names another server than the one that is configured (RFC 9728 section 3.3). A token for it could be used there, so nobody is sent to sign in.",
+  kind: "guard",
+  tell: ({ server, url, resource }: { server: string; url: string; resource: string }) => ({
+    cause: `The metadata of "${quote(server)}" is for another server.`,
+    evidence: [`configured: ${quote(url)}`, `metadata for: ${quote(resource)}`, "nobody was sent there"],
+    next: "check the address; if the server's owner confirms it: --dialect no-resource-check",
+  }),
+})
+
+export const oauthIssuerMismatch = defineDiagnosis({
+  code: "oauth-issuer-mismatch",
+  about:
+    "The authorization server's metadata, or its answer in the browser, names another issuer than the one that was asked (RFC 8414 section 3.3, RFC 9207). That is how one server passes for another, so nothing of it is used.",
+  kind: "guard",
+  tell: ({ expected, found, where }: { expected: string; found: string; where: string }) => ({
+    cause: `The issuer is not the one that was asked: ${quote(where)}.`,
+    evidence: [`asked: ${quote(expected)}`, `named: ${quote(found)}`],
+    next: "tell the server's owner; if they confirm it: --dialect lenient-issuer",
+  }),
+})
+
+export const oauthPkceMissing = defineDiagnosis({
+  code: "oauth-pkce-missing",
+  about:
+    "The authorization server does not announce PKCE with S256, which keeps a stolen code from being of use. The MCP specification asks clients to refuse then. For a server that has it and only fails to say so there is a switch.",
+  kind: "guard",
+  tell: ({ server, issuer, found }: { server: string; issuer: string; found: string }) => ({
+    cause: `The authorization server of "${quote(server)}" does not announce PKCE with S256.`,
+    evidence: [`issuer: ${quote(issuer)}`, `code_challenge_methods_supported: ${quote(found)}`],
+    next: `if it has it all the same: postern add ${quote(server)} --dialect unannounced-pkce …`,
+  }),
+})
+
+export const oauthClientMissing = defineDiagnosis({
+  code: "oauth-client-missing",
+  about:
+    "Before anybody can sign in, the authorization server has to know Postern as a client. There are four ways, tried in this order: a client registered by hand (`--client-id`), a hosted document (`--client-metadata-url`, where the server takes it), dynamic registration (where the server has it), or a person who knows an id. None of them is there.",
+  tell: ({ server, issuer, redirect, missing }: { server: string; issuer: string; redirect: string; missing: readonly string[] }) => ({
+    cause: `The authorization server of "${quote(server)}" does not know Postern, and there is no way to make itself known.`,
+    evidence: [`issuer: ${quote(issuer)}`, ...missing, `redirect address to register: ${redirect}`],
+    next: `register a client there by hand, then: postern auth ${quote(server)} --client-id ID`,
+  }),
+})
+
+export const oauthRegistrationRefused = defineDiagnosis({
+  code: "oauth-registration-refused",
+  about: "The authorization server offers dynamic registration (RFC 7591), and refused this one or answered with something unusable.",
+  tell: ({ server, address, said }: { server: string; address: string; said: string }) => ({
+    cause: `The registration at ${quote(address)} was refused.`,
+    evidence: [quote(said)],
+    next: `register a client there by hand, then: postern auth ${quote(server)} --client-id ID`,
+  }),
+})
+
+export const oauthClientRefused = defineDiagnosis({
+  code: "oauth-client-refused",
+  about:
+    "The authorization server does not accept the client itself (`invalid_client`): its id is not known there, or its secret is wrong or has ended.",
+  tell: ({ server, client, said }: { server: string; client: string; said: string }) => ({
+    cause: `The authorization server of "${quote(server)}" does not accept the client ${quote(client, 80)}.`,
+    evidence: [quote(said)],
+    next: `postern auth ${quote(server)} --fresh`,
+  }),
+})
+
+export const oauthPortTaken = defineDiagnosis({
+  code: "oauth-port-taken",
+  about:
+    "The port that the sign-in must come back to is in use. It is never replaced by another one: the authorization server knows this one.",
+  tell: ({ host, port, fault }: { host: string; port: number; fault: string }) => ({
+    cause: `The port ${port} on ${host} cannot be listened on.`,
+    evidence: [quote(fault), "the browser was not opened"],
+    next: `end what uses it (ss -ltnp 'sport = :${port}'), or set another --callback-port`,
+  }),
+})
+
+export const oauthConsentRefused = defineDiagnosis({
+  code: "oauth-consent-refused",
+  about: "The authorization server sent the browser back with an error instead of a code: the person said no, or the server did.",
+  tell: ({ server, error, said }: { server: string; error: string; said: string }) => ({
+    cause: `The sign-in to "${quote(server)}" was refused (${quote(error, 60)}).`,
+    evidence: [said === "" ? "the authorization server gave no reason" : `it said: ${quote(said)}`, "a former sign-in is as it was"],
+    next: `postern auth ${quote(server)}`,
+  }),
+})
+
+export const oauthSignInTimeout = defineDiagnosis({
+  code: "oauth-sign-in-timeout",
+  about: "Nobody came back from the browser within the limit. A former sign-in is as it was.",
+  tell: ({ server, limitMs }: { server: string; limitMs: number }) => ({
+    cause: `Nobody signed in to "${quote(server)}" within ${Math.round(limitMs / 60_000)} minutes.`,
+    evidence: ["a former sign-in is as it was"],
+    next: `postern auth ${quote(server)}; if the page showed an error instead of a sign-in: postern auth ${quote(server)} --fresh`,
+  }),
+})
+
+export const oauthTokenRefused = defineDiagnosis({
+  code: "oauth-token-refused",
+  about:
+    "The token endpoint of the authorization server did not give a token, for a reason that no sign-in mends by itself: it is overloaded, broken, or does not like the request. The sign-in is as it was, and is tried again with the next call.",
+  tell: ({ issuer, status, error, said }: { issuer: string; status: number; error?: string | undefined; said?: string | undefined }) => ({
+    cause: `The authorization server ${quote(issuer)} gave no token${error === undefined ? "" : ` (${quote(error, 60)})`}.`,
+    evidence: [`answer: HTTP ${status}`, ...(said === undefined ? [] : [`it said: ${quote(said)}`]), "the sign-in was left as it is"],
+    next: "try again in a while; if it stays so, tell the server's owner",
+  }),
+})
+
+export const oauthTokenInvalid = defineDiagnosis({
+  code: "oauth-token-invalid",
+  about:
+    "The token endpoint answered with something that is no token as RFC 6749 section 5.1 and RFC 6750 have it. Nothing of it is used or stored.",
+  tell: ({ issuer, field }: { issuer: string; field: string }) => ({
+    cause: `The answer of the authorization server ${quote(issuer)} is no token: ${quote(field)}.`,
+    evidence: [`at fault: ${quote(field)}`, "its value is not shown", "nothing was stored"],
+    next: "tell the server's owner",
+  }),
+})
+
+export const oauthTokenNotAccepted = defineDiagnosis({
+  code: "oauth-token-not-accepted",
+  about:
+    "The sign-in went well, and the server refused the very first request with the new token. So it is not told as a success, and a former sign-in stays. Often the token was made for another audience.",
+  tell: ({ server, status, issuer, challenge }: { server: string; status: number; issuer: string; challenge: string }) => ({
+    cause: `The server "${quote(server)}" does not accept the token that ${quote(issuer)} has just given.`,
+    evidence: [
+      `answer: HTTP ${status}`,
+      ...(challenge === "" ? [] : [`it asks for: ${quote(challenge)}`]),
+      "a former sign-in is as it was",
+    ],
+    next: `check what the token is for: postern get ${quote(server)}; some servers want --resource omit, or another --resource`,
+  }),
+})
+
+export const oauthSubjectMismatch = defineDiagnosis({
+  code: "oauth-subject-mismatch",
+  about:
+    "The server is pinned to one identity (`pin.subject`), and the sign-in is another one's. Nothing was sent to the server, and nothing stored.",
+  kind: "guard",
+  tell: ({ server, pinned, found }: { server: string; pinned: string; found: string }) => ({
+    cause: `"${quote(server)}" is to be reached as ${quote(pinned)}, and this sign-in is ${quote(found)}.`,
+    evidence: [`pinned: ${quote(pinned)}`, `signed in: ${quote(found)}`, "nothing was sent"],
+    next: `postern auth ${quote(server)}, as the right person`,
+  }),
+})
+
+export const oauthRevocationFailed = defineDiagnosis({
+  code: "oauth-revocation-failed",
+  about:
+    "The grant was forgotten here, and could not be revoked at the authorization server (RFC 7009): it has no endpoint for that, could not be reached, or refused. Tokens that somebody has copied are good until they end.",
+  tell: ({ issuer, why }: { issuer: string; why: string }) => ({
+    cause: `The sign-in could not be revoked at ${quote(issuer)}.`,
+    evidence: [quote(why)],
+    next: `revoke it in the account settings of ${quote(issuer)}`,
+  }),
+})

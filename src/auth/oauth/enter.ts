@@ -1,0 +1,42 @@
+/** Signing in to a server from outside of a bridge: a command, or a program that uses the library. */
+import type { HttpServer, OAuthSettings } from "../../config/server.ts"
+import type { Interaction } from "../interaction.ts"
+import { openHttp } from "../server-http.ts"
+import type { AuthTools } from "../tools.ts"
+import { splitScopes } from "./discovery.ts"
+import { type GrantEntry, findGrant } from "./grant.ts"
+import { grantOwner, policyOf } from "./owner.ts"
+import { signIn } from "./sign-in.ts"
+
+export interface EntryWish {
+  /** Whether a client is registered anew. */
+  readonly fresh: boolean
+  /** Asked for beside what the server asks for. */
+  readonly scopes?: string | undefined
+  /** What this sign-in does otherwise than the entry says. */
+  readonly settings?: OAuthSettings | undefined
+}
+
+/**
+ * Signs in to a server, also where a former sign-in is still good.
+ *
+ * @returns the grant's entry in the vault
+ * @throws {PosternError} as `signIn`
+ */
+export async function enter(
+  server: HttpServer,
+  wish: EntryWish,
+  { tools, interaction }: { readonly tools: AuthTools; readonly interaction: Interaction },
+  signal: AbortSignal,
+): Promise<GrantEntry | undefined> {
+  const entry = { ...server, oauth: { ...server.oauth, ...wish.settings } }
+  const owner = await grantOwner(entry, tools)
+  const http = openHttp(entry, owner.url, tools.env)
+  try {
+    const asked = { server: entry, owner, policy: policyOf(owner), moreScopes: splitScopes(wish.scopes), fresh: wish.fresh }
+    await signIn(asked, { ...tools, http }, interaction, signal)
+    return await findGrant(tools.vault, owner)
+  } finally {
+    http.close()
+  }
+}

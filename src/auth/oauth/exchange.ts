@@ -1,0 +1,72 @@
+/** A code for tokens, and how any answer of a token endpoint is judged. The other exchange, of a refresh token, stands in refresh.ts. */
+import * as oauth from "oauth4webapi"
+import type { Clock } from "../../core/clock.ts"
+import { PosternError } from "../../core/diagnosis.ts"
+import { type EndpointAnswer, type Reach, clientOf, proofOf, sendForm } from "./authorization-server.ts"
+import { oauthTokenRefused } from "./diagnoses.ts"
+import type { OAuthClient } from "./grant.ts"
+import type { IssuerMetadata } from "./issuer-metadata.ts"
+import { type Tokens, readTokens } from "./token-answer.ts"
+
+/** Longest time that a token endpoint may take. To give up on one that is slow loses what it is about to give. */
+export const TOKEN_LIMIT_MS = 60_000
+
+/** An answer that is no token. */
+export interface TokenRefusal {
+  readonly status: number
+  /** The error code of RFC 6749 section 5.2; undefined for a page, or an answer without one. */
+  readonly error: string | undefined
+  /** What the server said of it, as it came. */
+  readonly said: string | undefined
+}
+
+/** Tokens, or why there are none. */
+export type TokenOutcome = { readonly tokens: Tokens } | { readonly refusal: TokenRefusal }
+
+/**
+ * Judges an answer of a token endpoint. Some say an error with status 200 (Slack); some answer with a page.
+ *
+ * @throws {PosternError} `oauth-token-invalid` for a success that is no token
+ */
+export function judgeTokens(
+  { status, json }: EndpointAnswer,
+  at: { readonly issuer: string; readonly clientId: string; readonly nowMs: number },
+): TokenOutcome {
+  const said = (typeof json === "object" && json !== null ? json : {}) as Readonly<Record<string, unknown>> // an object, as was just seen
+  const error = typeof said["error"] === "string" ? said["error"] : undefined
+  if (status === 200 && error === undefined && json !== undefined) return { tokens: readTokens(json, at) }
+  const description = said["error_description"]
+  return { refusal: { status, error, said: typeof description === "string" ? description : undefined } }
+}
+
+/** @returns a refusal as it is told where no sign-in mends it */
+export function tokenFault(issuer: string, { status, error, said }: TokenRefusal): PosternError {
+  return new PosternError(oauthTokenRefused({ issuer, status, error, said }))
+}
+
+/** What a code was asked for with. */
+export interface CodeFlow {
+  readonly metadata: IssuerMetadata
+  readonly client: OAuthClient
+  readonly redirectUri: string
+  readonly verifier: string
+  /** The checked answer of the browser (`readCallback`). */
+  readonly callback: URLSearchParams
+  readonly resourceParameter: string | undefined
+}
+
+/** Exchanges a code. The resource is named again (S46). */
+export async function exchangeCode(flow: CodeFlow, reach: Reach, clock: Clock, signal: AbortSignal): Promise<TokenOutcome> {
+  const { metadata, client, redirectUri, verifier, callback, resourceParameter } = flow
+  const additionalParameters = resourceParameter === undefined ? {} : { resource: resourceParameter }
+  const answer = await sendForm(
+    (options) =>
+      oauth.authorizationCodeGrantRequest(metadata, clientOf(client), proofOf(client), callback, redirectUri, verifier, {
+        ...options,
+        additionalParameters,
+      }),
+    reach,
+    signal,
+  )
+  return judgeTokens(answer, { issuer: metadata.issuer, clientId: client.id, nowMs: clock.now() })
+}

@@ -1,0 +1,124 @@
+/**
+ * The `oauth` method: a person has signed in once, and every request carries the token that came of it.
+ *
+ * The whole method is on this page: what it sends, when it renews, what it makes of a refusal, who one is, how one gets in and out.
+ * Its steps lie beside it, and are loaded when they are needed: a bridge whose grant is fresh loads none of them.
+ */
+import type { HttpServer } from "../../config/server.ts"
+import { PosternError } from "../../core/diagnosis.ts"
+import type { Identity } from "../../core/identity.ts"
+import type { Authenticator, Recovery } from "../method.ts"
+import type { MethodTools } from "../tools.ts"
+import { type Challenge, findBearer } from "./challenge.ts"
+import { oauthAccessDenied, oauthSignInNeeded } from "./diagnoses.ts"
+import { type Grant, type GrantEntry, findGrant, grantIdentity } from "./grant.ts"
+import { type KeptGrant, keptGrant } from "./kept-grant.ts"
+import { grantOwner, grantOwnerInClear, policyOf } from "./owner.ts"
+import { requirePinned } from "./pin.ts"
+import { type StepUp, afterStepUp, stepUpFor } from "./step-up.ts"
+
+/** A token that ends within this is renewed before it is sent, in milliseconds; each process adds up to half of it, so that not all come at once. */
+const EARLY_MS = 60_000
+/** After an early renewal that failed, the token that is still good is used for this long without another try, in milliseconds. */
+const PATIENCE_MS = 30_000
+/** The grant is bound to the origin of the server's address, as every secret is. */
+export function oauthAuthenticator(server: HttpServer, tools: MethodTools): Authenticator {
+  const earlyMs = EARLY_MS * (1 + Math.random() / 2)
+  let kept: Promise<KeptGrant> | undefined
+  let challenge: Challenge | undefined
+  let stepUp: StepUp = { scopes: [], asked: [] }
+  let patientUntilMs = 0
+
+  const grantKeeper = (): Promise<KeptGrant> => (kept ??= grantOwner(server, tools).then((owner) => keptGrant(owner, tools)))
+
+  /** The grant, renewed if it is about to end. A renewal that fails is no matter while the token is still good. */
+  const readGood = async (signal: AbortSignal): Promise<Grant | undefined> => {
+    const keeper = await grantKeeper()
+    const grant = await keeper.read()
+    if (grant?.expiresAtMs === undefined) return grant
+    const now = tools.clock.now()
+    const leftMs = grant.expiresAtMs - now
+    // Of a short life, no more than a quarter is given away.
+    const lifetimeMs = Math.min(earlyMs, (grant.expiresAtMs - grant.obtainedAtMs) / 4)
+    if (
+      leftMs > lifetimeMs ||
+      (leftMs > 0 && (now < patientUntilMs || grant.refreshToken === undefined || grant.needsSignIn !== undefined))
+    )
+      return grant
+    try {
+      return await keeper.renew({ lifetimeMs }, signal)
+    } catch (error) {
+      if (leftMs <= 0 || signal.aborted) throw error
+      patientUntilMs = now + PATIENCE_MS
+      return grant
+    }
+  }
+
+  const signInAdvice = (why: string): Recovery => ({ advice: "sign-in", diagnosis: oauthSignInNeeded({ server: server.name, why }) })
+
+  return {
+    async authorize(request, signal) {
+      const grant = await readGood(signal)
+      if (grant === undefined) return request // the refusal says where one signs in; some servers ask for nothing at first
+      requirePinned(server, grant)
+      return { ...request, headers: { ...request.headers, authorization: `Bearer ${grant.accessToken}` } }
+    },
+
+    async recover(request, { status, headers }, signal) {
+      const asked = findBearer(headers["www-authenticate"])
+      challenge = asked ?? challenge
+      const keeper = await grantKeeper()
+      keeper.lookAgain()
+      const grant = await keeper.read()
+      if (grant === undefined) return signInAdvice("nobody has signed in yet")
+      if (status === 403) {
+        if (asked?.parameters["error"] !== "insufficient_scope") {
+          return { advice: "denied", diagnosis: oauthAccessDenied({ server: server.name, subject: subjectOf(grant), status }) }
+        }
+        const { recovery, next } = stepUpFor(server.name, grant, asked, stepUp)
+        stepUp = next
+        return recovery
+      }
+
+      const sent = /^Bearer (.*)$/.exec(request.headers["authorization"] ?? "")?.[1]
+      const refused = oauthSignInNeeded({ server: server.name, why: "the server does not take the token", issuer: grant.issuer })
+      if (sent !== grant.accessToken) return { advice: "retry", diagnosis: refused } // renewed, or signed in, meanwhile
+      try {
+        await keeper.renew({ refused: sent, lifetimeMs: 0 }, signal)
+        return { advice: "retry", diagnosis: refused }
+      } catch (error) {
+        if (!(error instanceof PosternError)) throw error
+        return { advice: error.diagnosis.kind === "sign-in" ? "sign-in" : "denied", diagnosis: error.diagnosis }
+      }
+    },
+
+    async identity() {
+      return identityOf(await findGrant(tools.vault, await grantOwnerInClear(server, tools)))
+    },
+
+    async signIn(interaction, signal) {
+      const { signIn } = await import("./sign-in.ts")
+      const keeper = await grantKeeper()
+      const owner = await grantOwner(server, tools)
+      const agreed = stepUp.scopes.length === 0 ? [] : ((await keeper.read())?.scopes ?? [])
+      const moreScopes = [...agreed, ...stepUp.scopes]
+      stepUp = afterStepUp(stepUp)
+      await signIn({ server, owner, policy: policyOf(owner), challenge, moreScopes }, tools, interaction, signal)
+      keeper.lookAgain()
+      return identityOf(await findGrant(tools.vault, owner))
+    },
+
+    async signOut() {
+      const owner = await grantOwner(server, tools)
+      const found = await findGrant(tools.vault, owner)
+      if (found === undefined) return
+      const { signOut } = await import("./sign-out.ts")
+      await signOut({ ...found, policy: policyOf(owner) }, tools, new AbortController().signal)
+    },
+  }
+}
+
+const identityOf = (entry: GrantEntry | undefined): Identity =>
+  entry === undefined ? { subject: "nobody has signed in yet", source: "none" } : grantIdentity(entry)
+
+const subjectOf = ({ subject, client }: Grant): string => subject ?? `the client ${client.id}`

@@ -1,0 +1,50 @@
+/** Whose sign-in a server uses. Light enough for a bridge that has no part in OAuth: it is asked whether there is a grant at all. */
+import { createHash } from "node:crypto"
+import { expandAddress } from "../../config/expand.ts"
+import { isAccountLabel } from "../../config/oauth-schema.ts"
+import type { HttpServer } from "../../config/server.ts"
+import type { AddressPolicy } from "../../core/address-gate.ts"
+import type { Vault } from "../../vault/vault.ts"
+import type { AuthTools } from "../tools.ts"
+
+/** Whose sign-in for which server. */
+export interface GrantOwner {
+  readonly server: string
+  /** The account's label: the server's name, unless it is set. Two servers with one label share a sign-in on purpose. */
+  readonly label: string
+  /** Of the server. */
+  readonly url: URL
+}
+
+/** @throws {PosternError} as `expandAddress`: the address may hold variables and secrets */
+export async function grantOwner(server: HttpServer, { env, vault }: Pick<AuthTools, "env" | "vault">): Promise<GrantOwner> {
+  const url = await expandAddress(server, { env, readSecret: (name, origin) => vault.read(name, origin) })
+  return { server: server.name, label: labelOf(server), url }
+}
+
+/** The same without the secrets of the address: enough to say whose sign-in it is, and needs no key. */
+export async function grantOwnerInClear(server: HttpServer, { env }: Pick<AuthTools, "env">): Promise<GrantOwner> {
+  return { server: server.name, label: labelOf(server), url: await expandAddress(server, { env, readSecret: async () => "a" }) }
+}
+
+/** The names of all grants of a label begin with this. */
+export function grantPrefix(label: string): string {
+  return `oauth/${label}/`
+}
+
+/** Whether somebody has signed in for this server, at this origin. Needs no key. */
+export async function hasGrant(server: HttpServer, origin: string, vault: Vault): Promise<boolean> {
+  const prefix = grantPrefix(labelOf(server))
+  return (await vault.list()).some((entry) => entry.facts.kind === "grant" && entry.origin === origin && entry.name.startsWith(prefix))
+}
+
+/** A name that another client gave may hold what no name in the vault can. */
+function labelOf({ name, oauth }: HttpServer): string {
+  const label = oauth?.account ?? name
+  return isAccountLabel(label) ? label : `_${createHash("sha256").update(label).digest("hex").slice(0, 16)}`
+}
+
+/** @returns what addresses may be opened on behalf of a server */
+export function policyOf({ url }: GrantOwner): AddressPolicy {
+  return { home: url, allowPrivate: false }
+}

@@ -1,0 +1,72 @@
+/** Signing out: the tokens are revoked where that is possible (RFC 7009), and the grant is forgotten in any case. */
+import * as oauth from "oauth4webapi"
+import type { AddressPolicy } from "../../core/address-gate.ts"
+import { type Diagnosis, PosternError } from "../../core/diagnosis.ts"
+import type { MethodTools } from "../tools.ts"
+import { type Reach, clientOf, proofOf, sendForm } from "./authorization-server.ts"
+import { oauthRevocationFailed } from "./diagnoses.ts"
+import { type Grant, parseGrant } from "./grant.ts"
+
+/** What came of it. */
+export interface SignedOut {
+  /** The grant's name in the vault, which has it no more. */
+  readonly name: string
+  readonly revoked: boolean
+  /** Why it was not revoked; absent when it was. */
+  readonly failure?: Diagnosis
+}
+
+const LIMIT_MS = 15_000
+
+/**
+ * Revokes and forgets one grant. The refresh token goes first: it is worth more. A revocation that fails is told, and stops nothing.
+ *
+ * @param grant - its name and origin in the vault
+ */
+export async function signOut(
+  { name, origin, policy }: { readonly name: string; readonly origin: string; readonly policy: AddressPolicy },
+  { vault, http }: MethodTools,
+  signal: AbortSignal,
+): Promise<SignedOut> {
+  const failure = await faultOf(async () => {
+    const secret = await vault.read(name, origin)
+    if (secret !== undefined) await revoke(parseGrant(name, secret), { http, policy, limitMs: LIMIT_MS }, signal)
+  })
+  await vault.remove(name)
+  return { name, revoked: failure === undefined, ...(failure ? { failure } : {}) }
+}
+
+async function revoke(grant: Grant, reach: Reach, signal: AbortSignal): Promise<void> {
+  const { issuer, client, revocationEndpoint, refreshToken, accessToken } = grant
+  if (revocationEndpoint === undefined) {
+    throw new PosternError(oauthRevocationFailed({ issuer, why: "it has no endpoint for that; tokens end by themselves" }))
+  }
+  const metadata = { issuer, revocation_endpoint: revocationEndpoint }
+  for (const [hint, token] of [
+    ["refresh_token", refreshToken],
+    ["access_token", accessToken],
+  ] as const) {
+    if (token === undefined) continue
+    const { status } = await sendForm(
+      (options) =>
+        oauth.revocationRequest(metadata, clientOf(client), proofOf(client), token, {
+          ...options,
+          additionalParameters: { token_type_hint: hint },
+        }),
+      reach,
+      signal,
+    )
+    // A server that revokes refresh tokens only says so with `unsupported_token_type`; the access token then ends with it, or by itself.
+    if (status >= 300 && hint === "refresh_token") throw new PosternError(oauthRevocationFailed({ issuer, why: `answer: HTTP ${status}` }))
+  }
+}
+
+async function faultOf(trying: () => Promise<void>): Promise<Diagnosis | undefined> {
+  try {
+    await trying()
+    return undefined
+  } catch (error) {
+    if (error instanceof PosternError) return error.diagnosis
+    throw error
+  }
+}

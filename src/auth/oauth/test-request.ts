@@ -1,0 +1,26 @@
+/** One request that changes nothing: what does the server want, and does it take a token? */
+import type { Http } from "../../core/http.ts"
+import { type Challenge, findBearer } from "./challenge.ts"
+
+/** What the server said to it. */
+export interface TestAnswer {
+  readonly status: number
+  readonly challenge: Challenge | undefined
+  /** `WWW-Authenticate` as it came. */
+  readonly header: string
+}
+
+/** A ping: no session is opened by it, and a server that wants proof says so before it looks at the message. */
+const PING = Buffer.from('{"jsonrpc":"2.0","id":"postern","method":"ping"}')
+const LIMIT_MS = 15_000
+
+/** @param accessToken - undefined: without proof */
+export async function testRequest(url: URL, http: Http, accessToken: string | undefined, signal: AbortSignal): Promise<TestAnswer> {
+  const proof = accessToken === undefined ? {} : { authorization: `Bearer ${accessToken}` }
+  const headers = { "content-type": "application/json", accept: "application/json, text/event-stream", ...proof }
+  const limit = AbortSignal.any([signal, AbortSignal.timeout(LIMIT_MS)])
+  const answer = await http.send({ method: "POST", url, headers, body: PING }, limit)
+  answer.discard()
+  const header = answer.headers["www-authenticate"] ?? ""
+  return { status: answer.status, challenge: findBearer(header), header }
+}

@@ -1,0 +1,125 @@
+/** `postern auth NAME`: signs in, by the browser or with a printed link. `login` is the same. */
+import { Command } from "commander"
+import type { HttpServer, OAuthSettings, Server } from "../config/server.ts"
+import { findServer } from "../config/find.ts"
+import { PosternError } from "../core/diagnosis.ts"
+import type { Context } from "./context.ts"
+import { usageWrong } from "./diagnoses.ts"
+import { EXIT_CODES, tellDiagnosis } from "./exit.ts"
+import { usableBy } from "./kept-secret.ts"
+
+interface AuthOptions {
+  readonly all?: true
+  readonly browser: boolean
+  readonly account?: string
+  readonly fresh?: true
+  readonly scopes?: string
+  readonly clientId?: string
+  readonly config?: string
+  readonly json?: true
+}
+
+/** A sign-in, as it is told. */
+interface SignedIn {
+  readonly server: string
+  readonly method: string
+  readonly subject: string
+  readonly issuer: string | null
+  readonly scopes: readonly string[]
+  readonly storedIn: string
+  readonly expiresAt: string | null
+  readonly renewsItself: boolean
+  readonly usableBy: string
+}
+
+export const authCommand = (context: Context, word = "auth"): Command =>
+  new Command(word)
+    .description(word === "auth" ? "sign in to a server; running bridges use it from their next message" : "the same as auth")
+    .argument("[name]", "the server, as `postern list` shows it")
+    .option("--all", "every server that needs a sign-in, one after the other")
+    .option("--no-browser", "print the link, and start no browser")
+    .option("--account <label>", "whose sign-in it is, where one server has several accounts")
+    .option("--fresh", "make Postern known to the authorization server anew")
+    .option("--scopes <scopes>", "ask for these beside what the server asks for")
+    .option("--client-id <id>", "the client that is registered there by hand, for this sign-in and its renewals")
+    .option("--config <file>", "read this file of the mcpServers shape, and no other")
+    .option("--json", "print the result as JSON")
+    .addHelpText("after", `\nExamples:\n  $ postern ${word} linear\n  $ postern ${word} linear --no-browser\n  $ postern ${word} --all`)
+    .action(async (name: string | undefined, options: AuthOptions) => {
+      if ((name === undefined) === (options.all === undefined)) {
+        throw new PosternError(usageWrong({ problem: "Either the name of a server is given, or --all.", help: `postern ${word} --help` }))
+      }
+      const configuration = await context.configuration(options)
+      if (name !== undefined) {
+        const signedIn = await signInTo(findServer(configuration, name), options, context)
+        return context.print(signedIn, options.json, tell)
+      }
+      await signInToAll(configuration.servers, options, context)
+    })
+
+async function signInTo(server: Server, options: AuthOptions, context: Context): Promise<SignedIn> {
+  const { methodOf } = await import("../auth/registry.ts")
+  const method = methodOf(server)
+  if (server.transport === "stdio" || (method !== "oauth" && method !== "none")) {
+    const problem = `"${server.name}" proves itself by ${server.transport === "stdio" ? "its own variables" : `the method ${method}`}; there is no sign-in.`
+    throw new PosternError(usageWrong({ problem, help: `postern get ${server.name}` }))
+  }
+  return signInByOauth(server, options, context)
+}
+
+async function signInByOauth(server: HttpServer, options: AuthOptions, context: Context): Promise<SignedIn> {
+  const { enter } = await import("../auth/oauth/enter.ts")
+  const tools = await context.tools()
+  const interaction = options.browser ? context.interaction : context.interactionWithoutBrowser
+  const settings: OAuthSettings = {
+    ...(options.account === undefined ? {} : { account: options.account }),
+    ...(options.clientId === undefined ? {} : { clientId: options.clientId }),
+  }
+  const wish = { fresh: options.fresh ?? false, scopes: options.scopes, settings }
+  const grant = await enter(server, wish, { tools, interaction }, context.signal)
+  const { subject, client, account, scopes = [], expiresAtMs, renewable = false } = grant?.facts ?? {}
+  return {
+    server: server.name,
+    method: "oauth",
+    subject: subject ?? `client ${client ?? "unknown"}`,
+    issuer: account ?? null,
+    scopes,
+    storedIn: grant === undefined ? "nowhere" : `vault:${grant.name}`,
+    expiresAt: expiresAtMs === undefined ? null : new Date(expiresAtMs).toISOString(),
+    renewsItself: renewable,
+    usableBy: usableBy(await tools.vault.status()),
+  }
+}
+
+/** One after the other: a person has one pair of eyes. One that fails does not keep the others from being asked. */
+async function signInToAll(servers: readonly Server[], options: AuthOptions, context: Context): Promise<void> {
+  const { describeServers } = await import("../inspect/servers.ts")
+  const facts = await describeServers({ servers, invalid: [] }, await context.tools())
+  const waiting = servers.filter(
+    (server) =>
+      server.trusted && server.enabled && facts.some((one) => one.name === server.name && one.needsSignIn && one.method === "oauth"),
+  )
+  const done: SignedIn[] = []
+  for (const server of waiting) {
+    try {
+      done.push(await signInTo(server, options, context))
+    } catch (error) {
+      if (!(error instanceof PosternError) || context.signal.aborted) throw error
+      context.note(tellDiagnosis(error.diagnosis))
+      context.exitWith(EXIT_CODES.failed)
+    }
+  }
+  context.print({ signedIn: done, asked: waiting.map(({ name }) => name) }, options.json, (result) =>
+    result.asked.length === 0 ? "No server needs a sign-in." : result.signedIn.map(tell).join("\n\n"),
+  )
+}
+
+function tell({ server, subject, issuer, scopes, storedIn, expiresAt, renewsItself, usableBy: who }: SignedIn): string {
+  const life = renewsItself ? "It renews itself" : "It does not renew itself"
+  const until = expiresAt === null ? "the server did not say how long the token lasts" : `the token lasts until ${expiresAt}`
+  return [
+    `Signed in to "${server}" as ${subject}${issuer === null ? "" : ` (issuer ${issuer})`}.`,
+    `  scopes: ${scopes.join(" ") || "none named"}`,
+    `  It is in ${storedIn}. ${life}; ${until}. Usable by ${who}.`,
+  ].join("\n")
+}
