@@ -3,11 +3,12 @@ import { PassThrough } from "node:stream"
 import { stdioClient } from "../../src/bridge/client/stdio.ts"
 import { httpSide } from "../../src/bridge/http-side.ts"
 import { relay } from "../../src/bridge/relay.ts"
+import { type MemoryStore, withMemory } from "../../src/bridge/memory.ts"
 import { withSession } from "../../src/bridge/session.ts"
 import type { Link, Receive } from "../../src/bridge/link.ts"
 import type { Authenticator } from "../../src/auth/method.ts"
 import { withoutProof } from "./without-proof.ts"
-import { systemClock } from "../../src/core/clock.ts"
+import { type Clock, systemClock } from "../../src/core/clock.ts"
 import { createHttp } from "../../src/core/http.ts"
 import { silentLog } from "../../src/core/log.ts"
 import { createRedactor } from "../../src/core/redact.ts"
@@ -44,6 +45,9 @@ export interface TestBridgeSettings {
   readonly maxFrameBytes?: number
   readonly silenceMs?: number
   readonly link?: (receive: Receive) => Link
+  /** Where the server is remembered; without it nothing is. */
+  readonly store?: MemoryStore
+  readonly clock?: Clock
 }
 
 export function startBridge(url: string, settings: TestBridgeSettings = {}): TestBridge {
@@ -71,15 +75,16 @@ export function startBridge(url: string, settings: TestBridgeSettings = {}): Tes
   const door = {
     http: createHttp({ silenceMs: settings.silenceMs ?? 30_000, connectMs: 5_000 }),
     authenticator: settings.authenticator ?? withoutProof,
-    clock: systemClock,
+    clock: settings.clock ?? systemClock,
   }
   const receive: Receive = (frame) => client.write(frame.bytes)
   const link = settings.link?.(receive)
-  const side = httpSide({ name: "test", url: new URL(url), door, receive, log: silentLog, maxFrameBytes }, undefined, stop.signal)
+  const { store } = settings
+  const side = httpSide({ name: "test", url: new URL(url), door, receive, log: silentLog, maxFrameBytes }, store, stop.signal)
   const ended = relay({
     name: "test",
     client,
-    server: link ? withSession(link, stop.signal) : side,
+    server: link ? withSession(link, stop.signal) : store ? withMemory(side, { store, tell: receive, log: silentLog }) : side,
     redactor: createRedactor(),
     log: silentLog,
     signal: stop.signal,

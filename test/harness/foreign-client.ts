@@ -35,6 +35,10 @@ interface SharedFace {
   }): Promise<{ readonly messages: unknown }>
   complete(params: unknown): Promise<{ readonly completion: { readonly values: readonly string[] } }>
   ping(): Promise<unknown>
+  /** SDK v2: which era it speaks with the server. */
+  getProtocolEra?(): "legacy" | "modern"
+  /** SDK v2, modern era. */
+  listen?(filter: Readonly<Record<string, unknown>>): Promise<{ close(): Promise<void> }>
 }
 
 export interface ForeignClient extends SharedFace, AsyncDisposable {
@@ -53,7 +57,7 @@ interface SdkClient extends SharedFace {
 }
 
 interface SdkModule {
-  readonly Client: new (info: { name: string; version: string }, options: { capabilities: object }) => SdkClient
+  readonly Client: new (info: { name: string; version: string }, options: { capabilities: object; [option: string]: unknown }) => SdkClient
   readonly StdioClientTransport: new (server: object) => unknown
 }
 
@@ -63,6 +67,8 @@ export interface Sdk {
   load(): SdkModule
   handlerKey(method: string): unknown
   callArguments(options: CallOptions | undefined): readonly unknown[]
+  /** More options of its client. */
+  readonly options?: Readonly<Record<string, unknown>>
 }
 
 const v1Schemas: Readonly<Record<string, string>> = {
@@ -83,13 +89,22 @@ export const sdks: readonly Sdk[] = [
     handlerKey: (method) => (requireJudge("@modelcontextprotocol/sdk/types.js") as Record<string, unknown>)[v1Schemas[method] ?? method],
     callArguments: (options) => [undefined, options],
   },
-  {
-    title: "SDK v2",
+  sdkV2("SDK v2", {}),
+]
+
+/** SDK v2 with other options of its client, such as the revisions that it offers. */
+export function sdkV2(title: string, options: Readonly<Record<string, unknown>>): Sdk {
+  return {
+    title,
     load: () => load("@modelcontextprotocol/client", "@modelcontextprotocol/client/stdio"),
     handlerKey: (method) => method,
-    callArguments: (options) => [options],
-  },
-]
+    callArguments: (callOptions) => [callOptions],
+    options,
+  }
+}
+
+/** A client that asks with `server/discover` first, and falls back where the server does not know it. */
+export const modernSdk = sdkV2("SDK v2, modern", { versionNegotiation: { mode: "auto" } })
 
 function keepNotifications(client: SdkClient): ForeignClient["sawNotification"] {
   const seen = new Set<string>()
@@ -110,7 +125,7 @@ function keepNotifications(client: SdkClient): ForeignClient["sawNotification"] 
 export async function connectForeignClient(sdk: Sdk, server: LocalServer, answers: Answers = {}): Promise<ForeignClient> {
   const { Client, StdioClientTransport } = sdk.load()
   const capabilities = Object.fromEntries(Object.keys(answers).map((method) => [method.split("/")[0], {}]))
-  const client = new Client({ name: "foreign-client", version: "1.0.0" }, { capabilities })
+  const client = new Client({ name: "foreign-client", version: "1.0.0" }, { capabilities, ...sdk.options })
   for (const [method, answer] of Object.entries(answers)) client.setRequestHandler(sdk.handlerKey(method), async () => answer)
   const sawNotification = keepNotifications(client)
   await client.connect(new StdioClientTransport({ ...server, stderr: "pipe" }))

@@ -34,6 +34,7 @@ export async function startSseServer(): Promise<SseServer> {
         response.on("close", () => streams.delete(response))
         return
       }
+      if (incoming.url === "/sse") return void response.writeHead(405).end() // the stream's address takes no messages
       response.writeHead(server.postStatus).end(server.postStatus === 202 ? "Accepted" : "no")
       if (server.postStatus === 202 && message) for (const said of server.answer(message)) server.say(said)
     })

@@ -48,13 +48,14 @@ export function withOpening({ name, side, makeSse, askRevisions, verdicts, log }
   /** @returns whether the server is of that transport */
   const openSse = async (initialize: Frame, receive: Receive, signal: AbortSignal): Promise<boolean> => {
     sse ??= await makeSse()
+    inUse = sse // others may follow as soon as the answer is there
     try {
       await sse.carry(initialize, receive, signal)
     } catch (error) {
       log.info("no stream of the HTTP+SSE transport", { code: diagnosisOf(error).code })
+      inUse = side
       return false
     }
-    inUse = sse
     verdicts.keep({ era: "legacy", transport: "sse" })
     return true
   }

@@ -10,7 +10,7 @@ import { NotModern, type Refusal, deliverRefusal, isSuccess, readRefusal } from 
 import type { Wire } from "../wire.ts"
 import { type ParamHeaders, paramHeaders } from "./param-headers.ts"
 import { paramsOf, requestHeaders } from "./request-headers.ts"
-import { LISTEN } from "./subscription.ts"
+import { ACKNOWLEDGED, LISTEN } from "./subscription.ts"
 
 export interface ModernHttpSettings {
   readonly name: string
@@ -39,12 +39,14 @@ export function modernExchange(settings: ModernHttpSettings, newId: () => string
   const tools = paramHeaders({ ask: (...asked) => exchange(...asked), newId, log })
   let proven = false
 
-  /** Notes what shows that the server is modern. @returns whether it was shown to be none */
-  const disproves = (era: Era | undefined): boolean => {
-    if (era === "modern" && !proven) {
-      proven = true
-      settings.onModern()
-    }
+  const prove = (): void => {
+    if (!proven) settings.onModern()
+    proven = true
+  }
+
+  /** Notes what an answer shows. @returns whether the server has shown to be of the other era */
+  const isDisproved = (era: Era | undefined): boolean => {
+    if (era === "modern") prove()
     return era === "legacy" && !proven
   }
 
@@ -54,14 +56,15 @@ export function modernExchange(settings: ModernHttpSettings, newId: () => string
     let disowned = false
     const watch: Receive = (said) => {
       if (said.kind === "request") return log.info("dropped: a modern server asks in its results only", { method: said.method })
+      if (said.method === ACKNOWLEDGED) prove()
       if (said.kind !== "response" || said.id !== request.id) return receive(tools.learn(said, request))
       answered = true
-      disowned = !proven && disproves(answerEvidence(said, request))
+      disowned = !proven && isDisproved(answerEvidence(said, request))
       return disowned ? undefined : receive(tools.learn(said, request))
     }
 
     if ("body" in answer) {
-      if (disproves(eraEvidence(answer, request))) throw new NotModern(name, answer)
+      if (isDisproved(eraEvidence(answer, request))) throw new NotModern(name, answer)
       await deliverRefusal(request, answer, receive, name)
       return true
     }

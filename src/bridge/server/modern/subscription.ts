@@ -10,7 +10,8 @@ import { Refused } from "../refusal.ts"
 import { FIRST_RETRY_MS } from "../wire.ts"
 
 export const LISTEN = "subscriptions/listen"
-const ACKNOWLEDGED = "notifications/subscriptions/acknowledged"
+/** The server has agreed. */
+export const ACKNOWLEDGED = "notifications/subscriptions/acknowledged"
 
 /** Refusals in a row after which the client is told: each may cost a run of a headers command. */
 const MOST_REFUSALS = 3
