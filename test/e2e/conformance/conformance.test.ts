@@ -16,7 +16,7 @@ async function runConformance(...words: readonly string[]): Promise<unknown> {
   return JSON.parse(stdout)
 }
 
-test.for(["initialize", "tools_call", "elicitation-sep1034-client-defaults"])(
+test.for(["initialize", "tools_call", "elicitation-sep1034-client-defaults", "sse-retry"])(
   "the scenario %s passes through the bridge",
   async (scenario) => {
     const results = await runConformance(`stable:${scenario}`)
@@ -24,6 +24,13 @@ test.for(["initialize", "tools_call", "elicitation-sep1034-client-defaults"])(
     expect(results).toEqual([expect.objectContaining({ scenario, verdict: "passes", failed: 0, asExpected: true })])
   },
 )
+
+test("the transport of revision 2026-07-28 passes through the bridge, headers of parameters and invalid tools included", async () => {
+  const results = await runConformance("modern")
+
+  expect(results).toHaveLength(8)
+  expect(results).toEqual(Array.from({ length: 8 }, () => expect.objectContaining({ verdict: "passes", failed: 0, warnings: 0 })))
+}, 180_000)
 
 test("a known failure that has begun to pass fails the run", async () => {
   const folder = await mkdtemp(join(tmpdir(), "postern-conformance-"))

@@ -24,6 +24,34 @@ const context = JSON.parse(process.env.MCP_CONFORMANCE_CONTEXT ?? "{}")
 /** The tool behind the sign-in. */
 const call = (client) => client.callTool({ name: "test-tool", arguments: {} })
 
+const callAll = async (client, calls) => {
+  for (const { name, arguments: given = {} } of calls) await client.callTool({ name, arguments: given })
+}
+
+/** The suite names the revision that it judges; of the modern era, the client asks with `server/discover` first. */
+const speaksModern = process.env.MCP_CONFORMANCE_PROTOCOL_VERSION === "2026-07-28"
+
+/** Scenarios of revision 2026-07-28, in which the client calls what it was offered. */
+const modern = {
+  "request-metadata": async () => {},
+  "json-schema-ref-no-deref": async () => {},
+  "http-standard-headers": async (client, { tools }) => {
+    await callAll(client, tools.slice(0, 1))
+    const { resources } = await client.listResources()
+    await client.readResource({ uri: resources[0].uri })
+    const { prompts } = await client.listPrompts()
+    await client.getPrompt({ name: prompts[0].name })
+  },
+  "http-custom-headers": (client) => callAll(client, context.toolCalls),
+  "http-invalid-tool-headers": (client, { tools }) => callAll(client, tools),
+  "sep-2322-client-request-state": async (client, { tools }) => {
+    client.setRequestHandler("elicitation/create", async () => ({ action: "accept", content: { confirmed: true } }))
+    await callAll(client, tools).catch((error) => {
+      if (error.code !== "INVALID_RESULT") throw error // the SDK is stricter than the suite about a result without resultType
+    })
+  },
+}
+
 /** What a client has to do in each scenario, once it is connected and has listed the tools. */
 const transport = {
   initialize: async () => {},
@@ -60,16 +88,20 @@ await writeFile(join(home, "person.json"), JSON.stringify({ decision: "allow", l
 await copyFile(join(root, "test/harness/browser-person.mjs"), browser)
 await chmod(browser, 0o700)
 
+const asked = scenario.startsWith("elicitation") || scenario in modern
 const client = new Client(
   { name: "postern-conformance", version: "1.0.0" },
-  { capabilities: scenario.startsWith("elicitation") ? { elicitation: { form: { applyDefaults: true } } } : {} },
+  {
+    capabilities: asked ? { elicitation: { form: { applyDefaults: true } } } : {},
+    ...(speaksModern ? { versionNegotiation: { mode: "auto" } } : {}),
+  },
 )
 try {
   const args = [join(root, "dist/bin/postern.js"), "run", "suite", "--config", file]
   const env = { POSTERN_HOME: join(home, "postern"), BROWSER: browser, CLIENT_SECRET: context.client_secret ?? "" }
   await client.connect(new StdioClientTransport({ command: process.execPath, args, env }))
-  await client.listTools()
-  await (transport[scenario] ?? call)(client)
+  const listed = await client.listTools()
+  await (modern[scenario] ?? transport[scenario] ?? call)(client, listed)
 } finally {
   await client.close()
   await rm(home, { recursive: true, force: true })

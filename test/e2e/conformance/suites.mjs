@@ -40,6 +40,17 @@ const issuers = [
   "auth/metadata-issuer-mismatch",
 ]
 
+const modern = [
+  "tools_call",
+  "request-metadata",
+  "http-standard-headers",
+  "http-custom-headers",
+  "http-invalid-tool-headers",
+  "sep-2322-client-request-state",
+  "json-schema-ref-no-deref",
+  "json-schema-2020-12-preservation",
+]
+
 /** `package`: its folder among the judges. `flags`: what its command line gets beside the scenario. */
 export const suites = {
   stable: { package: "@modelcontextprotocol/conformance", flags: [], scenarios: [...transport, ...signIn] },
@@ -49,6 +60,8 @@ export const suites = {
     flags: ["--spec-version", "2025-11-25", "--force"],
     scenarios: [...transport, "json-schema-2020-12-preservation", ...signIn, ...issuers],
   },
+  /** The transport of revision 2026-07-28. */
+  modern: { package: "conformance-alpha", flags: ["--spec-version", "2026-07-28"], scenarios: modern },
 }
 
 /** @returns `[SUITE, SCENARIO]` for each that is named, `SUITE:SCENARIO`, `SUITE` or `SCENARIO`; for all if none is */
