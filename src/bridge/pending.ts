@@ -31,29 +31,34 @@ export interface PendingTable {
 
 /** Makes an empty table. */
 export function pendingTable(): PendingTable {
-  const table = new Map<string, { cancelled: boolean; readonly lasting: boolean }>()
+  const table = new Map<string, Entry>()
   const given = new AbortController()
   setMaxListeners(0, given.signal) // as many wait on it as there are requests
-  let awaited = 0
+  let unanswered = 0
+  let lasting = 0
   let wake: (() => void) | undefined
 
-  const noLongerAwaited = (): void => {
-    awaited--
-    if (awaited === 0) wake?.()
+  /** Once it is given up, a subscription too gets an answer soon. */
+  const awaited = (): number => (given.signal.aborted ? unanswered : unanswered - lasting)
+
+  const count = (entry: Entry, by: 1 | -1): void => {
+    unanswered += by
+    if (entry.lasting) lasting += by
+    if (awaited() === 0) wake?.()
   }
 
   return {
     signal: given.signal,
 
     get awaited() {
-      return awaited
+      return awaited()
     },
 
     open(frame) {
       if (table.has(frame.id)) return undefined
       const entry = { cancelled: false, lasting: frame.method === SUBSCRIPTION }
       table.set(frame.id, entry)
-      if (!entry.lasting) awaited++
+      count(entry, 1)
       return {
         frame,
         get cancelled() {
@@ -62,7 +67,7 @@ export function pendingTable(): PendingTable {
         settle() {
           if (table.get(frame.id) !== entry) return false
           table.delete(frame.id)
-          if (!entry.cancelled && !entry.lasting) noLongerAwaited()
+          if (!entry.cancelled) count(entry, -1)
           return true
         },
       }
@@ -72,17 +77,23 @@ export function pendingTable(): PendingTable {
       const entry = table.get(id)
       if (!entry || entry.cancelled) return
       entry.cancelled = true
-      if (!entry.lasting) noLongerAwaited()
+      count(entry, -1)
     },
 
     giveUp: (reason) => given.abort(reason),
 
     async drained(signal) {
-      if (awaited === 0 || signal.aborted) return
+      if (awaited() === 0 || signal.aborted) return
       await new Promise<void>((resolve) => {
         wake = resolve
         signal.addEventListener("abort", () => resolve(), { once: true })
       })
     },
   }
+}
+
+interface Entry {
+  cancelled: boolean
+  /** A subscription. */
+  readonly lasting: boolean
 }

@@ -1,9 +1,10 @@
 /** Whatever a client asks in whatever order, and however the server answers: one answer for each id, in the server's own bytes. */
 import type { ServerResponse } from "node:http"
-import { array, assert, asyncProperty, boolean, constantFrom, integer, record } from "fast-check"
+import { type Arbitrary, array, assert, asyncProperty, boolean, constantFrom, integer, record } from "fast-check"
 import { expect, test } from "vitest"
-import { startBridge } from "../harness/bridge.ts"
+import { type TestBridge, startBridge } from "../harness/bridge.ts"
 import { type McpServer, sse, startMcpServer } from "../servers/mcp-server.ts"
+import { type ModernServer, modern, startModernServer } from "../servers/modern-server.ts"
 
 const WAYS = [
   "json",
@@ -19,18 +20,26 @@ const WAYS = [
   "error",
   "unavailable",
   "lost-session",
+  "mismatch",
   "slow",
 ] as const
 type Way = (typeof WAYS)[number]
 
-const act = record({ way: constantFrom(...WAYS), cancel: boolean(), pauseMs: integer({ min: 0, max: 8 }), textId: boolean() })
+const act = record({
+  way: constantFrom(...WAYS),
+  cancel: boolean(),
+  pauseMs: integer({ min: 0, max: 8 }),
+  textId: boolean(),
+  /** Of the modern era: it may be repeated when its answer was cut. */
+  safe: boolean(),
+})
 
 /** A result that no re-serialising would leave alone. */
 const resultText = (tag: string): string => `{"tag":"${tag}","big":12345678901234567890,"float":1.50,"unknown":{"é":"\\u00e9"}}`
 
 type Answer = (response: ServerResponse) => void
 
-function answerIn(way: Way, idText: string, tag: string, server: McpServer): Answer {
+function answerIn(way: Way, idText: string, tag: string, forgetSessions: () => void): Answer {
   const answer = `{"jsonrpc":"2.0","id":${idText},"result":${resultText(tag)}}`
   const wrong = (id: string): string => `{"jsonrpc":"2.0","id":${id},"result":{"wrong":true}}`
   const body =
@@ -65,9 +74,13 @@ function answerIn(way: Way, idText: string, tag: string, server: McpServer): Ans
         .end(`{"jsonrpc":"2.0","id":null,"error":{"code":-32600,"message":"no"}}`),
     unavailable: (response) => void response.writeHead(503).end(),
     "lost-session": (response) => {
-      server.sessions.clear()
+      forgetSessions()
       response.writeHead(404).end()
     },
+    mismatch: (response) =>
+      void response
+        .writeHead(400, { "content-type": "application/json" })
+        .end(`{"jsonrpc":"2.0","id":${idText},"error":{"code":-32020,"message":"Header mismatch"}}`),
     slow: (response) => void setTimeout(() => body(answer)(response), 15),
   }
   return ways[way]
@@ -75,52 +88,102 @@ function answerIn(way: Way, idText: string, tag: string, server: McpServer): Ans
 
 /** The ways in which the client gets the server's own answer. */
 const ANSWERED = new Set<Way>(["json", "pretty", "event", "events", "twice", "foreign", "slow"])
+type Era = "legacy" | "modern"
+/** What a server does once only; the message that is sent again gets its answer. */
+const ONCE: Readonly<Record<Era, Way>> = { legacy: "lost-session", modern: "cut" }
+
+type Act = typeof act extends Arbitrary<infer Value> ? Value : never
+
+interface Asked extends Act {
+  readonly method: string
+  readonly id: string | number
+  readonly tag: string
+}
+
+const toAsked = (era: Era, acts: readonly Act[]): readonly Asked[] =>
+  acts.map((one, index) => ({
+    ...one,
+    method: era === "modern" && one.safe ? "prompts/get" : "tools/call",
+    id: one.textId ? `t${index}` : index + 100,
+    tag: `tag-${index}`,
+  }))
+
+/** Lets a server answer each request in the way that it names itself. */
+function obey(era: Era, server: McpServer | ModernServer): void {
+  const seenOnce = new Set<string>()
+  server.handler = ({ message, body }, response) => {
+    if (message?.method !== "tools/call" && message?.method !== "prompts/get") return false
+    const { way, tag } = (message.params?.arguments ?? {}) as { way: Way; tag: string }
+    const now = way === ONCE[era] && seenOnce.has(tag) ? "json" : way
+    seenOnce.add(tag)
+    const idText = /"id":("[^"]*"|\d+)/.exec(body)?.[1] ?? "null"
+    answerIn(now, idText, tag, () => ("sessions" in server ? server.sessions.clear() : undefined))(response)
+    return true
+  }
+}
+
+async function play(bridge: TestBridge, asked: readonly Asked[], meta: object): Promise<void> {
+  for (const { way, tag, cancel, id, method, pauseMs } of asked) {
+    bridge.send({ id, method, params: { name: "x", arguments: { way, tag }, ...meta } })
+    if (cancel) bridge.send({ method: "notifications/cancelled", params: { requestId: id } })
+    if (pauseMs > 0) await new Promise((resolve) => setTimeout(resolve, pauseMs))
+  }
+}
+
+function check(era: Era, bridge: TestBridge, asked: readonly Asked[]): void {
+  for (const { way, cancel, id, tag, method } of asked) {
+    const answers = bridge.lines.filter(
+      (line) => line.startsWith(`{"jsonrpc":"2.0","id":${JSON.stringify(id)},`) || (JSON.parse(line) as { id?: unknown }).id === id,
+    )
+    expect(answers.length, `${way} ${cancel}`).toBeLessThanOrEqual(1)
+    if (!cancel) expect(answers, `${way} of ${JSON.stringify(asked)}`).toHaveLength(1)
+    const [answer = ""] = answers
+    if (answer.includes('"result"')) expect(answer.replaceAll(/\n|,\s+/g, ",")).toContain(resultText(tag))
+    const answered = ANSWERED.has(way) || (era === "modern" && way === "cut" && method === "prompts/get")
+    if (!cancel && answered) expect(answer, way).toContain('"result"')
+  }
+  expect(bridge.lines.join("\n")).not.toContain("wrong")
+}
 
 test("any interleaving of requests, cancels, lies, cuts and the end gives each id exactly one answer, in the server's bytes", async () => {
   await assert(
     asyncProperty(array(act, { minLength: 1, maxLength: 14 }), boolean(), async (acts, endAtOnce) => {
       await using server = await startMcpServer()
-      const seenOnce = new Set<string>()
-      server.handler = ({ message, body }, response) => {
-        if (message?.method !== "tools/call") return false
-        const { way, tag } = (message.params?.arguments ?? {}) as { way: Way; tag: string }
-        // A lost session is lost once; the message that is sent again gets its answer.
-        const now = way === "lost-session" && seenOnce.has(tag) ? "json" : way
-        seenOnce.add(tag)
-        const idText = /"id":("[^"]*"|\d+)/.exec(body)?.[1] ?? "null"
-        answerIn(now, idText, tag, server)(response)
-        return true
-      }
+      obey("legacy", server)
       const bridge = startBridge(server.url)
       await bridge.open()
+      const asked = toAsked("legacy", acts)
 
-      const asked = acts.map(({ way, cancel, textId }, index) => ({
-        way,
-        cancel,
-        id: textId ? `t${index}` : index + 100,
-        tag: `tag-${index}`,
-      }))
-      for (const [index, { way, cancel, id, tag }] of asked.entries()) {
-        bridge.send({ id, method: "tools/call", params: { name: "x", arguments: { way, tag } } })
-        if (cancel) bridge.send({ method: "notifications/cancelled", params: { requestId: id } })
-        const pauseMs = acts[index]?.pauseMs ?? 0
-        if (pauseMs > 0) await new Promise((resolve) => setTimeout(resolve, pauseMs))
-      }
+      await play(bridge, asked, {})
       if (!endAtOnce) await Promise.all(asked.filter(({ cancel }) => !cancel).map(({ id }) => bridge.heard((message) => message.id === id)))
       await bridge.end()
 
-      for (const { way, cancel, id, tag } of asked) {
-        const answers = bridge.lines.filter(
-          (line) => line.startsWith(`{"jsonrpc":"2.0","id":${JSON.stringify(id)},`) || (JSON.parse(line) as { id?: unknown }).id === id,
-        )
-        expect(answers.length, `${way} ${cancel}`).toBeLessThanOrEqual(1)
-        if (!cancel) expect(answers, `${way} of ${JSON.stringify(acts)}`).toHaveLength(1)
-        const [answer = ""] = answers
-        if (answer.includes('"result"')) expect(answer.replaceAll(/\n|,\s+/g, ",")).toContain(resultText(tag))
-        if (!cancel && ANSWERED.has(way)) expect(answer).toContain('"result"')
-      }
-      expect(bridge.lines.join("\n")).not.toContain("wrong")
+      check("legacy", bridge, asked)
     }),
     { numRuns: 40 },
   )
 })
+
+test("the same holds for the modern era, with a subscription that the server cuts meanwhile; no cancel reaches the server", async () => {
+  await assert(
+    asyncProperty(array(act, { minLength: 1, maxLength: 14 }), boolean(), async (acts, endAtOnce) => {
+      await using server = await startModernServer()
+      obey("modern", server)
+      const bridge = startBridge(server.url)
+      const asked = toAsked("modern", acts)
+      bridge.send({ id: "sub", method: "subscriptions/listen", params: modern({ notifications: { toolsListChanged: true } }) })
+      await bridge.heard(({ method }) => method === "notifications/subscriptions/acknowledged")
+
+      const playing = play(bridge, asked, modern())
+      for (const stream of server.streams) stream.destroy()
+      await playing
+      if (!endAtOnce) await Promise.all(asked.filter(({ cancel }) => !cancel).map(({ id }) => bridge.heard((message) => message.id === id)))
+      await bridge.end()
+
+      check("modern", bridge, asked)
+      expect(bridge.messages.filter(({ id }) => id === "sub")).toHaveLength(1) // it is told of its end
+      expect(server.seenOf("notifications/cancelled")).toEqual([])
+    }),
+    { numRuns: 30 },
+  )
+}, 120_000)

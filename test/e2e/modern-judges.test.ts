@@ -158,7 +158,7 @@ test("before a server of an earlier era the same client falls back by itself, an
 
   expect(eras).toEqual(["legacy", "legacy"])
   expect(server.seen.filter(({ rpc }) => rpc === "server/discover")).toHaveLength(1)
-  const [file] = (await readdir(join(bridge.home, "memory"))).filter((name) => name.endsWith(".json"))
+  const file = (await readdir(join(bridge.home, "memory"))).find((name) => name.endsWith(".json"))
   expect(JSON.parse(await readFile(join(bridge.home, "memory", file ?? ""), "utf8"))).toMatchObject({
     era: expect.stringMatching(/^\{"era":"legacy","seen":"20/),
   })

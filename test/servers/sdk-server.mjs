@@ -13,6 +13,7 @@ const { serveStdio } = judges("@modelcontextprotocol/server/stdio")
 const { toNodeHandler } = judges("@modelcontextprotocol/node")
 
 const schema = (properties = {}) => fromJsonSchema({ type: "object", properties })
+const tokenOf = ({ ["_meta"]: meta }) => meta?.progressToken
 const text = (said) => ({ content: [{ type: "text", text: said }] })
 
 /** What the server asks of its client, in its results: the client answers by calling again. */
@@ -31,7 +32,7 @@ function makeServer(tellChange = (server) => server.sendToolListChanged()) {
   server.registerTool("query", { inputSchema: schema({ region }) }, (args) => text(`asked in ${args.region}`))
 
   server.registerTool("count", { inputSchema: schema() }, async (_, { mcpReq }) => {
-    const progressToken = mcpReq._meta?.progressToken
+    const progressToken = tokenOf(mcpReq)
     for (const progress of [1, 2, 3]) {
       if (progressToken === undefined) continue
       await mcpReq.notify({ method: "notifications/progress", params: { progressToken, progress, total: 3 } })
@@ -41,7 +42,7 @@ function makeServer(tellChange = (server) => server.sendToolListChanged()) {
   })
 
   server.registerTool("wait", { inputSchema: schema() }, async (_, { mcpReq }) => {
-    const progressToken = mcpReq._meta?.progressToken
+    const progressToken = tokenOf(mcpReq)
     await mcpReq.notify({ method: "notifications/progress", params: { progressToken, progress: 1 } })
     await new Promise((resolve) => mcpReq.signal.addEventListener("abort", resolve, { once: true }))
     process.stderr.write("a call was cancelled\n")
