@@ -32,7 +32,8 @@ const RESERVED: ReadonlyMap<string, string> = new Map([
 /** @returns why the name cannot be configured, or undefined when it can */
 export function headerNameProblem(name: string): string | undefined {
   if (!TOKEN.test(name)) return "its name has characters that a header name cannot have"
-  return RESERVED.get(name.toLowerCase())
+  const lower = name.toLowerCase()
+  return RESERVED.get(lower) ?? (lower.startsWith("mcp-param-") ? PROTOCOL : undefined) // parameters of tools (revision 2026-07-28)
 }
 
 /** @returns names that stand twice once upper and lower case are the same (RFC 9110 section 5.1), as they are written */

@@ -197,6 +197,7 @@ test.each([
   "Connection",
   "TE",
   "Mcp-Session-Id",
+  "Mcp-Param-Region",
   "MCP-Protocol-Version",
   "Content-Type",
   "Accept",
