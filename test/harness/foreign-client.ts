@@ -37,6 +37,7 @@ interface SharedFace {
   ping(): Promise<unknown>
   /** SDK v2: which era it speaks with the server. */
   getProtocolEra?(): "legacy" | "modern"
+  getNegotiatedProtocolVersion?(): string | undefined
   /** SDK v2, modern era. */
   listen?(filter: Readonly<Record<string, unknown>>): Promise<{ close(): Promise<void> }>
 }

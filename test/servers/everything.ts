@@ -39,3 +39,28 @@ export async function startEverything(token: string): Promise<EverythingServer> 
     },
   }
 }
+
+const judges = (path: string): string => fileURLToPath(new URL(`../../.ci/judges/node_modules/${path}`, import.meta.url))
+/** The program itself; its argument is the transport: `stdio`, `sse` or `streamableHttp`. */
+export const everythingProgram: string = judges("@modelcontextprotocol/server-everything/dist/index.js")
+
+/** Starts server-everything over one of its HTTP transports on loopback, with no door before it. */
+export async function startOpenEverything(transport: "sse" | "streamableHttp"): Promise<AsyncDisposable & { readonly url: string }> {
+  const preload = new URL("../../examples/demo/loopback-only.mjs", import.meta.url).href
+  const child = spawn(process.execPath, ["--import", preload, everythingProgram, transport], {
+    env: { PORT: "0" },
+    stdio: ["ignore", "ignore", "ignore", "ipc"],
+  })
+  const ended = once(child, "exit")
+  const [{ port }] = (await Promise.race([
+    once(child, "message"),
+    ended.then(() => Promise.reject(new Error("server-everything did not start"))),
+  ])) as [{ port: number }] // what the preload tells
+  return {
+    url: `http://127.0.0.1:${port}/${transport === "sse" ? "sse" : "mcp"}`,
+    async [Symbol.asyncDispose]() {
+      child.kill()
+      await ended
+    },
+  }
+}
