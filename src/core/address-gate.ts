@@ -5,9 +5,8 @@
  * The text is judged by `passAddress`; what a name resolves to is judged when the connection is made, by the same addresses that
  * are then connected to, so that a name that resolves differently the second time gains nothing (`addressRule`).
  */
-import dns from "node:dns"
 import { type LookupFunction, isIP } from "node:net"
-import { type Reach, addressReach } from "./address-reach.ts"
+import { type Reach, type Reaches, addressReaches } from "./address-reach.ts"
 import { PosternError } from "./diagnosis.ts"
 import { addressRefused } from "./http-failures.ts"
 
@@ -52,10 +51,16 @@ export function passAddress(text: string | URL, purpose: Purpose, policy: Addres
   if (url.username !== "" || url.password !== "") return refuse("it holds a user name")
 
   const host = hostOf(url)
-  const problem = isIP(host) === 0 && !isLoopbackName(host) ? undefined : hostProblem(host, policy, homeNearness(policy))
+  const problem = hostProblem(host, policy)
   if (problem !== undefined) return refuse(problem.why, problem.next)
   if (url.protocol === "http:" && url.origin !== policy.home.origin && !isLoopback(host)) return refuse("it is not encrypted")
   return url
+}
+
+function hostProblem(host: string, policy: AddressPolicy): Problem | undefined {
+  if (isIP(host) === 0 && !isLoopbackName(host)) return undefined
+  const reaches = addressReaches()
+  return host === hostOf(policy.home) ? homeProblem(host, reaches) : reachProblem(host, { policy, reaches })
 }
 
 /** The rule at work for the connections of one server. */
@@ -77,12 +82,13 @@ export interface AddressRule {
 }
 
 /** @param resolve - the system's own resolver unless a test gives one */
-export function addressRule(policy: AddressPolicy, resolve: LookupFunction = dns.lookup as LookupFunction): AddressRule {
-  const reachOf = addressReach()
-  let nearness = homeNearness(policy)
+export function addressRule(policy: AddressPolicy, resolve: LookupFunction = systemLookup): AddressRule {
+  const reaches = addressReaches()
+  let home: string | undefined
 
   const check = (address: string, host: string): void => {
-    const problem = reachProblem(reachOf(address), { isHome: host === hostOf(policy.home), nearness, policy })
+    // Most often it is the configured server itself, and nothing else has to be known.
+    const problem = host === hostOf(policy.home) ? homeProblem(address, reaches) : reachProblem(address, { policy, home, reaches })
     if (problem === undefined) return
     const shown = address === host ? host : `${host} (${address})`
     throw new PosternError(addressRefused({ address: shown, purpose: "send a credential", ...problem }))
@@ -103,45 +109,52 @@ export function addressRule(policy: AddressPolicy, resolve: LookupFunction = dns
         callback(null, found, family)
       }),
     learnHome(host, address) {
-      const reach = address !== undefined && host === hostOf(policy.home) ? reachOf(address) : "nowhere"
-      if (reach in NEARNESS) nearness = NEARNESS[reach as keyof typeof NEARNESS]
+      if (host === hostOf(policy.home)) home = address
     },
   }
 }
 
-/** What can be said of the configured server before it was connected to. */
-function homeNearness({ home }: AddressPolicy): number {
-  const host = hostOf(home)
-  if (isLoopback(host)) return NEARNESS.loopback
-  return isIP(host) !== 0 && addressReach()(host) === "private" ? NEARNESS.private : NEARNESS.public
-}
+/** Loaded when a name is resolved: an address needs no resolver. */
+const systemLookup: LookupFunction = (host, options, callback) => process.getBuiltinModule("node:dns").lookup(host, options, callback)
 
 interface Problem {
   readonly why: string
-  readonly next?: string | undefined
+  readonly next?: string
 }
 
-function hostProblem(host: string, policy: AddressPolicy, nearness: number): Problem | undefined {
-  const reach = isLoopbackName(host) ? "loopback" : addressReach()(host)
-  return reachProblem(reach, { isHome: host === hostOf(policy.home), nearness, policy })
+function homeProblem(address: string, reaches: Reaches): Problem | undefined {
+  return reaches.isForbidden(address) ? { why: "it is link-local or a cloud's own, where credentials are handed out" } : undefined
 }
 
-function reachProblem(
-  reach: Reach,
-  { isHome, nearness, policy }: { readonly isHome: boolean; readonly nearness: number; readonly policy: AddressPolicy },
-): Problem | undefined {
-  if (reach === "forbidden") return { why: "it is link-local or a cloud's own, where credentials are handed out" }
-  if (isHome) return undefined
+interface Standpoint {
+  readonly policy: AddressPolicy
+  /** The address that the configured server was connected to at; undefined before that. */
+  readonly home?: string | undefined
+  readonly reaches: Reaches
+}
+
+function reachProblem(address: string, { policy, home, reaches }: Standpoint): Problem | undefined {
+  const reach = isLoopbackName(address) ? "loopback" : reaches.of(address)
+  if (reach === "forbidden") return homeProblem(address, reaches)
   if (reach === "nowhere") return { why: "it is an address that no server has" }
-  if (policy.allowPrivate || NEARNESS[reach] <= nearness) return undefined
+  if (policy.allowPrivate || NEARNESS[reach] <= nearnessOf(home ?? hostOf(policy.home), reaches)) return undefined
   const where = reach === "loopback" ? "on this machine" : "in a private network"
   return { why: `it is ${where}, and the configured server is not`, next: HOW_TO_ALLOW }
+}
+
+/** A name says nothing before it was connected to. */
+function nearnessOf(home: string, reaches: Reaches): number {
+  if (isLoopbackName(home)) return NEARNESS.loopback
+  const reach = reaches.of(home)
+  return reach === "loopback" || reach === "private" ? NEARNESS[reach] : NEARNESS.public
 }
 
 const isLoopbackName = (host: string): boolean => host === "localhost" || host.endsWith(".localhost")
 
 /** A literal one, or the name that stands for it: `localhost` and what ends with it never leave this machine (RFC 6761 section 6.3). */
-const isLoopback = (host: string): boolean => isLoopbackName(host) || (isIP(host) !== 0 && addressReach()(host) === "loopback")
+export function isLoopback(host: string): boolean {
+  return isLoopbackName(host) || (isIP(host) !== 0 && addressReaches().of(host) === "loopback")
+}
 
 /** The host without the brackets of an IPv6 address, and without the dot of an absolute name. */
 export function hostOf({ hostname }: URL): string {

@@ -43,18 +43,28 @@ const CLASSES: readonly (readonly [Exclude<Reach, "public">, readonly string[]])
   ],
 ]
 
-/**
- * Makes the lists.
- *
- * @returns says how far an address reaches; what is no IP address reaches nowhere
- */
-export function addressReach(): (address: string) => Reach {
-  const classes = CLASSES.map(([reach, subnets]) => [reach, listOf(subnets)] as const)
-  return (address) => {
+/** Says how far addresses reach. What is no IP address reaches nowhere. */
+export interface Reaches {
+  of(address: string): Reach
+  /** Asks for this one class only: all that has to be known of the configured server's own address. */
+  isForbidden(address: string): boolean
+}
+
+/** Makes the lists, each when it is first looked at: a bridge that starts needs one. */
+export function addressReaches(): Reaches {
+  const lists = new Map<Reach, BlockList>()
+
+  const isIn = (reach: Reach, subnets: readonly string[], address: string): boolean => {
     const [bare = ""] = address.split("%") // a zone (fe80::1%eth0) makes the list blind to the address
-    const version = isIP(bare)
-    if (version === 0) return "nowhere"
-    return classes.find(([, list]) => list.check(bare, version === 6 ? "ipv6" : "ipv4"))?.[0] ?? "public"
+    const list = lists.get(reach) ?? listOf(subnets)
+    lists.set(reach, list)
+    return isIP(bare) !== 0 && list.check(bare, isIP(bare) === 6 ? "ipv6" : "ipv4")
+  }
+
+  return {
+    of: (address) =>
+      isIP(address) === 0 ? "nowhere" : (CLASSES.find(([reach, subnets]) => isIn(reach, subnets, address))?.[0] ?? "public"),
+    isForbidden: (address) => CLASSES.some(([reach, subnets]) => reach === "forbidden" && isIn(reach, subnets, address)),
   }
 }
 

@@ -13,26 +13,26 @@ const BRIEFLY_MS = 2_000
  *
  * @returns the answer; a promise of it only where the body is encoded, since the decoders are loaded when they are needed
  */
-export function toAnswer(incoming: IncomingMessage, origin: string, fate: Fate): Answer | Promise<Answer> {
+export function toAnswer(incoming: IncomingMessage, fate: Fate): Answer | Promise<Answer> {
   // A failure is told to whoever reads; while nobody reads yet, or any more, it must not end the process.
   incoming.on("error", () => undefined)
   const encoding = incoming.headers["content-encoding"]?.trim().toLowerCase()
-  if (!encoding || encoding === "identity") return answerWith(incoming, incoming, origin, fate)
-  return decode(incoming, encoding, origin).then((body) => answerWith(incoming, body, origin, fate))
+  if (!encoding || encoding === "identity") return answerWith(incoming, incoming, fate)
+  return decode(incoming, encoding, fate.route.origin).then((body) => answerWith(incoming, body, fate))
 }
 
-function answerWith(incoming: IncomingMessage, body: Readable, origin: string, fate: Fate): Answer {
+function answerWith(incoming: IncomingMessage, body: Readable, fate: Fate): Answer {
   let briefly: Promise<Buffer> | undefined
   return {
     status: incoming.statusCode ?? 0,
     headers: incoming.headers,
-    read: (maxBytes) => readAll(body, maxBytes, origin, fate),
+    read: (maxBytes) => readAll(body, maxBytes, fate),
     readBriefly: (maxBytes) => (briefly ??= readWithin(body, maxBytes)),
     async *stream() {
       try {
         for await (const chunk of body) yield chunk as Buffer // no encoding is set, so chunks are buffers
       } catch (error) {
-        throw nameFailure(error, origin, fate)
+        throw nameFailure(error, fate)
       }
     },
     discard: () => discard(incoming),
@@ -56,17 +56,17 @@ async function decode(incoming: IncomingMessage, encoding: string, origin: strin
   return pipeline(incoming, decoder(), () => undefined)
 }
 
-function readAll(body: Readable, maxBytes: number, origin: string, fate: Fate): Promise<Buffer> {
+function readAll(body: Readable, maxBytes: number, fate: Fate): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = []
     let bytes = 0
     body.on("data", (chunk: Buffer) => {
       bytes += chunk.length
-      if (bytes > maxBytes) body.destroy(new PosternError(answerTooLarge({ origin, maxBytes })))
+      if (bytes > maxBytes) body.destroy(new PosternError(answerTooLarge({ origin: fate.route.origin, maxBytes })))
       else chunks.push(chunk)
     })
     body.on("end", () => resolve(chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks, bytes)))
-    body.on("error", (error) => reject(nameFailure(error, origin, fate)))
+    body.on("error", (error) => reject(nameFailure(error, fate)))
   })
 }
 

@@ -1,10 +1,14 @@
 /** What can go wrong on a connection, and how the errors of node:http get these names. */
+import type { ClientRequest } from "node:http"
 import type { Purpose } from "./address-gate.ts"
 import { type DiagnosisDefinition, PosternError, defineDiagnosis } from "./diagnosis.ts"
+import type { Route } from "./http-route.ts"
 import { quote } from "./redact.ts"
 
 interface Failure {
   readonly origin: string
+  /** The proxy on the way. */
+  readonly proxy?: string | undefined
   readonly code: string
   readonly detail: string
 }
@@ -22,6 +26,8 @@ export const addressRefused = defineDiagnosis({
   }),
 })
 
+const through = (proxy: string | undefined): readonly string[] => (proxy === undefined ? [] : [`through the proxy ${proxy}`])
+
 export const serverUnreachable = defineDiagnosis({
   code: "server-unreachable",
   about:
@@ -37,20 +43,53 @@ export const connectionLost = defineDiagnosis({
   code: "connection-lost",
   about:
     "The connection broke before the answer was complete. The request may have been carried out; Postern does not repeat it by itself.",
-  tell: ({ origin, code, detail }: Failure) => ({
+  tell: ({ origin, proxy, code, detail }: Failure) => ({
     cause: `The connection to ${origin} broke before the answer was complete (${code}); the outcome is unknown.`,
-    evidence: [quote(detail)],
+    evidence: [quote(detail), ...through(proxy)],
   }),
 })
 
 export const tlsRefused = defineDiagnosis({
   code: "tls-refused",
   about:
-    "The server's certificate was not accepted: it is made for another name, has ended, or comes from an authority that this machine does not know.",
-  tell: ({ origin, code, detail }: Failure) => ({
+    "The server's certificate was not accepted: it is made for another name, has ended, or comes from an authority that this machine does not know. Company proxies that look into TLS sign with an authority of their own: its file goes into `tls.ca` of the server's entry, or for all of Node.js into NODE_EXTRA_CA_CERTS. There is no switch to accept any certificate.",
+  tell: ({ origin, proxy, code, detail }: Failure) => ({
     cause: `The certificate of ${origin} is not accepted (${code}).`,
-    evidence: [quote(detail), "nothing was sent"],
-    next: "if a company authority signed it, name its file in NODE_EXTRA_CA_CERTS",
+    evidence: [quote(detail), ...through(proxy), "nothing was sent"],
+    next: 'if a company authority signed it, name its file: "tls": {"ca": FILE} in the server\'s entry, or NODE_EXTRA_CA_CERTS',
+  }),
+})
+
+export const tlsFailed = defineDiagnosis({
+  code: "tls-failed",
+  about:
+    "The encrypted connection did not come about: the other side does not speak TLS (an `http` server behind an `https` address), knows no common version, or closed in the middle of the handshake. Nothing was sent.",
+  tell: ({ origin, proxy, code, detail }: Failure) => ({
+    cause: `No encrypted connection to ${origin} came about (${code}).`,
+    evidence: [quote(detail), ...through(proxy), "nothing was sent"],
+    next: "check scheme and port of the address",
+  }),
+})
+
+export const clientCertificateRefused = defineDiagnosis({
+  code: "client-certificate-refused",
+  about:
+    "The server asks for a certificate of the client, and was given none, or one that it does not accept: from an authority that it does not know, revoked, or past its end. The request was not run. `tls.cert` and `tls.key` in the server's entry name the files.",
+  tell: ({ origin, proxy, code, detail }: Failure) => ({
+    cause: `${origin} wants another certificate of the client than it was given, if any (${code}).`,
+    evidence: [quote(detail), ...through(proxy)],
+    next: 'name the files in the server\'s entry: "tls": {"cert": FILE, "key": FILE}',
+  }),
+})
+
+export const proxyUnreachable = defineDiagnosis({
+  code: "proxy-unreachable",
+  about:
+    "No connection to the proxy could be opened, or it did not answer in time: it is down, its name does not resolve outside of the company's network, or the variable names another one. Nothing was sent to the server.",
+  tell: ({ proxy, variable, code, detail }: { proxy: string; variable: string; code: string; detail: string }) => ({
+    cause: `No connection to the proxy ${proxy} could be opened (${code}).`,
+    evidence: [quote(detail), `the proxy is named by ${variable}`, "nothing was sent"],
+    next: `check ${variable}, or unset it where there is no proxy`,
   }),
 })
 
@@ -70,6 +109,16 @@ export const answerTooLarge = defineDiagnosis({
   tell: ({ origin, maxBytes }: { origin: string; maxBytes: number }) => ({
     cause: `An answer of ${origin} is longer than the limit of ${maxBytes} bytes.`,
     evidence: ["the rest was not read"],
+  }),
+})
+
+export const answerHeadersTooLarge = defineDiagnosis({
+  code: "answer-headers-too-large",
+  about:
+    "The headers of an answer were longer than the limit of Node.js (16 KiB in all), so the answer was not read. The request may have been carried out.",
+  tell: ({ origin, proxy, code, detail }: Failure) => ({
+    cause: `The headers of an answer of ${origin} are longer than the limit of 16 KiB (${code}).`,
+    evidence: [quote(detail), ...through(proxy), "the answer was not read; the outcome is unknown"],
   }),
 })
 
@@ -118,24 +167,47 @@ const BEFORE_CONNECTION = new Set([
   CONNECT_TIMEOUT,
 ])
 
+const OF_THE_NETWORK: ReadonlySet<string> = new Set(
+  [serverUnreachable, proxyUnreachable, connectionLost, tlsFailed, serverSilent].map(({ code }) => code),
+)
+
+/** @returns whether a failure may pass by itself: the network's, and no refusal */
+export function isNetworkFailure(error: unknown): boolean {
+  return error instanceof PosternError && OF_THE_NETWORK.has(error.diagnosis.code)
+}
+
 /** Codes of `tls` and OpenSSL for a certificate that is not accepted. */
 const CERTIFICATE = /^(CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_|ERR_TLS_CERT|HOSTNAME_MISMATCH)/
 
-/**
- * Why a request was ended from our side; undefined while it was not. It is kept here, and not given to `destroy`: between two
- * requests a connection has no listener, and an error there would end the process.
- */
+/** The alerts of RFC 8446 section 6.2 by which a server refuses ours; since TLS 1.3 they come when the handshake seems to be over. */
+const OUR_CERTIFICATE = /_ALERT_(CERTIFICATE_\w+|BAD_CERTIFICATE|UNSUPPORTED_CERTIFICATE|UNKNOWN_CA|ACCESS_DENIED)$/
+
+/** What becomes of a request. */
 export interface Fate {
+  readonly route: Pick<Route, "origin" | "proxy" | "forward">
+  readonly request: ClientRequest
+  /**
+   * Why it was ended from our side; undefined while it was not. It is kept here, and not given to `destroy`: between two requests a
+   * connection has no listener, and an error there would end the process.
+   */
   reason: unknown
 }
 
 /** Turns what node:http throws into a diagnosis; what was ended from our side has its own reason. */
-export function nameFailure(error: unknown, origin: string, { reason }: Readonly<Fate>): unknown {
+export function nameFailure(error: unknown, { route, request, reason }: Readonly<Fate>): unknown {
   if (reason !== undefined) return reason
   if (error instanceof PosternError) return error
-  const { code = "unknown", message } = error as NodeJS.ErrnoException
-  let diagnosis: DiagnosisDefinition<Failure> = connectionLost
-  if (BEFORE_CONNECTION.has(code)) diagnosis = serverUnreachable
-  else if (CERTIFICATE.test(code)) diagnosis = tlsRefused
-  return new PosternError(diagnosis({ origin, code, detail: message }), { cause: error })
+  const failure = error as NodeJS.ErrnoException // node:http throws nothing else
+  const { code = "unknown", message } = failure
+  if (BEFORE_CONNECTION.has(code) && route.forward) return route.forward.unreachable(failure)
+  const diagnosis = definitionOf(code, request)
+  return new PosternError(diagnosis({ origin: route.origin, proxy: route.proxy, code, detail: message }), { cause: error })
+}
+
+function definitionOf(code: string, { socket }: ClientRequest): DiagnosisDefinition<Failure> {
+  if (BEFORE_CONNECTION.has(code)) return serverUnreachable
+  if (CERTIFICATE.test(code)) return tlsRefused
+  if (OUR_CERTIFICATE.test(code)) return clientCertificateRefused
+  if (socket && "secureConnecting" in socket && socket.secureConnecting === true) return tlsFailed // it never came to stand
+  return code === "HPE_HEADER_OVERFLOW" ? answerHeadersTooLarge : connectionLost
 }

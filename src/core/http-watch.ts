@@ -3,19 +3,16 @@
  */
 import type { ClientRequest } from "node:http"
 import { PosternError } from "./diagnosis.ts"
-import type { HttpLimits } from "./http.ts"
+import type { HttpLimits, OutgoingRequest } from "./http.ts"
 import { type Fate, serverSilent } from "./http-failures.ts"
+import type { Route } from "./http-route.ts"
 
-interface Watched {
-  readonly origin: string
+interface State {
+  readonly fate: Fate
   /** Longest silence, in milliseconds; 0 means none. */
   readonly silenceMs: number
   readonly signal: AbortSignal
-}
-
-interface State extends Watched {
-  readonly request: ClientRequest
-  readonly fate: Fate
+  readonly cause: object | undefined
   /** Where it stands in the list. */
   index: number
   /** Bytes in both directions at the last look. */
@@ -25,8 +22,14 @@ interface State extends Watched {
 }
 
 export interface RequestWatch {
-  /** Watches a request until it is over. */
-  add(request: ClientRequest, watched: Watched): Fate
+  /**
+   * Watches a request until it is over.
+   *
+   * @returns what becomes of it; one whose cause was abandoned is ended at once
+   */
+  add(request: ClientRequest, route: Route, sent: OutgoingRequest, signal: AbortSignal): Fate
+  /** As `Http.abandon`. */
+  abandon(cause: object, reason: Error): void
   /** Stops to look. */
   close(): void
 }
@@ -40,17 +43,21 @@ export function watchRequests(limits: HttpLimits): RequestWatch {
   // the quick collections (measured: four times the time spent on garbage).
   const watched: State[] = []
   const heard = new WeakSet<AbortSignal>()
+  const abandoned = new WeakMap<object, Error>()
   let looking: NodeJS.Timeout | undefined
 
   // A request that is destroyed tells its end later, so the list does not change under these loops.
   const look = (): void => {
-    for (const state of watched) if (isSilent(state)) end(state, new PosternError(serverSilent(state)))
+    for (const state of watched) {
+      const { fate, silenceMs } = state
+      if (isSilent(state)) end(fate, new PosternError(serverSilent({ origin: fate.route.origin, silenceMs })))
+    }
   }
 
   const hear = (signal: AbortSignal): void => {
     heard.add(signal)
     const endAll = (): void => {
-      for (const state of watched) if (state.signal === signal) end(state, signal.reason)
+      for (const state of watched) if (state.signal === signal) end(state.fate, signal.reason)
     }
     signal.addEventListener("abort", endAll, { once: true })
   }
@@ -63,26 +70,31 @@ export function watchRequests(limits: HttpLimits): RequestWatch {
   }
 
   return {
-    add(request, { origin, silenceMs, signal }) {
-      const fate: Fate = { reason: undefined }
-      const state: State = { origin, silenceMs, signal, request, fate, index: watched.length, bytes: 0, changedMs: performance.now() }
+    add(request, route, { silenceMs = limits.silenceMs, cause }, signal) {
+      const fate: Fate = { route, request, reason: undefined }
+      const state: State = { fate, silenceMs, signal, cause, index: watched.length, bytes: 0, changedMs: performance.now() }
       watched.push(state)
       if (!heard.has(signal)) hear(signal)
       looking ??= setInterval(look, lookEveryMs(limits.silenceMs)).unref()
       request.on("close", () => remove(state))
+      if (cause && abandoned.has(cause)) end(fate, abandoned.get(cause))
       return fate
+    },
+    abandon(cause, reason) {
+      abandoned.set(cause, reason)
+      for (const state of watched) if (state.cause === cause) end(state.fate, reason)
     },
     close: () => clearInterval(looking),
   }
 }
 
-function end({ request, fate }: State, reason: unknown): void {
+function end(fate: Fate, reason: unknown): void {
   fate.reason = reason
-  request.destroy()
+  fate.request.destroy()
 }
 
 function isSilent(state: State): boolean {
-  const { socket } = state.request
+  const { socket } = state.fate.request
   const bytes = socket ? socket.bytesRead + socket.bytesWritten : 0
   const nowMs = performance.now()
   if (bytes !== state.bytes) Object.assign(state, { bytes, changedMs: nowMs })

@@ -7,11 +7,11 @@
  */
 import http from "node:http"
 import https from "node:https"
-import type net from "node:net"
 import type { LookupFunction } from "node:net"
-import { type AddressPolicy, type AddressRule, addressRule, hostOf } from "./address-gate.ts"
+import type { AddressPolicy } from "./address-gate.ts"
 import { toAnswer } from "./http-body.ts"
-import { CONNECT_TIMEOUT, nameFailure } from "./http-failures.ts"
+import { type Fate, nameFailure } from "./http-failures.ts"
+import { type Route, createRoutes } from "./http-route.ts"
 import { watchRequests } from "./http-watch.ts"
 import type { Environment } from "./places.ts"
 
@@ -22,6 +22,13 @@ export interface OutgoingRequest {
   /** Names in lower case. */
   readonly headers: Readonly<Record<string, string>>
   readonly body?: Buffer
+  /**
+   * Whether it may be sent again where nobody knows if the server has run it: a connection that was kept open may have died before
+   * the request was on it. A GET may, unless said otherwise.
+   */
+  readonly repeatable?: boolean
+  /** What it is sent for; see `Http.abandon`. */
+  readonly cause?: object
   /** Overrides the limit on silence, in milliseconds; 0 means none: a stream that waits for events is silent by nature. */
   readonly silenceMs?: number
 }
@@ -52,13 +59,20 @@ export interface Answer {
 
 export interface Http {
   /**
-   * Sends one request.
+   * Sends one request, and once more where a connection that was kept open has died and it may be repeated.
    *
    * @param signal - aborts the request, and the body of its answer
    * @throws {PosternError} `address-refused`, `server-unreachable` (nothing was sent), `connection-lost` (it may have been),
-   *   `server-silent`, `tls-refused`
+   *   `server-silent`, `answer-headers-too-large`; of TLS `tls-refused`, `tls-failed`, `client-certificate-refused`,
+   *   `certificate-unusable`; of a proxy `proxy-invalid`, `proxy-unreachable`, `proxy-refused`
    */
   send(request: OutgoingRequest, signal: AbortSignal): Promise<Answer>
+  /**
+   * Ends whatever is on its way for a cause, and sends nothing more for it. Costs a request nothing, other than a signal of its own.
+   *
+   * @param reason - what those hear who wait
+   */
+  abandon(cause: object, reason: Error): void
   /** Closes all connections. */
   close(): void
 }
@@ -70,12 +84,20 @@ export interface HttpLimits {
   readonly connectMs: number
 }
 
+/** Files in PEM form. */
+export interface TlsFiles {
+  /** Authorities that are known beside those of the system. */
+  readonly caFile?: string
+  /** Our own certificate, for servers that ask for one; its key lies in the same file unless `keyFile` is there. */
+  readonly certFile?: string
+  readonly keyFile?: string
+}
+
 /** All that holds on each way to one server: its own requests, documents, tokens, AWS. */
 export interface HttpSettings extends HttpLimits {
   /** Names the proxies; without it there are none. */
   readonly env?: Environment
-  /** Files in PEM form. */
-  readonly tls?: { readonly caFile?: string; readonly certFile?: string; readonly keyFile?: string }
+  readonly tls?: TlsFiles
   /** Which addresses may be connected to; checked on the resolved address, at connection time. Without it all may. */
   readonly addresses?: AddressPolicy
   /** Resolves names: the system unless a test says otherwise. */
@@ -84,102 +106,73 @@ export interface HttpSettings extends HttpLimits {
 
 /** Makes the HTTP layer for one server. Connections are kept open between requests. */
 export function createHttp(settings: HttpSettings): Http {
-  const { silenceMs, connectMs, addresses, resolve: resolver } = settings
-  const rule = addresses && addressRule(addresses, resolver)
-  const lookup = rule?.lookup ?? resolver
-  const options = { keepAlive: true, scheduling: "lifo" as const, ...(lookup && { lookup }) }
-  const agents = { http: new http.Agent(options), https: new https.Agent(options) }
-  limitConnect(agents.http, { standing: "connect", connectMs })
-  limitConnect(agents.https, { standing: "secureConnect", connectMs, rule })
-  let last: { readonly url: URL; readonly target: Target } | undefined
+  const routes = createRoutes(settings)
   const watch = watchRequests(settings)
+  let last: { readonly url: URL; readonly target: Target } | undefined
 
-  const targetOf = (url: URL): Target => {
-    if (last?.url !== url) {
-      rule?.passHost(hostOf(url))
-      last = { url, target: readTarget(url) }
-    }
-    return last.target
+  const attempt = (request: OutgoingRequest, target: Target, signal: AbortSignal, isRepeat: boolean): Promise<Answer> =>
+    new Promise((resolve, reject) => {
+      signal.throwIfAborted()
+      const outgoing = open(request, target)
+      const fate = watch.add(outgoing, target.route, request, signal)
+      let settled = false
+      outgoing.on("error", (error) => {
+        if (settled) return
+        settled = true
+        if (isRepeat || !mayRepeat(request, error, fate)) return reject(nameFailure(error, fate))
+        dropIdle(target.route.agent)
+        resolve(attempt(request, target, signal, true))
+      })
+      // Some answers, such as a switch of protocols, end a request without a word. An error is dear: none is made for the others.
+      outgoing.on("close", () => {
+        if (!settled) reject(nameFailure(new Error("closed without an answer"), fate))
+      })
+      outgoing.on("response", (incoming) => {
+        settled = true
+        const refusal = target.route.forward?.refusal(incoming)
+        if (!refusal) return resolve(toAnswer(incoming, fate))
+        incoming.destroy()
+        reject(refusal)
+      })
+      write(outgoing, request.body)
+    })
+
+  const findAndSend = async (request: OutgoingRequest, signal: AbortSignal): Promise<Answer> => {
+    const { url } = request
+    const target = readTarget(url, await routes.find(url))
+    last = { url, target }
+    return attempt(request, target, signal, false)
   }
 
   return {
-    send: (request, signal) =>
-      new Promise((resolve, reject) => {
-        signal.throwIfAborted()
-        const target = targetOf(request.url)
-        const outgoing = open(request, target, agents)
-        const fate = watch.add(outgoing, { origin: target.origin, silenceMs: request.silenceMs ?? silenceMs, signal })
-        let settled = false
-        outgoing.on("error", (error) => {
-          settled = true
-          reject(nameFailure(error, target.origin, fate))
-        })
-        // Some answers, such as a switch of protocols, end a request without a word. An error is dear: none is made for the others.
-        outgoing.on("close", () => {
-          if (!settled) reject(nameFailure(new Error("closed without an answer"), target.origin, fate))
-        })
-        outgoing.on("response", (incoming) => {
-          settled = true
-          resolve(toAnswer(incoming, target.origin, fate))
-        })
-        write(outgoing, request.body)
-      }),
+    send: (request, signal) => (last?.url === request.url ? attempt(request, last.target, signal, false) : findAndSend(request, signal)),
+    abandon: watch.abandon,
     close() {
       watch.close()
-      agents.http.destroy()
-      agents.https.destroy()
+      routes.close()
     },
-  }
-}
-
-interface ConnectLimit {
-  readonly standing: "connect" | "secureConnect"
-  readonly connectMs: number
-  readonly rule?: AddressRule | undefined
-}
-
-/** Ends connections that do not come to stand in time. Asked of the agent, so that it costs nothing where one is used again. */
-function limitConnect(agent: http.Agent, { standing, connectMs, rule }: ConnectLimit): void {
-  const connect = agent.createConnection.bind(agent)
-  agent.createConnection = (options, callback) => {
-    const socket = connect(options, callback) as net.Socket | undefined
-    const tooLate = (): void =>
-      void socket?.destroy(Object.assign(new Error(`no connection within ${connectMs / 1000} s`), { code: CONNECT_TIMEOUT }))
-    const timer = setTimeout(tooLate, connectMs)
-    for (const event of [standing, "close"]) socket?.once(event, () => clearTimeout(timer))
-    if (rule) socket?.once(standing, () => rule.learnHome(options.host ?? "", socket.remoteAddress))
-    return socket
   }
 }
 
 /** What node:http wants to know of an address; reading a URL's parts takes longer than the rest of the preparation. */
 interface Target {
-  readonly secure: boolean
-  readonly origin: string
+  readonly route: Route
   readonly host: string
-  readonly hostname: string
-  readonly port: string
   readonly path: string
 }
 
-function readTarget({ protocol, origin, host, hostname, port, pathname, search }: URL): Target {
-  // WHATWG URLs keep the brackets of an IPv6 address; the resolver does not want them.
-  const bare = hostname.startsWith("[") ? hostname.slice(1, -1) : hostname
-  return { secure: protocol === "https:", origin, host, hostname: bare, port, path: `${pathname}${search}` }
+function readTarget({ host, pathname, search }: URL, route: Route): Target {
+  return { route, host, path: `${route.forward ? route.origin : ""}${pathname}${search}` }
 }
 
-function open(
-  { method, headers, body }: OutgoingRequest,
-  target: Target,
-  agents: Record<"http" | "https", http.Agent>,
-): http.ClientRequest {
+function open({ method, headers, body }: OutgoingRequest, { route, host, path }: Target): http.ClientRequest {
   // As a list, headers go to the wire as they are, without one look-up each; the host is then ours to add.
-  const list = ["host", target.host]
+  const list = ["host", host]
   for (const name in headers) list.push(name, headers[name] ?? "")
   if (body) list.push("content-length", String(body.length))
-  const { hostname, port, path, secure } = target
-  const options = { hostname, port, path, method, headers: list, agent: agents[secure ? "https" : "http"] }
-  return (secure ? https : http).request(options)
+  if (route.forward) list.push(...route.forward.headers)
+  const { hostname, port, agent, overTls } = route
+  return (overTls ? https : http).request({ hostname, port, path, method, headers: list, agent })
 }
 
 const ONE_WRITE_BYTES = 16 * 1024
@@ -188,4 +181,22 @@ function write(outgoing: http.ClientRequest, body: Buffer | undefined): void {
   // As text, head and a small body leave in one system call; Latin-1 is the encoding in which each byte stays itself.
   if (body && body.length <= ONE_WRITE_BYTES) outgoing.end(body.toString("latin1"), "latin1")
   else outgoing.end(body)
+}
+
+/** What died with one connection has most likely died with the others that were kept open beside it. */
+function dropIdle({ freeSockets }: http.Agent): void {
+  for (const socket of Object.values(freeSockets).flat()) socket?.destroy()
+}
+
+/**
+ * Whether a request that failed may be sent once more: its connection was kept open from before, and died without an answer
+ * (RFC 9112 section 9.3.1). Then it has to be repeatable, or not to have left at all: its one write failed.
+ */
+function mayRepeat(
+  { method, body, repeatable = method === "GET" }: OutgoingRequest,
+  error: NodeJS.ErrnoException,
+  { request, reason }: Fate,
+): boolean {
+  if (!request.reusedSocket || reason !== undefined || (error.code !== "ECONNRESET" && error.code !== "EPIPE")) return false
+  return repeatable || (error.syscall === "write" && (body?.length ?? 0) <= ONE_WRITE_BYTES)
 }

@@ -14,6 +14,8 @@ import type { DiagnosisKind } from "../core/diagnosis.ts"
 import * as files from "../core/file-diagnoses.ts"
 import { lockLost, lockTimeout } from "../core/file-lock.ts"
 import * as http from "../core/http-failures.ts"
+import { proxyInvalid, proxyRefused } from "../core/http-proxy.ts"
+import { certificateUnusable } from "../core/http-tls.ts"
 import * as vault from "../vault/diagnoses.ts"
 import { checkTimeout } from "./check.ts"
 
@@ -32,7 +34,8 @@ export interface CodeFacts {
  */
 export function allCodes(...others: readonly Readonly<Record<string, unknown>>[]): readonly CodeFacts[] {
   const single = { severalSecrets, serverError, internalFault, sessionLost, lockLost, lockTimeout, checkTimeout }
-  const exported = [auth, aws, awsRefusals, oauth, bridge, config, remarks, files, http, vault, single, ...others].flatMap((module) =>
+  const ofHttp = { ...http, proxyInvalid, proxyRefused, certificateUnusable }
+  const exported = [auth, aws, awsRefusals, oauth, bridge, config, remarks, files, ofHttp, vault, single, ...others].flatMap((module) =>
     Object.values(module),
   )
   const codes = exported.filter(isDefinition).map(({ code, about, kind }) => ({ code, about, kind }))

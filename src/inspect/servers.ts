@@ -161,6 +161,7 @@ async function identityOf(server: Server, tools: AuthTools): Promise<{ identity:
 /** To say who one is, no server is asked (`Authenticator.identity`). */
 const noHttp: Http = {
   send: () => Promise.reject(new Error("identity() asks no server")),
+  abandon: () => undefined,
   close: () => undefined,
 }
 

@@ -6,7 +6,7 @@ import { once } from "node:events"
 import { mkdtempSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { expect, onTestFinished, test } from "vitest"
+import { expect, onTestFinished, test, vi } from "vitest"
 import { createHttp, type OutgoingRequest } from "../../src/core/http.ts"
 
 const never = new AbortController().signal
@@ -164,4 +164,72 @@ test("a certificate that nobody vouches for is refused, and nothing is sent", as
 
   await expect(answer).rejects.toMatchObject({ diagnosis: { code: "tls-refused" } })
   expect(seen).toEqual([])
+})
+
+test("an http server behind an https address, and a handshake that is cut, are told as TLS, and nothing was sent", async () => {
+  const seen: Buffer[] = []
+  const plain = await listen(
+    net.createServer((socket) => socket.on("data", (chunk) => (seen.push(chunk), socket.end("HTTP/1.1 400 Bad Request\r\n\r\n")))),
+  )
+  const cutting = await listen(net.createServer((socket) => socket.once("data", (chunk) => (seen.push(chunk), socket.destroy()))))
+
+  for (const port of [plain, cutting]) {
+    await expect(makeHttp().send(request(`https://127.0.0.1:${port}/`), never)).rejects.toMatchObject({
+      diagnosis: { code: "tls-failed", evidence: expect.arrayContaining(["nothing was sent"]) as string[] },
+    })
+  }
+  expect(seen.map((chunk) => chunk[0])).toEqual([22, 22]) // the traps were reached, by a ClientHello
+})
+
+test("headers without an end are a diagnosis of their own", async () => {
+  const port = await listen(
+    http.createServer({ maxHeaderSize: 1024 }, (_, response) => response.setHeader("x-long", "a".repeat(20_000)).end()),
+  )
+
+  await expect(makeHttp().send(request(`http://127.0.0.1:${port}/`), never)).rejects.toMatchObject({
+    diagnosis: { code: "answer-headers-too-large" },
+  })
+})
+
+test("what is abandoned ends with its reason, also in the middle of its answer, and nothing more is sent for it", async () => {
+  const seen: (string | undefined)[] = []
+  const port = await listen(
+    http.createServer((incoming, response) => {
+      seen.push(incoming.url)
+      if (incoming.url === "/begun") response.write("begun")
+      if (incoming.url === "/other") response.end("ok")
+    }),
+  )
+  const layer = makeHttp()
+  const cause = {}
+  const reason = new Error("not wanted any more")
+  const waiting = layer.send(request(`http://127.0.0.1:${port}/waiting`, { cause }), never)
+  const begun = (await layer.send(request(`http://127.0.0.1:${port}/begun`, { cause }), never)).stream()
+  await begun.next()
+
+  layer.abandon(cause, reason)
+
+  await expect(waiting).rejects.toBe(reason)
+  await expect(begun.next()).rejects.toBe(reason)
+  await expect(layer.send(request(`http://127.0.0.1:${port}/later`, { cause }), never)).rejects.toBe(reason)
+  expect((await (await layer.send(request(`http://127.0.0.1:${port}/other`, { cause: {} }), never)).read(10)).toString()).toBe("ok")
+  expect(seen).toEqual(["/waiting", "/begun", "/other"])
+})
+
+test("a call that is silent for ten minutes is not cut; one that is silent beyond the limit is", async () => {
+  const open: http.ServerResponse[] = []
+  const port = await listen(http.createServer((_, response) => void open.push(response)))
+  vi.useFakeTimers({ toFake: ["setInterval", "clearInterval", "performance"] })
+  onTestFinished(() => void vi.useRealTimers())
+  const layer = makeHttp({ silenceMs: 30 * 60_000 })
+  const answered = layer.send(request(`http://127.0.0.1:${port}/`), never)
+  const silent = layer.send(request(`http://127.0.0.1:${port}/`), never)
+  await vi.waitUntil(() => open.length === 2)
+
+  vi.advanceTimersByTime(10 * 60_000)
+  open[0]?.end("ten minutes later")
+
+  expect((await (await answered).read(100)).toString()).toBe("ten minutes later")
+  vi.advanceTimersByTime(21 * 60_000)
+  await expect(silent).rejects.toMatchObject({ diagnosis: { code: "server-silent" } })
 })

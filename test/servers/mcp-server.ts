@@ -1,7 +1,9 @@
 /** A scriptable MCP server over Streamable HTTP on loopback: honest by default, and each test makes it lie in its own way. */
 import { randomUUID } from "node:crypto"
 import http from "node:http"
+import https from "node:https"
 import type { AddressInfo, Socket } from "node:net"
+import type { TLSSocket } from "node:tls"
 
 export interface SeenRequest {
   readonly method: string
@@ -57,8 +59,17 @@ export const sse = (response: http.ServerResponse): ((value: unknown, id?: strin
     void response.write(`${id === undefined ? "" : `id: ${id}\n`}data: ${value === "" ? "" : JSON.stringify(value)}\n\n`)
 }
 
-/** @param key - if given, `Authorization: Bearer KEY` is asked of every request */
-export async function startMcpServer({ key, port = 0 }: { key?: string; port?: number } = {}): Promise<McpServer> {
+export interface McpServerOptions {
+  /** `Authorization: Bearer KEY` is asked of every request. */
+  readonly key?: string
+  readonly port?: number
+  /** Speaks TLS; with `requestCert` it asks for the client's certificate. */
+  readonly tls?: https.ServerOptions
+  /** Hears of each TLS connection. */
+  readonly onSecure?: (socket: TLSSocket) => void
+}
+
+export async function startMcpServer({ key, port = 0, tls, onSecure }: McpServerOptions = {}): Promise<McpServer> {
   const seen: SeenRequest[] = []
   const sessions = new Set<string>()
   const streams = new Set<http.ServerResponse>()
@@ -75,7 +86,7 @@ export async function startMcpServer({ key, port = 0 }: { key?: string; port?: n
     [Symbol.asyncDispose]: () => close(),
   }
 
-  const listener = http.createServer((incoming, response) => {
+  const listener = (tls ? https.createServer(tls) : http.createServer()).on("request", (incoming, response) => {
     const chunks: Buffer[] = []
     incoming.on("data", (chunk: Buffer) => chunks.push(chunk))
     incoming.on("end", () => {
@@ -125,12 +136,13 @@ export async function startMcpServer({ key, port = 0 }: { key?: string; port?: n
   }
 
   const sockets = new Set<Socket>()
+  if (onSecure) listener.on("secureConnection", onSecure)
   listener.on("connection", (socket) => {
     sockets.add(socket)
     socket.on("close", () => sockets.delete(socket))
   })
   await new Promise<void>((resolve) => listener.listen(port, "127.0.0.1", resolve))
-  const origin = `http://127.0.0.1:${(listener.address() as AddressInfo).port}`
+  const origin = `${tls ? "https" : "http"}://127.0.0.1:${(listener.address() as AddressInfo).port}`
   const close = async (): Promise<void> => {
     for (const socket of sockets) socket.destroy()
     await new Promise<void>((resolve) => listener.close(() => resolve()))

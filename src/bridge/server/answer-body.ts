@@ -1,7 +1,7 @@
 /** Reads what a POST brought back: one JSON text, or a stream of events that may be cut and taken up again. */
 import { PosternError } from "../../core/diagnosis.ts"
 import type { Answer } from "../../core/http.ts"
-import { connectionLost, serverUnreachable } from "../../core/http-failures.ts"
+import { isNetworkFailure, serverSilent } from "../../core/http-failures.ts"
 import type { Frame } from "../frame.ts"
 import type { Receive } from "../link.ts"
 import { type Cursor, newCursor, readEvents } from "./events.ts"
@@ -82,7 +82,8 @@ const LEAST_RETRY_MS = 50
 /** Silence is an answer of its own, and so is whatever is no cut: asking again would only repeat it. */
 function isGivenUp(failure: unknown): boolean {
   if (failure === undefined) return false
-  return !(failure instanceof PosternError) || ![connectionLost.code, serverUnreachable.code].includes(failure.diagnosis.code)
+  const isSilence = failure instanceof PosternError && failure.diagnosis.code === serverSilent.code
+  return isSilence || !isNetworkFailure(failure)
 }
 
 /** Delivers the events of one stream until the server ends it. */

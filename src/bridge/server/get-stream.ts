@@ -1,6 +1,6 @@
 /** The GET stream: what the server says unasked, for as long as the session lives. */
 import { PosternError } from "../../core/diagnosis.ts"
-import { connectionLost, serverSilent, serverUnreachable } from "../../core/http-failures.ts"
+import { isNetworkFailure } from "../../core/http-failures.ts"
 import type { Receive } from "../link.ts"
 import { deliverEvents } from "./answer-body.ts"
 import { LONGEST_RETRY_MS, newCursor } from "./events.ts"
@@ -34,13 +34,10 @@ export async function listen(wire: ResumingWire, receive: Receive, signal: Abort
       }
     } catch (error) {
       if (signal.aborted) return
-      if (error instanceof PosternError && !MAY_GET_BETTER.has(error.diagnosis.code)) refusals++
+      if (error instanceof PosternError && !isNetworkFailure(error)) refusals++
       wire.log.info("GET stream failed", { failures, code: error instanceof PosternError ? error.diagnosis.code : String(error) })
     }
     const waitMs = Math.max(cursor.retryMs ?? 0, FIRST_RETRY_MS) * 2 ** Math.min(failures - 1, 5)
     await wire.clock.sleep(Math.min(waitMs, LONGEST_RETRY_MS), signal).catch(() => undefined) // aborted: the loop ends
   }
 }
-
-/** Failures of the network; everything else is a refusal. */
-const MAY_GET_BETTER: ReadonlySet<string> = new Set([serverUnreachable.code, connectionLost.code, serverSilent.code])

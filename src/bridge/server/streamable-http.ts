@@ -12,6 +12,7 @@ import { type Link, type Receive, SessionLost } from "../link.ts"
 import { deliverAnswer } from "./answer-body.ts"
 import { listen } from "./get-stream.ts"
 import { type Refusal, Refused, deliverRefusal, isSuccess, readRefusal, serverError } from "./refusal.ts"
+import { isRepeatable } from "./repeatable.ts"
 import type { ResumingWire } from "./wire.ts"
 
 export interface StreamableHttpSettings {
@@ -33,6 +34,7 @@ const INITIALIZE_MS = 25_000
 /** What a session is: the headers that each of its requests carries. */
 type SessionHeaders = Readonly<Record<string, string>>
 const NO_SESSION: SessionHeaders = {}
+const MESSAGE_HEADERS = { accept: "application/json, text/event-stream", "content-type": "application/json" }
 
 /** Makes the link. Nothing is sent before the first message. */
 export function streamableHttpLink({ name, url, door, receive: receiveUnasked, log, maxFrameBytes }: StreamableHttpSettings): Link {
@@ -55,8 +57,8 @@ export function streamableHttpLink({ name, url, door, receive: receiveUnasked, l
   }
 
   const post = (frame: Frame, signal: AbortSignal): Promise<Answer> => {
-    const headers = { accept: "application/json, text/event-stream", "content-type": "application/json" }
-    return send({ method: "POST", headers, body: frame.bytes }, signal)
+    const headers = { ...MESSAGE_HEADERS, ...session }
+    return passDoor({ method: "POST", url, headers, body: frame.bytes, repeatable: isRepeatable(frame), cause: frame }, door, signal)
   }
 
   const listenAnew = (): void => {

@@ -1,7 +1,6 @@
 /** `subscriptions/listen`: one request whose stream stays open for as long as the client wants to hear of changes (S18). */
 import type { Clock } from "../../../core/clock.ts"
-import { PosternError } from "../../../core/diagnosis.ts"
-import { connectionLost, serverSilent, serverUnreachable } from "../../../core/http-failures.ts"
+import { isNetworkFailure } from "../../../core/http-failures.ts"
 import type { Log } from "../../../core/log.ts"
 import { type Frame, cancelledId, readFrames } from "../../frame.ts"
 import type { Receive } from "../../link.ts"
@@ -68,9 +67,7 @@ function completion({ id }: Frame): Frame {
   return frame
 }
 
-const NETWORK: ReadonlySet<string> = new Set([serverUnreachable.code, connectionLost.code, serverSilent.code])
-
 function mayGetBetter(error: unknown): boolean {
   if (error instanceof Refused) return error.refusal.status >= 500 || [408, 429].includes(error.refusal.status)
-  return error instanceof PosternError && NETWORK.has(error.diagnosis.code)
+  return isNetworkFailure(error)
 }
