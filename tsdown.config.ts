@@ -59,10 +59,13 @@ const program: UserConfig = {
   },
 }
 
+/** What the library promises: `postern`, `postern/bridge`, `postern/auth`. */
+const faces = { index: "src/index.ts", bridge: "src/bridge/index.ts", auth: "src/auth/index.ts" }
+
 /** The library, in ES modules. */
-const library: UserConfig = { ...common, entry: { index: "src/index.ts" }, dts: false, clean: false }
+const library: UserConfig = { ...common, entry: faces, dts: false, clean: false }
 
 /** Apart from the library: a chunk of the program would take the declarations in. */
-const declarations: UserConfig = { ...common, entry: { index: "src/index.ts" }, dts: { emitDtsOnly: true }, clean: false }
+const declarations: UserConfig = { ...common, entry: faces, dts: { emitDtsOnly: true }, clean: false }
 
 export default defineConfig([program, library, declarations])

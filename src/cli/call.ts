@@ -24,8 +24,8 @@ export const callCommand = (context: Context): Command =>
     )
     .action(async (name: string, tool: string, words: readonly string[], options: { config?: string; json?: true }) => {
       const toolArguments = await parseArguments(words, context)
-      const result = (await askServer(context, { name, config: options.config }, (client) =>
-        client.request("tools/call", { name: tool, arguments: toolArguments }, context.signal),
+      const result = (await askServer(context, { name, config: options.config }, (bridge) =>
+        bridge.request("tools/call", { name: tool, arguments: toolArguments }),
       )) as ToolResult // the text below reads it with care
       if (result.isError === true && !options.json) throw new PosternError(toolFailed({ tool, said: tell(result) }))
       context.print(result, options.json, tell)

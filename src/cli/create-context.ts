@@ -1,12 +1,12 @@
 /** Makes the context of a command from its process. */
 import { nobodyToAsk } from "../auth/diagnoses.ts"
+import { openTools } from "../auth/open-tools.ts"
 import type { AuthTools } from "../auth/tools.ts"
 import { loadConfiguration } from "../config/files.ts"
 import { systemClock } from "../core/clock.ts"
 import { type Diagnosis, PosternError } from "../core/diagnosis.ts"
 import { findPlaces } from "../core/places.ts"
 import { createRedactor } from "../core/redact.ts"
-import { openVault } from "../vault/open.ts"
 import type { Context, Process } from "./context.ts"
 import { readPipedSecret, terminalInteraction } from "./terminal.ts"
 
@@ -20,13 +20,13 @@ export function createContext(process: Process, onExitCode: (code: number) => vo
   const interaction = terminalInteraction(terminal, { browser: true })
   let pipeWasRead = false
   /** One for each command: a passphrase is asked for once. */
-  let tools: Promise<AuthTools> | undefined
+  let tools: AuthTools | undefined
 
-  const openTools = async (): Promise<AuthTools> => {
+  const makeTools = (): AuthTools => {
     const { env, clock, signal } = process
     const person = interactive ? { askSecret: (question: string) => interaction.askSecret(question, signal) } : {}
     const tell = ({ cause, next }: Diagnosis): void => note(`postern: note: ${cause}${next === undefined ? "" : ` (${next})`}`)
-    return { vault: openVault(places, clock, { env, note, signal, ...person }), env, redactor, clock, tell }
+    return openTools({ env, places, clock, redactor, note, tell, signal, ...person })
   }
 
   return {
@@ -39,8 +39,8 @@ export function createContext(process: Process, onExitCode: (code: number) => vo
     note,
     exitWith: onExitCode,
 
-    tools() {
-      tools ??= openTools()
+    async tools() {
+      tools ??= makeTools()
       return tools
     },
 

@@ -1,6 +1,6 @@
 /** `postern tools NAME`: what a server offers, asked through the bridge. */
 import { Command } from "commander"
-import type { InProcessClient } from "../bridge/client/in-process.ts"
+import type { OpenBridge } from "../bridge/connect.ts"
 import type { Context } from "./context.ts"
 import { askServer } from "./one-shot.ts"
 import { table } from "./table.ts"
@@ -21,7 +21,7 @@ export const toolsCommand = (context: Context): Command =>
     .option("--json", "print the result as JSON, schemas included")
     .addHelpText("after", "\nExample:\n  $ postern tools weather-service")
     .action(async (name: string, options: { config?: string; json?: true }) => {
-      const tools = await askServer(context, { name, config: options.config }, (client) => listTools(client, context.signal))
+      const tools = await askServer(context, { name, config: options.config }, listTools)
       context.print({ tools }, options.json, (result) =>
         result.tools.length === 0
           ? `"${name}" offers no tools.`
@@ -29,11 +29,11 @@ export const toolsCommand = (context: Context): Command =>
       )
     })
 
-async function listTools(client: InProcessClient, signal: AbortSignal): Promise<readonly Tool[]> {
+async function listTools(bridge: OpenBridge): Promise<readonly Tool[]> {
   const tools: Tool[] = []
   let cursor: string | undefined
   for (let page = 0; page < MOST_PAGES; page++) {
-    const result = (await client.request("tools/list", cursor === undefined ? {} : { cursor }, signal)) as {
+    const result = (await bridge.request("tools/list", cursor === undefined ? {} : { cursor })) as {
       tools?: unknown
       nextCursor?: unknown
     } // checked below

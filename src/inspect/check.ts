@@ -1,6 +1,5 @@
 /** Asks servers whether they answer, by a real call that changes nothing: through the bridge, as a client would. */
-import { type InProcessClient, inProcessClient } from "../bridge/client/in-process.ts"
-import { runBridge } from "../bridge/bridge.ts"
+import { connect } from "../bridge/connect.ts"
 import { diagnosisOf } from "../bridge/error-answer.ts"
 import type { AuthTools } from "../auth/tools.ts"
 import { projectNotTrusted, serverDisabled } from "../config/diagnoses.ts"
@@ -78,27 +77,15 @@ async function checkServer(server: Server, settings: CheckSettings, signal: Abor
 }
 
 async function askServer(server: Server, { tools, version }: CheckSettings, signal: AbortSignal): Promise<void> {
-  const client = inProcessClient({ name: "postern", version })
-  const bridge = runBridge({
+  await using bridge = await connect({
     name: server.name,
+    clientInfo: { name: "postern", version },
     findServer: () => Promise.resolve(server),
-    client: client.side,
     tools,
     log: silentLog,
     stderr: () => undefined, // what matters of it stands in the diagnosis
-    onRefused: () => undefined, // the first request is answered with it
     signal,
   })
-  try {
-    await callHarmlessly(client, signal)
-  } finally {
-    client.end()
-    await bridge
-  }
-}
-
-/** Some servers ask for no proof before the first call; some have no tools to list. */
-async function callHarmlessly(client: InProcessClient, signal: AbortSignal): Promise<void> {
-  const opened = (await client.initialize(signal)) as { readonly capabilities?: { readonly tools?: unknown } } | undefined // read with care
-  await client.request(opened?.capabilities?.tools === undefined ? "ping" : "tools/list", {}, signal)
+  // Some servers ask for no proof before the first call; some have no tools to list.
+  await bridge.request(bridge.welcome.capabilities?.["tools"] === undefined ? "ping" : "tools/list")
 }

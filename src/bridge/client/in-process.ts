@@ -2,12 +2,13 @@
 import { orAborted } from "../../core/abort.ts"
 import { type Diagnosis, PosternError, defineDiagnosis } from "../../core/diagnosis.ts"
 import { quote } from "../../core/redact.ts"
-import { type Frame, makeFrame } from "../frame.ts"
+import { type Frame, makeFrame, readFrames } from "../frame.ts"
 import type { ClientListener, ClientSide } from "./client-side.ts"
 
 /** The revision that is asked for; the server may answer with an older one. */
 const REVISION = "2025-11-25"
 
+/** The server's own refusal, as code on this side of the bridge gets it; a client on a pipe gets the server's own bytes. */
 export const serverError = defineDiagnosis({
   code: "server-error",
   about: "The server answered with a JSON-RPC error of its own. Identity is not the question: the server understood who asks.",
@@ -17,6 +18,29 @@ export const serverError = defineDiagnosis({
   }),
 })
 
+/** A request or a notification of the server. */
+export interface ServerMessage {
+  readonly method: string
+  readonly params: Readonly<Record<string, unknown>> | undefined
+}
+
+/** Who the client is, and what it hears beside the answers to its requests. */
+export interface InProcessSettings {
+  /** How the client calls itself. */
+  readonly clientInfo: { readonly name: string; readonly version: string }
+  /** What the server may ask of this client, as `initialize` declares it, for example `{ roots: {} }`; nothing unless said. */
+  readonly capabilities?: Readonly<Record<string, unknown>>
+  /** Hears what has no id: progress, log messages, changed lists. What it throws is an uncaught exception of the process, not of the bridge. */
+  onNotification?(notification: ServerMessage): void
+  /**
+   * Answers what the server asks (sampling, elicitation, roots); without it the server is told that this client cannot be asked.
+   *
+   * @returns the result; what it throws is answered as an error
+   */
+  onRequest?(request: ServerMessage): unknown
+}
+
+/** The client's own end of it. */
 export interface InProcessClient {
   readonly side: ClientSide
   /** Opens the session. @returns the result of `initialize` */
@@ -24,57 +48,94 @@ export interface InProcessClient {
   /**
    * Asks the server.
    *
+   * @param signal - gives up; the server is told that the answer is not wanted any more
    * @returns the result, as the server sent it
    * @throws {PosternError} Postern's diagnosis, or `server-error` with the server's own words
    */
   request(method: string, params: unknown, signal: AbortSignal): Promise<unknown>
+  /** Tells the server something that has no answer. */
+  notify(method: string, params?: unknown): Promise<void>
   /** Hangs up. */
   end(): void
 }
 
-/** @param about - how the client calls itself */
-export function inProcessClient(about: { readonly name: string; readonly version: string }): InProcessClient {
+/** Makes a client; its `side` goes into a bridge. */
+export function inProcessClient(settings: InProcessSettings): InProcessClient {
+  const { clientInfo, capabilities = {}, onNotification } = settings
   const waiting = new Map<string, (answer: Said) => void>()
   let lastId = 0
+  let closed = false
   // The bridge reads its configuration before it listens; what is said earlier would be heard by nobody.
   let onOpen: ((listener: ClientListener) => void) | undefined
   const opened = new Promise<ClientListener>((resolve) => (onOpen = resolve))
-  const say = async (frame: Frame): Promise<void> => (await opened).onFrame(frame)
+
+  const say = async (frame: Frame): Promise<void> => {
+    const listener = await opened
+    if (closed) throw new Error("the bridge is closed")
+    listener.onFrame(frame)
+  }
 
   const request = async (method: string, params: unknown, signal: AbortSignal): Promise<unknown> => {
     const id = ++lastId
     const answered = new Promise<Said>((resolve) => waiting.set(String(id), resolve))
-    const answer = await orAborted(
-      say(makeFrame({ id, method, params })).then(() => answered),
-      signal,
-    ).finally(() => waiting.delete(String(id)))
-    return resultOf(method, answer)
+    try {
+      const asked = say(makeFrame({ id, method, params })).then(() => answered)
+      return resultOf(method, await orAborted(asked, signal))
+    } catch (error) {
+      if (signal.aborted && method !== "initialize") sayIfOpen(makeFrame({ method: "notifications/cancelled", params: { requestId: id } }))
+      throw error
+    } finally {
+      waiting.delete(String(id))
+    }
+  }
+
+  /** Nobody waits for it, and there may be nobody left to hear it. */
+  const sayIfOpen = (frame: Frame): void => void say(frame).catch(() => undefined)
+
+  const hear = (bytes: Buffer, diagnosis?: Diagnosis): void => {
+    const message = JSON.parse(bytes.toString("utf8")) as Said["message"] & Partial<ServerMessage> & { id?: unknown } // the relay writes messages only
+    const { method, params } = message
+    if (method === undefined) return waiting.get(String(message.id))?.({ message, diagnosis })
+    if (message.id === undefined) return queueMicrotask(() => onNotification?.({ method, params }))
+    const [frame] = readFrames(bytes) // it knows the id as it is written
+    void answerTo({ method, params }, settings).then((answer) => frame && sayIfOpen(answerFrame(frame.id, answer)))
   }
 
   return {
     side: {
       open: (listener) => onOpen?.(listener),
       write: hear,
-      close: () => Promise.resolve(),
+      async close() {
+        closed = true
+      },
     },
     request,
+    notify: (method, params) => say(makeFrame({ method, params })),
     async initialize(signal) {
-      const result = await request("initialize", { protocolVersion: REVISION, capabilities: {}, clientInfo: about }, signal)
+      const result = await request("initialize", { protocolVersion: REVISION, capabilities, clientInfo }, signal)
       await say(makeFrame({ method: "notifications/initialized" }))
       return result
     },
     end: () => void opened.then((listener) => listener.onEnd("closed")),
   }
+}
 
-  function hear(bytes: Buffer, diagnosis?: Diagnosis): void {
-    const message = JSON.parse(bytes.toString("utf8")) as Said["message"] & { id?: string | number; method?: string } // the relay writes messages only
-    if (message.method === undefined) return waiting.get(String(message.id))?.({ message, diagnosis })
-    // A one-shot client declares no capability, so a server that asks it something is told so.
-    if (message.id !== undefined && message.method !== "ping") {
-      const error = { code: -32601, message: "this client cannot be asked" }
-      void say(makeFrame({ id: message.id, error }))
-    } else if (message.id !== undefined) void say(makeFrame({ id: message.id, result: {} }))
+/** What a request of the server is answered with. */
+async function answerTo(request: ServerMessage, { onRequest }: InProcessSettings): Promise<object> {
+  if (request.method === "ping") return { result: {} }
+  if (onRequest === undefined) return { error: { code: -32601, message: "this client cannot be asked" } }
+  try {
+    return { result: (await onRequest(request)) ?? {} }
+  } catch (error) {
+    return { error: { code: -32603, message: error instanceof Error ? error.message : String(error) } }
   }
+}
+
+/** @param id - as JSON text: a server's large integers are not rounded */
+function answerFrame(id: string, answer: object): Frame {
+  const [frame] = readFrames(Buffer.from(`{"jsonrpc":"2.0","id":${id},${JSON.stringify(answer).slice(1)}`))
+  if (!frame) throw new TypeError("answer: not a JSON-RPC message")
+  return frame
 }
 
 /** An answer, and Postern's diagnosis where it is Postern's own. */
