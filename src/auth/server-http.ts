@@ -4,7 +4,7 @@ import { type Http, createHttp } from "../core/http.ts"
 import type { Environment } from "../core/places.ts"
 
 /** A call of ten minutes is nothing odd; half an hour without a byte is. */
-const SILENCE_MS = 30 * 60_000
+export const SILENCE_MS = 30 * 60_000
 /** Opening a connection, TLS included, in milliseconds. */
 export const CONNECT_MS = 15_000
 

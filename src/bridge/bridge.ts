@@ -1,6 +1,6 @@
 /** Puts a bridge together: a client side, a relay, and the server side that the entry asks for. */
 import { authenticatorFor } from "../auth/registry.ts"
-import { CONNECT_MS, openHttp } from "../auth/server-http.ts"
+import { CONNECT_MS, SILENCE_MS, openHttp } from "../auth/server-http.ts"
 import type { AuthTools } from "../auth/tools.ts"
 import { expandAddress, expandProcess, type Sources } from "../config/expand.ts"
 import type { HttpServer, Server, StdioServer } from "../config/server.ts"
@@ -37,6 +37,8 @@ export interface BridgeSettings {
 
 /** The longest message, in bytes: half of what one JavaScript string may hold. */
 export const MAX_FRAME_BYTES = 256 * 1024 * 1024
+/** A stream that was taken up again and stays silent is given up sooner: what it owes may be lost. */
+const RESUMED_SILENCE_MS = 300_000
 /** A shorter value of a variable is taken for a word, in characters. */
 const SHORTEST_VARIABLE = 8
 
@@ -110,11 +112,13 @@ async function remoteSide(
   const url = await expandAddress(server, sources)
   const http = openHttp(server, url, tools.env)
   const authenticator = authenticatorFor(server, url.origin, { ...tools, http })
+  const silenceMs = server.timeoutMs ?? SILENCE_MS
   // What is missing for the proof is told now, before anything is sent.
   await authenticator.authorize({ method: "POST", url, headers: {} }, AbortSignal.any([signal, AbortSignal.timeout(CONNECT_MS)]))
   const door = { http, authenticator, clock: tools.clock }
   const receive: Receive = (frame) => client.write(frame.bytes)
-  const link = { name, url, door, receive, log, maxFrameBytes: MAX_FRAME_BYTES }
+  const limits = { silenceMs, resumeSilenceMs: server.resumeTimeoutMs ?? RESUMED_SILENCE_MS, maxFrameBytes: MAX_FRAME_BYTES }
+  const link = { name, url, door, receive, log, ...limits }
   return transport === "sse" ? sseSide(link, signal) : httpSide(link, store, signal)
 }
 
@@ -127,7 +131,8 @@ async function localSide(
   const { command, args, env, cwd } = await expandProcess(server, sources)
   const childEnv = { ...baseEnvironment(tools.env), ...env }
   const receive: Receive = (frame) => client.write(frame.bytes)
-  const link = stdioLink({ name: server.name, command, args, env: childEnv, cwd, receive, stderr, log, maxFrameBytes: MAX_FRAME_BYTES })
+  const limits = { silenceMs: server.timeoutMs ?? SILENCE_MS, maxFrameBytes: MAX_FRAME_BYTES }
+  const link = stdioLink({ name: server.name, command, args, env: childEnv, cwd, receive, stderr, log, ...limits })
   return withSession(link, signal)
 }
 

@@ -12,6 +12,7 @@ interface AddOptions extends EnrollOptions, AwsOptions {
   readonly header: readonly string[]
   readonly env: readonly string[]
   readonly headersCommand?: string
+  readonly resumeTimeout?: string
 }
 
 const collect = (value: string, before: readonly string[]): readonly string[] => [...before, value]
@@ -26,6 +27,7 @@ export const addCommand = (context: Context): Command =>
     .option("--header <header>", "a header, 'Name: value'; again and again. - as the credential asks for it", collect, [])
     .option("--env <assignment>", "a variable for a local server, NAME=value; again and again. - as the value asks for it", collect, [])
     .option("--headers-command <command>", "a command line that prints the headers as a JSON object")
+    .option("--resume-timeout <seconds>", "how long the rest of a cut answer may be silent before it is given up (300 unless said)")
     .addOption(
       new Option("--scope <scope>", "who has it: you everywhere, everybody in this project, you in this project")
         .choices(["user", "project", "local"])
@@ -78,6 +80,7 @@ interface Given {
 async function localEntry(context: Context, [command = "", ...args]: readonly string[], options: AddOptions): Promise<Given> {
   if (options.header.length > 0 || options.headersCommand !== undefined) fail("A local server takes no headers; --env gives it variables.")
   if (options.aws !== undefined) fail("A local server signs its requests itself; --env AWS_PROFILE=NAME tells it as whom.")
+  if (options.resumeTimeout !== undefined) fail("A local server has no streams to resume; --resume-timeout is for one with an address.")
   const pairs = options.env.map((assignment): Pair => {
     const at = assignment.indexOf("=")
     if (at < 1) fail(`--env "${quote(at === -1 ? assignment : "", 40)}" is not NAME=value.`)
@@ -104,6 +107,7 @@ async function remoteEntry(context: Context, [url = ""]: readonly string[], opti
     ...(pairs.length > 0 ? { headers } : {}),
     ...(options.headersCommand === undefined ? {} : { headersHelper: options.headersCommand }),
     ...awsKeys(options, fail),
+    ...(options.resumeTimeout === undefined ? {} : { resumeTimeout: Number(options.resumeTimeout) }),
     ...label(options),
   }
   return { entry, secretKeys }

@@ -26,7 +26,7 @@ export type ParsedEntry = { readonly server: Server } | { readonly faults: reado
 /** Keys that belong to every entry, to one that is reached over HTTP, and to a local process. */
 export const ENTRY_KEYS = {
   any: ["type", "transport", "environment", "enabled", "disabled", "timeout"],
-  http: ["url", "headers", "headersHelper", "aws", "oauth", "pin"],
+  http: ["url", "headers", "headersHelper", "resumeTimeout", "aws", "oauth", "pin"],
   stdio: ["command", "args", "env"],
 } as const
 
@@ -76,6 +76,13 @@ const entrySchema = v.pipe(
         v.minValue(1000, "milliseconds, at least 1000"),
       ),
     ),
+    resumeTimeout: v.optional(
+      v.pipe(
+        v.number("a number of seconds, at least 1"),
+        v.finite("a number of seconds, at least 1"),
+        v.minValue(1, "seconds, at least 1"),
+      ),
+    ),
   }),
 )
 type Entry = v.InferOutput<typeof entrySchema>
@@ -116,6 +123,7 @@ function toServer(entry: Entry, place: EntryPlace): Server {
     ...(entry.aws === undefined ? {} : { aws: entry.aws }),
     ...(entry.oauth === undefined ? {} : { oauth: entry.oauth }),
     ...(entry.pin === undefined ? {} : { pin: entry.pin }),
+    ...(entry.resumeTimeout === undefined ? {} : { resumeTimeoutMs: entry.resumeTimeout * 1000 }),
   }
 }
 

@@ -28,6 +28,8 @@ export interface HttpServer extends ServerEntry {
   readonly headers: Readonly<Record<string, string>>
   /** A command line that prints a JSON object of headers (the key `headersHelper`, as Claude Code spells it). */
   readonly headersHelper?: string
+  /** Longest silence on an answer's stream that was cut and taken up again, in milliseconds (the key `resumeTimeout`, in seconds). */
+  readonly resumeTimeoutMs?: number
   /** Present: requests are signed for AWS (Signature Version 4). */
   readonly aws?: AwsSettings
   /** Present: Postern signs in by OAuth. Absent, it still does where the server asks for it and no other proof is configured. */

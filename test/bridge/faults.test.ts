@@ -1,7 +1,10 @@
 /** What a network and a server do to a call: each ends in one clear answer, and the bridge goes on. */
+import type { ServerResponse } from "node:http"
 import net from "node:net"
 import { gzipSync } from "node:zlib"
 import { expect, test } from "vitest"
+import { newCursor, readEvents } from "../../src/bridge/server/events.ts"
+import type { Answer } from "../../src/core/http.ts"
 import { startBridge } from "../harness/bridge.ts"
 import { json, sse, startMcpServer } from "../servers/mcp-server.ts"
 
@@ -167,6 +170,108 @@ test("a cut answer is asked for again from where it stood, and a server may let 
   await bridge.open()
 
   expect((await bridge.request("tools/call", call, 41)).result).toEqual({ pieces: 8 })
+})
+
+/** A call whose stream is cut after its first event; `rest` answers whoever asks for the rest. */
+async function withCutAnswer(rest: (response: ServerResponse) => void, settings: Parameters<typeof startBridge>[1]) {
+  const server = await startMcpServer()
+  server.handler = ({ message, method, headers }, response) => {
+    if (message?.method === "tools/call") {
+      response.writeHead(200, { "content-type": "text/event-stream" }).end("id: p0\nretry: 10\ndata: \n\n")
+      return true
+    }
+    if (method !== "GET" || headers["last-event-id"] === undefined) return false
+    rest(response.writeHead(200, { "content-type": "text/event-stream" }))
+    return true
+  }
+  const bridge = startBridge(server.url, settings)
+  await bridge.open()
+  const resumed = () => server.seen.filter(({ method, headers }) => method === "GET" && headers["last-event-id"] === "p0")
+  return {
+    bridge,
+    resumed,
+    async [Symbol.asyncDispose]() {
+      await bridge[Symbol.asyncDispose]()
+      await server.close()
+    },
+  }
+}
+
+test("7: the rest of a cut answer that stays silent is given up at the limit for resumed streams, and not asked for again", async () => {
+  await using cut = await withCutAnswer((response) => response.flushHeaders(), { silenceMs: 1_000, resumeSilenceMs: 300 })
+
+  const { error } = await cut.bridge.request("tools/call", call)
+
+  expect(cut.resumed()).toHaveLength(1) // the trap was reached
+  expect(error?.data).toMatchObject({ code: "server-silent", evidence: ["limit: 300 ms without a byte"] })
+})
+
+test("7: any event or comment restarts the limit for resumed streams", async () => {
+  await using cut = await withCutAnswer(
+    (response) => {
+      const beat = setInterval(() => void response.write(": still here\n\n"), 100)
+      setTimeout(() => {
+        clearInterval(beat)
+        response.end(`data: ${JSON.stringify({ jsonrpc: "2.0", id: 41, result: { done: true } })}\n\n`)
+      }, 1_500)
+    },
+    { silenceMs: 1_000, resumeSilenceMs: 700 },
+  )
+
+  expect((await cut.bridge.request("tools/call", call, 41)).result).toEqual({ done: true })
+})
+
+test("an event without data primes the stream: it moves the cursor, and no client sees it (S4)", async () => {
+  await using cut = await withCutAnswer(
+    (response) => response.end(`data: ${JSON.stringify({ jsonrpc: "2.0", id: 41, result: { done: true } })}\n\n`),
+    {},
+  )
+
+  const answer = await cut.bridge.request("tools/call", call, 41)
+
+  expect(cut.resumed()).toHaveLength(1)
+  expect(answer.result).toEqual({ done: true })
+  expect(cut.bridge.lines).toHaveLength(2) // the answers to initialize and to the call
+})
+
+test("the server's retry is waited for before a stream is asked for again, and no longer than half a minute (S4)", async () => {
+  const waits: number[] = []
+  for (const retry of [700, 86_400_000]) {
+    const cursor = newCursor()
+    const answer = {
+      stream: async function* () {
+        yield Buffer.from(`retry: ${retry}\nid: 1\ndata: \n\n`)
+      },
+    } as unknown as Answer // all that is read of it
+    for await (const event of readEvents(answer, cursor, 1_000, "x")) expect.unreachable(event.data)
+    waits.push(cursor.retryMs ?? 0)
+  }
+
+  expect(waits).toEqual([700, 30_000])
+})
+
+test("ids belong to one stream: two cut answers are each asked for from their own (S4)", async () => {
+  await using server = await startMcpServer()
+  const asked: unknown[] = []
+  server.handler = ({ message, method, headers }, response) => {
+    if (message?.method === "tools/call") {
+      response.writeHead(200, { "content-type": "text/event-stream" }).end(`id: of-${String(message.id)}\nretry: 10\ndata: \n\n`)
+      return true
+    }
+    if (method !== "GET" || headers["last-event-id"] === undefined) return false
+    asked.push(headers["last-event-id"])
+    const id = Number(/\d+/.exec(String(headers["last-event-id"]))?.[0])
+    response.writeHead(200, { "content-type": "text/event-stream" })
+    response.end(`data: ${JSON.stringify({ jsonrpc: "2.0", id, result: { of: id } })}\n\n`)
+    return true
+  }
+  await using bridge = startBridge(server.url)
+  await bridge.open()
+
+  const answers = await Promise.all([bridge.request("tools/call", call, 51), bridge.request("tools/call", call, 52)])
+
+  expect(asked.toSorted()).toEqual(["of-51", "of-52"])
+  expect(answers.map(({ result }) => result)).toEqual([{ of: 51 }, { of: 52 }])
 })
 
 test("a session that the server refuses with 400 is opened again, and a 400 that is meant is passed on", async () => {

@@ -8,14 +8,14 @@ import { startBridge } from "../harness/bridge.ts"
 import { startMcpServer } from "../servers/mcp-server.ts"
 import { startSseServer } from "../servers/sse-server.ts"
 
-function bridgeTo(url: string) {
+function bridgeTo(url: string, silenceMs = 30_000) {
   const door = {
     http: createHttp({ silenceMs: 5_000, connectMs: 5_000 }),
     authenticator: withoutProof,
     clock: systemClock,
   }
   return startBridge(url, {
-    link: (receive) => sseLink({ name: "test", url: new URL(url), door, receive, log: silentLog, maxFrameBytes: 1 << 20 }),
+    link: (receive) => sseLink({ name: "test", url: new URL(url), door, receive, log: silentLog, silenceMs, maxFrameBytes: 1 << 20 }),
   })
 }
 
@@ -107,4 +107,25 @@ test("a server that is none of this transport is told as that", async () => {
   await using bridge = bridgeTo(server.url)
 
   expect((await bridge.open()).error?.data).toMatchObject({ code: "server-refused" })
+})
+
+test("a request that nothing is said about is given up at the limit on silence; one that makes progress is not", async () => {
+  await using server = await startSseServer()
+  await using bridge = bridgeTo(server.url, 400)
+  await bridge.open()
+  const { answer } = server
+  server.answer = (message) => (message.method === "tools/call" ? [] : answer(message))
+  const beat = setInterval(
+    () => server.say({ jsonrpc: "2.0", method: "notifications/progress", params: { progressToken: "a", progress: 1 } }),
+    100,
+  )
+
+  const moving = bridge.request("tools/call", { name: "x", _meta: { progressToken: "a" } }, 71)
+  const silent = await bridge.request("tools/call", { name: "x", _meta: { progressToken: "b" } }, 72)
+  clearInterval(beat)
+  server.say({ jsonrpc: "2.0", id: 71, result: { done: true } })
+
+  expect(silent.error?.data).toMatchObject({ code: "server-silent", evidence: ["limit: 400 ms without a byte"] })
+  expect((await moving).result).toEqual({ done: true })
+  expect((await bridge.request("tools/list")).result).toEqual({ method: "tools/list" })
 })

@@ -32,6 +32,7 @@ test("all keys of an entry come out as they are written", () => {
     url: "https://a/${B}",
     headers: { A: "${vault:x}" },
     headersHelper: "get token",
+    resumeTimeout: 90,
     environment: "prod",
     timeout: 5000,
     enabled: true,
@@ -47,6 +48,7 @@ test("all keys of an entry come out as they are written", () => {
     url: "https://a/${B}",
     headers: { A: "${vault:x}" },
     headersHelper: "get token",
+    resumeTimeoutMs: 90_000,
   })
   expect(serverOf(local)).toEqual({
     ...place,
@@ -87,6 +89,8 @@ test.each([
   [{ command: "x", env: { "A=B": "c" } }, 'mcpServers.s.env["A=B"]', "a text", "the name of a variable, without ="],
   [{ command: "" }, "mcpServers.s.command", "an empty text", "the program to start"],
   [{ command: "x", timeout: 30 }, "mcpServers.s.timeout", "a number", "milliseconds, at least 1000"],
+  [{ url: "https://x.example/", resumeTimeout: 0.5 }, "mcpServers.s.resumeTimeout", "a number", "seconds, at least 1"],
+  [{ url: "https://x.example/", resumeTimeout: "5m" }, "mcpServers.s.resumeTimeout", "a text", "a number of seconds, at least 1"],
   [{ command: "x", timeout: "30s" }, "mcpServers.s.timeout", "a text", "a number of milliseconds, at least 1000"],
   [{ command: "x", enabled: "no" }, "mcpServers.s.enabled", "a text", "true or false"],
   [{ command: "x", environment: "production" }, "mcpServers.s.environment", '"production"', "dev, staging or prod"],

@@ -44,6 +44,7 @@ export interface TestBridgeSettings {
   readonly authenticator?: Authenticator
   readonly maxFrameBytes?: number
   readonly silenceMs?: number
+  readonly resumeSilenceMs?: number
   readonly link?: (receive: Receive) => Link
   /** Where the server is remembered; without it nothing is. */
   readonly store?: MemoryStore
@@ -71,16 +72,17 @@ export function startBridge(url: string, settings: TestBridgeSettings = {}): Tes
   })
 
   const maxFrameBytes = settings.maxFrameBytes ?? 256 * 1024 * 1024
+  const limits = { maxFrameBytes, silenceMs: settings.silenceMs ?? 30_000, resumeSilenceMs: settings.resumeSilenceMs ?? 30_000 }
   const client = stdioClient({ input, output, maxFrameBytes })
   const door = {
-    http: createHttp({ silenceMs: settings.silenceMs ?? 30_000, connectMs: 5_000 }),
+    http: createHttp({ silenceMs: limits.silenceMs, connectMs: 5_000 }),
     authenticator: settings.authenticator ?? withoutProof,
     clock: settings.clock ?? systemClock,
   }
   const receive: Receive = (frame) => client.write(frame.bytes)
   const link = settings.link?.(receive)
   const { store } = settings
-  const side = httpSide({ name: "test", url: new URL(url), door, receive, log: silentLog, maxFrameBytes }, store, stop.signal)
+  const side = httpSide({ name: "test", url: new URL(url), door, receive, log: silentLog, ...limits }, store, stop.signal)
   const ended = relay({
     name: "test",
     client,

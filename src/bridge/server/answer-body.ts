@@ -9,8 +9,6 @@ import { FIRST_RETRY_MS, type ResumingWire, type Wire, framesOf, isEventStream }
 
 /** How often in a row the rest of one cut answer is asked for without anything new. */
 const MOST_RESUMES = 5
-/** The longest silence on a stream that was taken up again, in milliseconds (design of the house, section 3). */
-const RESUMED_SILENCE_MS = 300_000
 /** A server may leave a stream open after its answer; it holds a connection, so it is left after this time, in milliseconds. */
 const LINGER_MS = 2_000
 
@@ -41,7 +39,7 @@ export async function deliverAnswer(answer: Answer, delivery: Delivery, signal: 
 /** A stream that is cut before the answer is asked for again, where the server gave its events ids (S4). */
 async function deliverStream(first: Answer, { request, receive, wire }: Delivery, signal: AbortSignal): Promise<void> {
   const cursor = newCursor()
-  const get = "get" in wire ? wire.get : undefined
+  const resuming = "get" in wire ? wire : undefined
   let stream: Answer | undefined = first
   let answered = false
   let linger: NodeJS.Timeout | undefined
@@ -57,7 +55,7 @@ async function deliverStream(first: Answer, { request, receive, wire }: Delivery
     const stoodAt: string | undefined = cursor.lastEventId
     let failure: unknown
     try {
-      stream ??= await get?.(cursor, RESUMED_SILENCE_MS, signal)
+      stream ??= await resuming?.get(cursor, resuming.resumeSilenceMs, signal)
       if (stream?.status !== 200) return stream?.discard()
       await deliverEvents(stream, cursor, watch, wire)
     } catch (error) {
@@ -66,7 +64,7 @@ async function deliverStream(first: Answer, { request, receive, wire }: Delivery
     clearTimeout(linger)
     if (answered) return
     if (cursor.lastEventId !== stoodAt) resumes = 0 // a server may let a client come back for each piece (S4)
-    if (!get || cursor.lastEventId === undefined || resumes === MOST_RESUMES || signal.aborted || isGivenUp(failure)) {
+    if (!resuming || cursor.lastEventId === undefined || resumes === MOST_RESUMES || signal.aborted || isGivenUp(failure)) {
       if (failure !== undefined) throw failure
       return
     }

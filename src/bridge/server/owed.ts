@@ -1,38 +1,83 @@
 /** For servers that send everything on one stream: which message belongs to which request. */
 import { orAborted } from "../../core/abort.ts"
 import type { Frame } from "../frame.ts"
+import { memberText } from "../json-text.ts"
 import type { Receive } from "../link.ts"
+import { type Waiting, monotonicMs, watchSilence } from "./silence.ts"
 
 /** How long the answer to a cancelled request is still taken, in milliseconds. */
 const RELEASE_MS = 5_000
 
+/** The requests of one stream that have no answer yet. */
 export interface OwedAnswers {
   /**
    * Waits for the answer to a request; called before the request is sent, since the answer may be fast.
    *
-   * @throws what `failAll` is given, or the signal's reason
+   * @throws what `failAll` is given, what `onSilent` gives, or the signal's reason
    */
   expect(request: Frame, receive: Receive, signal: AbortSignal): Promise<void>
   /** The client does not want the answer any more: it is waited for a little while, since it may be on its way. */
   release(id: string | undefined): void
   /** Gives a message of the stream to whom it belongs. */
   deliver(frame: Frame): Promise<void>
+  /** A part of a long message arrives: it cannot be told whose it is. */
+  stir(): void
   /** The answer to this request came, and could not be read. */
   fail(id: string, error: Error): void
   /** The stream has ended: nobody gets an answer any more. */
   failAll(error: Error): void
 }
 
-/**
- * @param receiveUnasked - takes what belongs to no request
- * @param onStray - hears of an answer that nobody waits for
- */
-export function owedAnswers(receiveUnasked: Receive, onStray: (id: string) => void): OwedAnswers {
-  const owed = new Map<string, { readonly receive: Receive; done(): void; fail(error: Error): void }>()
+/** Who hears what belongs to no request, and of what does not come. */
+export interface OwedSettings {
+  /** Takes what belongs to no request. */
+  readonly receive: Receive
+  /** Hears of an answer that nobody waits for. */
+  onStray(id: string): void
+  /** The longest that nothing is heard of a request, in milliseconds; 0 means no limit. */
+  readonly silenceMs: number
+  /** Makes the failure of a request that nothing was heard of for so long. */
+  onSilent(request: Frame): Error
+}
+
+/** One request, and who waits for its answer. */
+interface Owed extends Waiting {
+  readonly request: Frame
+  readonly receive: Receive
+  /** Its progress token, once somebody has asked for it; empty where it has none. */
+  token?: string
+  done(): void
+  fail(error: Error): void
+}
+
+/** Makes an empty table for one stream. */
+export function owedAnswers({ receive: receiveUnasked, onStray, silenceMs, onSilent }: OwedSettings): OwedAnswers {
+  const owed = new Map<string, Owed>()
+  const silence = watchSilence(
+    () => owed.values(),
+    silenceMs,
+    ({ request, fail }) => fail(onSilent(request)),
+  )
+
+  const stir = (): void => {
+    for (const one of owed.values()) one.heardMs = monotonicMs()
+  }
+
+  /** Progress is of one request; what the server asks may be for any. What it logs, or that its lists changed, is of none. */
+  const noteLife = (frame: Frame): void => {
+    if (frame.kind === "request") return stir()
+    if (frame.method !== "notifications/progress") return
+    const token = tokenIn(frame, "params", "progressToken")
+    for (const one of owed.values()) {
+      one.token ??= tokenIn(one.request, "params", "_meta", "progressToken")
+      if (token !== "" && one.token === token) one.heardMs = monotonicMs()
+    }
+  }
 
   return {
     async expect(request, receive, signal) {
-      const answered = new Promise<void>((done, fail) => owed.set(request.id, { receive, done, fail }))
+      const answered = new Promise<void>((done, fail) => owed.set(request.id, { request, receive, done, fail, heardMs: monotonicMs() }))
+      silence.begin()
       try {
         await orAborted(answered, signal)
       } finally {
@@ -45,17 +90,30 @@ export function owedAnswers(receiveUnasked: Receive, onStray: (id: string) => vo
     },
 
     async deliver(frame) {
-      if (frame.kind !== "response") return receiveUnasked(frame)
+      if (frame.kind !== "response") {
+        if (silenceMs > 0) noteLife(frame)
+        return receiveUnasked(frame)
+      }
       const request = owed.get(frame.id)
       if (!request) return onStray(frame.id)
       await request.receive(frame)
       request.done()
     },
 
+    stir,
+
     fail: (id, error) => owed.get(id)?.fail(error),
 
     failAll(error) {
+      silence.close()
       for (const { fail } of owed.values()) fail(error)
     },
   }
+}
+
+/** A progress token as JSON, spelled in one way only; empty where there is none. */
+function tokenIn(frame: Frame, ...path: readonly string[]): string {
+  let text: string | undefined = frame.bytes.toString("utf8")
+  for (const name of path) text = text?.startsWith("{", text.search(/\S/)) ? memberText(text, name) : undefined
+  return text === undefined ? "" : JSON.stringify(JSON.parse(text)) // a part of a text that was read before
 }

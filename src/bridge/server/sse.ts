@@ -4,7 +4,7 @@
  */
 import { orAborted } from "../../core/abort.ts"
 import { PosternError } from "../../core/diagnosis.ts"
-import { connectionLost } from "../../core/http-failures.ts"
+import { connectionLost, serverSilent } from "../../core/http-failures.ts"
 import type { Log } from "../../core/log.ts"
 import { endpointRefused, initializeTimeout } from "../diagnoses.ts"
 import { type Door, passDoor } from "../door.ts"
@@ -23,6 +23,8 @@ export interface SseSettings {
   /** Takes what the server says for no request of ours. */
   readonly receive: Receive
   readonly log: Log
+  /** The longest that nothing is heard of a request, in milliseconds; 0, or left out, means no limit. */
+  readonly silenceMs?: number
   /** The longest message, in bytes. */
   readonly maxFrameBytes: number
 }
@@ -67,7 +69,10 @@ export function sseLink(settings: SseSettings): Link {
   }
 }
 
-async function openStream({ name, url, door, receive, log, maxFrameBytes }: SseSettings, signal: AbortSignal): Promise<Stream> {
+async function openStream(
+  { name, url, door, receive, log, silenceMs = 0, maxFrameBytes }: SseSettings,
+  signal: AbortSignal,
+): Promise<Stream> {
   const abort = new AbortController()
   const limit = AbortSignal.timeout(INITIALIZE_MS)
   const opening = async (): Promise<Stream> => {
@@ -75,7 +80,12 @@ async function openStream({ name, url, door, receive, log, maxFrameBytes }: SseS
     if (answer.status !== 200 || !isEventStream(answer)) throw new Refused(name, await readRefusal(answer))
     const events = readEvents(answer, newCursor(), maxFrameBytes, url.origin)
     const { value: first } = await events.next()
-    const owed = owedAnswers(receive, (id) => log.info("answer dropped", { server: name, claims: id }))
+    const owed = owedAnswers({
+      receive,
+      onStray: (id) => log.info("answer dropped", { server: name, claims: id }),
+      silenceMs,
+      onSilent: () => new PosternError(serverSilent({ origin: url.origin, silenceMs })),
+    })
     return { events, endpoint: endpointOf(first ?? undefined, url, name), owed, abort, over: false }
   }
   try {

@@ -2,7 +2,7 @@
 import { type ChildProcessByStdio, spawn } from "node:child_process"
 import type { Readable, Writable } from "node:stream"
 import { PosternError } from "../../core/diagnosis.ts"
-import { answerTooLarge } from "../../core/http-failures.ts"
+import { answerTooLarge, serverSilent } from "../../core/http-failures.ts"
 import type { Log } from "../../core/log.ts"
 import { serverExited } from "../diagnoses.ts"
 import { type Frame, NotAMessage, cancelledId, idOfUnread, readFrames } from "../frame.ts"
@@ -18,6 +18,8 @@ export interface StdioServerSettings {
   readonly env: Readonly<Record<string, string>>
   /** Where it starts; our own folder unless said. */
   readonly cwd?: string | undefined
+  /** The longest that nothing is heard of a request, in milliseconds; 0, or left out, means no limit. */
+  readonly silenceMs?: number
   /** Takes what the server says for no request of ours. */
   readonly receive: Receive
   /** Where the process may write its own log. */
@@ -63,10 +65,18 @@ export function stdioLink(settings: StdioServerSettings): Link {
 }
 
 function start(settings: StdioServerSettings): Life {
-  const { name, command, args, env, cwd, log } = settings
+  const { name, command, args, env, cwd, log, silenceMs = 0 } = settings
   // A group of its own, so that what the process starts ends with it; no shell, so that no text is read as one.
   const child = spawn(command, args, { env: { ...env }, cwd, stdio: ["pipe", "pipe", "pipe"], detached: process.platform !== "win32" })
-  const owed = owedAnswers(settings.receive, (id) => log.info("answer dropped", { server: name, claims: id }))
+  const owed = owedAnswers({
+    receive: settings.receive,
+    onStray: (id) => log.info("answer dropped", { server: name, claims: id }),
+    silenceMs,
+    onSilent(request) {
+      child.stdin.write(cancelLine(request)) // so that the server need not go on
+      return new PosternError(serverSilent({ origin: `The server "${name}"`, silenceMs }))
+    },
+  })
   let onEnded: (() => void) | undefined
   const ended = new Promise<void>((resolve) => (onEnded = resolve))
   const life: Life = { child, owed, ended, over: false, lastWords: "" }
@@ -116,6 +126,7 @@ async function hear({ child, owed }: Life, { name, log, maxFrameBytes }: StdioSe
   child.stdout.on("end", () => lines.end())
   for await (const chunk of child.stdout) {
     lines.feed(chunk as Buffer) // no encoding is set, so chunks are buffers
+    if (arrived.length === 0) owed.stir() // the middle of a long line
     for (const frame of arrived.splice(0)) await owed.deliver(frame)
   }
   for (const frame of arrived) await owed.deliver(frame) // a last line without a line feed
@@ -129,6 +140,10 @@ async function converse({ child, owed }: Life, frame: Frame, receive: Receive, s
   if (frame.method === "notifications/cancelled") owed.release(cancelledId(frame))
   await answered
 }
+
+/** Tells the server that an answer is not waited for any more. */
+const cancelLine = ({ id }: Frame): string =>
+  `{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":${id},"reason":"no sign of life"}}\n`
 
 /** Ends the process and what it started: its input is closed, then it is told, then it is killed. */
 async function end(life: Life): Promise<void> {

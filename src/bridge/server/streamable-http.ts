@@ -24,6 +24,10 @@ export interface StreamableHttpSettings {
   readonly log: Log
   /** The longest message, in bytes. */
   readonly maxFrameBytes: number
+  /** The longest that nothing is heard of a request, in milliseconds; 0 means no limit. The layer below keeps it on a stream of its own. */
+  readonly silenceMs?: number
+  /** The longest silence on a stream that was taken up again, in milliseconds. */
+  readonly resumeSilenceMs?: number
 }
 
 /** The first revision in which the client names the negotiated revision on each request (S5). */
@@ -37,7 +41,8 @@ const NO_SESSION: SessionHeaders = {}
 const MESSAGE_HEADERS = { accept: "application/json, text/event-stream", "content-type": "application/json" }
 
 /** Makes the link. Nothing is sent before the first message. */
-export function streamableHttpLink({ name, url, door, receive: receiveUnasked, log, maxFrameBytes }: StreamableHttpSettings): Link {
+export function streamableHttpLink(settings: StreamableHttpSettings): Link {
+  const { name, url, door, receive: receiveUnasked, log, maxFrameBytes, resumeSilenceMs = 0 } = settings
   let session = NO_SESSION
   let listening = new AbortController()
   let closed = false
@@ -48,6 +53,7 @@ export function streamableHttpLink({ name, url, door, receive: receiveUnasked, l
   const wire: ResumingWire = {
     origin: url.origin,
     maxFrameBytes,
+    resumeSilenceMs,
     clock: door.clock,
     log,
     get: ({ lastEventId }, silenceMs, signal) => {

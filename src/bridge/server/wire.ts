@@ -17,6 +17,8 @@ export interface Wire {
 
 /** A wire whose server opens streams when it is asked, and takes up those that were cut; servers of the modern era do neither. */
 export interface ResumingWire extends Wire {
+  /** The longest silence on a stream that was taken up again, in milliseconds; any event or comment restarts it. */
+  readonly resumeSilenceMs: number
   /**
    * Asks for a stream, from where the cursor stands.
    *

@@ -1,0 +1,61 @@
+/**
+ * Watches requests whose answers share one stream: whoever is not spoken of for too long is given up.
+ *
+ * One look at all of them now and then costs a call nothing; a timer for each does.
+ */
+
+/** One that waits to hear something. */
+export interface Waiting {
+  /** When something was last heard of it, on the monotonic clock: a clock that is set makes nobody silent. */
+  heardMs: number
+}
+
+/** Watches as long as there is somebody to watch. */
+export interface SilenceWatch {
+  /** Somebody waits now. */
+  begin(): void
+  /** Stops to look. */
+  close(): void
+}
+
+/** @returns a moment on the monotonic clock, in milliseconds */
+export const monotonicMs = (): number => performance.now()
+
+/**
+ * @param waiting - all that wait, at the moment of a look
+ * @param limitMs - the longest silence; 0 means none. It is met up to a quarter late
+ */
+export function watchSilence<One extends Waiting>(
+  waiting: () => Iterable<One>,
+  limitMs: number,
+  onSilent: (one: One) => void,
+): SilenceWatch {
+  const everyMs = Math.min(5_000, Math.max(25, limitMs / 4))
+  let looking: NodeJS.Timeout | undefined
+  let lookedMs = 0
+
+  const close = (): void => {
+    clearInterval(looking)
+    looking = undefined
+  }
+  const look = (): void => {
+    const nowMs = monotonicMs()
+    // A look that comes much too late: it was we who were stopped, and what was said meanwhile has not been read yet.
+    const wasStopped = nowMs - lookedMs > everyMs * 2 + 1_000
+    lookedMs = nowMs
+    const all = [...waiting()]
+    if (all.length === 0) return close()
+    for (const one of all) {
+      if (wasStopped) one.heardMs = nowMs
+      else if (nowMs - one.heardMs > limitMs) onSilent(one)
+    }
+  }
+  return {
+    begin() {
+      if (limitMs === 0 || looking) return
+      lookedMs = monotonicMs()
+      looking = setInterval(look, everyMs).unref()
+    },
+    close,
+  }
+}
