@@ -9,10 +9,11 @@ import { type Diagnosis, PosternError } from "../core/diagnosis.ts"
 import type { Log } from "../core/log.ts"
 import type { Environment } from "../core/places.ts"
 import type { Redactor } from "../core/redact.ts"
+import { makeBacklog } from "./backlog.ts"
 import type { ClientSide } from "./client/client-side.ts"
 import { diagnosisOf } from "./error-answer.ts"
 import { httpSide, sseSide } from "./http-side.ts"
-import type { Receive, ServerSide } from "./link.ts"
+import type { OnSent, Receive, ServerSide } from "./link.ts"
 import { type MemoryStore, withMemory } from "./memory.ts"
 import { memoryFile } from "./memory-file.ts"
 import { relay } from "./relay.ts"
@@ -52,20 +53,21 @@ const SHORTEST_VARIABLE = 8
  */
 export async function runBridge(settings: BridgeSettings): Promise<Diagnosis | undefined> {
   const { name, client, tools, log, memoryFolder, signal } = settings
+  const backlog = makeBacklog()
   let refused: Diagnosis | undefined
   let server: ServerSide
   try {
     const entry = await settings.findServer()
     const store = memoryFolder === undefined ? undefined : memoryFile(memoryFolder, entry, log)
     void store?.recall() // read while the rest is prepared; what the era of the server is may stand in it
-    server = await prepareSide(entry, store, settings)
+    server = await prepareSide(entry, { store, onSent: backlog.leave }, settings)
     if (store) server = withMemory(server, { store, tell: (frame) => client.write(frame.bytes), log })
   } catch (error) {
     refused = diagnosisOf(error)
     settings.onRefused(refused)
     server = refusing(refused)
   }
-  await relay({ name, client, server, redactor: tools.redactor, log, signal })
+  await relay({ name, client, server, backlog, redactor: tools.redactor, log, signal })
   return refused
 }
 
@@ -78,7 +80,11 @@ function refusing(diagnosis: Diagnosis): ServerSide {
 }
 
 /** Replaces what the entry refers to, and makes the side. Nothing is sent or started yet. */
-async function prepareSide(server: Server, store: MemoryStore | undefined, settings: BridgeSettings): Promise<ServerSide> {
+async function prepareSide(
+  server: Server,
+  { store, onSent }: Pick<Surroundings, "store" | "onSent">,
+  settings: BridgeSettings,
+): Promise<ServerSide> {
   const { env, vault, redactor } = settings.tools
   const sources: Sources = {
     env,
@@ -89,8 +95,8 @@ async function prepareSide(server: Server, store: MemoryStore | undefined, setti
     },
   }
   learnVariables(server, env, redactor)
-  if (server.transport === "stdio") return localSide(server, sources, settings)
-  return remoteSide(server, { sources, store }, settings)
+  if (server.transport === "stdio") return localSide(server, { sources, onSent }, settings)
+  return remoteSide(server, { sources, store, onSent }, settings)
 }
 
 /** What a variable fills in may be a secret, whatever the header or parameter is called: a server may echo it in any place. */
@@ -103,9 +109,16 @@ function learnVariables(server: Server, env: Environment, redactor: Redactor): v
   }
 }
 
+/** What a side is made with, apart from the entry and the settings of the bridge. */
+interface Surroundings {
+  readonly sources: Sources
+  readonly store: MemoryStore | undefined
+  readonly onSent: OnSent
+}
+
 async function remoteSide(
   server: HttpServer,
-  { sources, store }: { readonly sources: Sources; readonly store: MemoryStore | undefined },
+  { sources, store, onSent }: Surroundings,
   { client, tools, log, signal }: BridgeSettings,
 ): Promise<ServerSide> {
   const { name, transport } = server
@@ -118,13 +131,13 @@ async function remoteSide(
   const door = { http, authenticator, clock: tools.clock }
   const receive: Receive = (frame) => client.write(frame.bytes)
   const limits = { silenceMs, resumeSilenceMs: server.resumeTimeoutMs ?? RESUMED_SILENCE_MS, maxFrameBytes: MAX_FRAME_BYTES }
-  const link = { name, url, door, receive, log, ...limits }
+  const link = { name, url, door, receive, onSent, log, ...limits }
   return transport === "sse" ? sseSide(link, signal) : httpSide(link, store, signal)
 }
 
 async function localSide(
   server: StdioServer,
-  sources: Sources,
+  { sources, onSent }: Omit<Surroundings, "store">,
   { client, tools, log, stderr, signal }: BridgeSettings,
 ): Promise<ServerSide> {
   const { stdioLink } = await import("./server/stdio.ts") // child processes cost a start more than all of this file
@@ -132,7 +145,7 @@ async function localSide(
   const childEnv = { ...baseEnvironment(tools.env), ...env }
   const receive: Receive = (frame) => client.write(frame.bytes)
   const limits = { silenceMs: server.timeoutMs ?? SILENCE_MS, maxFrameBytes: MAX_FRAME_BYTES }
-  const link = stdioLink({ name: server.name, command, args, env: childEnv, cwd, receive, stderr, log, ...limits })
+  const link = stdioLink({ name: server.name, command, args, env: childEnv, cwd, receive, onSent, stderr, log, ...limits })
   return withSession(link, signal)
 }
 

@@ -29,8 +29,7 @@ export function lineCutter(maxBytes: number, onLine: (line: Buffer) => void, onT
     else parts.push(part)
     if (bytes > maxBytes && !dropping) {
       dropping = true
-      const whole = Buffer.concat(parts)
-      parts = [Buffer.from(whole.subarray(0, KEPT_BYTES)), Buffer.from(whole.subarray(-KEPT_BYTES))]
+      parts = [beginningOf(parts), endOf(parts)]
     }
   }
 
@@ -57,4 +56,24 @@ export function lineCutter(maxBytes: number, onLine: (line: Buffer) => void, onT
     },
     end: () => (parts.length > 0 ? finish() : undefined),
   }
+}
+
+// What is kept is copied: a view would keep all of the chunk that it looks at.
+
+function beginningOf(parts: readonly Buffer[]): Buffer {
+  let kept = Buffer.alloc(0)
+  for (const part of parts) {
+    if (kept.length >= KEPT_BYTES) break
+    kept = Buffer.concat([kept, part.subarray(0, KEPT_BYTES - kept.length)])
+  }
+  return kept
+}
+
+function endOf(parts: readonly Buffer[]): Buffer {
+  let kept = Buffer.alloc(0)
+  for (const part of parts.toReversed()) {
+    if (kept.length >= KEPT_BYTES) break
+    kept = Buffer.concat([part.subarray(kept.length - KEPT_BYTES), kept])
+  }
+  return kept
 }

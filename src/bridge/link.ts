@@ -5,6 +5,12 @@ import type { Frame } from "./frame.ts"
 /** Takes what the server sends. Whoever reads from the server waits for it: a slow client slows the server down. */
 export type Receive = (frame: Frame) => Promise<void> | void
 
+/**
+ * Hears that the server has taken a message of the client: it stands in the pipe of its process, or an answer to it has begun. A body
+ * that the buffers of the system hold does not count: it may have to be sent again, so it stands in our memory too.
+ */
+export type OnSent = (frame: Frame) => void
+
 /** A server side, as the relay sees it. */
 export interface ServerSide {
   /**

@@ -4,6 +4,7 @@
  *
  * Every request that had an id gets exactly one answer; `pending.ts` owns that right, and nothing else writes to the client.
  */
+import type { Backlog } from "./backlog.ts"
 import type { ClientSide } from "./client/client-side.ts"
 import { bridgeStopping, messageMalformed, messageTooLarge, noAnswer } from "./diagnoses.ts"
 import { diagnosisOf, errorAnswer } from "./error-answer.ts"
@@ -19,6 +20,8 @@ export interface RelaySettings {
   readonly name: string
   readonly client: ClientSide
   readonly server: ServerSide
+  /** What is on its way to the server; whoever sends it says when it has left. */
+  readonly backlog: Backlog
   readonly redactor: Redactor
   readonly log: Log
   /** Aborts when the bridge must end at once, for example on SIGTERM. */
@@ -35,7 +38,7 @@ const LAST_WORDS_MS = 1_000
  *
  * @returns when everything that was opened is closed
  */
-export async function relay({ name, client, server, redactor, log, signal }: RelaySettings): Promise<void> {
+export async function relay({ name, client, server, backlog, redactor, log, signal }: RelaySettings): Promise<void> {
   const pending = pendingTable()
   const write = (bytes: Buffer): Promise<void> | void => client.write(bytes)
   const tell = (id: string, diagnosis: Diagnosis): void => void client.write(errorAnswer(id, diagnosis, redactor.clean), diagnosis)
@@ -55,6 +58,8 @@ export async function relay({ name, client, server, redactor, log, signal }: Rel
     } catch (error) {
       log.error("request failed", { method: frame.method, code: diagnosisOf(error).code })
       if (request.settle() && !request.cancelled) tell(frame.id, diagnosisOf(error))
+    } finally {
+      backlog.leave(frame)
     }
   }
 
@@ -66,6 +71,8 @@ export async function relay({ name, client, server, redactor, log, signal }: Rel
       await server.carry(frame, (said) => (said.kind === "response" ? undefined : write(said.bytes)), signal)
     } catch (error) {
       log.error("message lost", { method: frame.method, code: diagnosisOf(error).code }) // no id: nobody to tell
+    } finally {
+      backlog.leave(frame)
     }
   }
 
@@ -75,13 +82,16 @@ export async function relay({ name, client, server, redactor, log, signal }: Rel
       onFrame(frame) {
         if (frame.kind === "request") {
           const request = pending.open(frame)
-          if (request) void answer(request)
-          else log.error("request dropped: its id is pending already", { method: frame.method, id: frame.id })
-          return
+          if (!request) return log.error("request dropped: its id is pending already", { method: frame.method, id: frame.id })
+          backlog.enter(frame)
+          void answer(request)
+          return backlog.room()
         }
+        backlog.enter(frame)
         if (frame.method === "notifications/cancelled") pending.cancel(cancelledId(frame) ?? "")
         const passage = passOn(frame).finally(() => passing.delete(passage))
         passing.add(passage)
+        return backlog.room()
       },
       onMalformed: (detail, id) => tell(id, messageMalformed({ detail })),
       onTooLarge: (maxBytes, id) => tell(id, messageTooLarge({ maxBytes })),

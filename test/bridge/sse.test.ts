@@ -15,7 +15,8 @@ function bridgeTo(url: string, silenceMs = 30_000) {
     clock: systemClock,
   }
   return startBridge(url, {
-    link: (receive) => sseLink({ name: "test", url: new URL(url), door, receive, log: silentLog, silenceMs, maxFrameBytes: 1 << 20 }),
+    link: (receive, onSent) =>
+      sseLink({ name: "test", url: new URL(url), door, receive, onSent, log: silentLog, silenceMs, maxFrameBytes: 1 << 20 }),
   })
 }
 

@@ -28,13 +28,14 @@ const SERVER = `
 
 const bridgeTo = (maxFrameBytes: number, silenceMs = 30_000) =>
   startBridge("http://unused.invalid", {
-    link: (receive) =>
+    link: (receive, onSent) =>
       stdioLink({
         name: "local",
         command: process.execPath,
         args: ["-e", SERVER],
         env: {},
         receive,
+        onSent,
         stderr: () => undefined,
         log: silentLog,
         silenceMs,

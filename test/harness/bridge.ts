@@ -1,11 +1,12 @@
 /** A relay between a test, which plays the client over real streams, and a server. */
 import { PassThrough } from "node:stream"
+import { makeBacklog } from "../../src/bridge/backlog.ts"
 import { stdioClient } from "../../src/bridge/client/stdio.ts"
 import { httpSide } from "../../src/bridge/http-side.ts"
 import { relay } from "../../src/bridge/relay.ts"
 import { type MemoryStore, withMemory } from "../../src/bridge/memory.ts"
 import { withSession } from "../../src/bridge/session.ts"
-import type { Link, Receive } from "../../src/bridge/link.ts"
+import type { Link, OnSent, Receive } from "../../src/bridge/link.ts"
 import type { Authenticator } from "../../src/auth/method.ts"
 import { withoutProof } from "./without-proof.ts"
 import { type Clock, systemClock } from "../../src/core/clock.ts"
@@ -45,7 +46,7 @@ export interface TestBridgeSettings {
   readonly maxFrameBytes?: number
   readonly silenceMs?: number
   readonly resumeSilenceMs?: number
-  readonly link?: (receive: Receive) => Link
+  readonly link?: (receive: Receive, onSent: OnSent) => Link
   /** Where the server is remembered; without it nothing is. */
   readonly store?: MemoryStore
   readonly clock?: Clock
@@ -72,7 +73,13 @@ export function startBridge(url: string, settings: TestBridgeSettings = {}): Tes
   })
 
   const maxFrameBytes = settings.maxFrameBytes ?? 256 * 1024 * 1024
-  const limits = { maxFrameBytes, silenceMs: settings.silenceMs ?? 30_000, resumeSilenceMs: settings.resumeSilenceMs ?? 30_000 }
+  const backlog = makeBacklog()
+  const limits = {
+    onSent: backlog.leave,
+    maxFrameBytes,
+    silenceMs: settings.silenceMs ?? 30_000,
+    resumeSilenceMs: settings.resumeSilenceMs ?? 30_000,
+  }
   const client = stdioClient({ input, output, maxFrameBytes })
   const door = {
     http: createHttp({ silenceMs: limits.silenceMs, connectMs: 5_000 }),
@@ -80,12 +87,13 @@ export function startBridge(url: string, settings: TestBridgeSettings = {}): Tes
     clock: settings.clock ?? systemClock,
   }
   const receive: Receive = (frame) => client.write(frame.bytes)
-  const link = settings.link?.(receive)
+  const link = settings.link?.(receive, backlog.leave)
   const { store } = settings
   const side = httpSide({ name: "test", url: new URL(url), door, receive, log: silentLog, ...limits }, store, stop.signal)
   const ended = relay({
     name: "test",
     client,
+    backlog,
     server: link ? withSession(link, stop.signal) : store ? withMemory(side, { store, tell: receive, log: silentLog }) : side,
     redactor: createRedactor(),
     log: silentLog,

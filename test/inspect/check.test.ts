@@ -22,13 +22,17 @@ test("at most eight servers are asked at a time, and progress is told from none 
   await using server = await startMcpServer()
   let open = 0
   let most = 0
-  server.handler = async ({ message }) => {
-    if (message?.method !== "initialize") return false
-    most = Math.max(most, ++open)
-    await delay(60)
-    open--
-    return false
-  }
+  const eightAtOnce = new Promise<void>((resolve) => {
+    server.handler = async ({ message }) => {
+      if (message?.method !== "initialize") return false
+      most = Math.max(most, ++open)
+      if (open === 8) resolve()
+      await eightAtOnce
+      await delay(60)
+      open--
+      return false
+    }
+  })
   const servers = Array.from({ length: 20 }, (_, at) => http(`s${at}`, server.url))
   const progress: string[] = []
 

@@ -44,6 +44,8 @@ export interface McpServer extends AsyncDisposable {
   key: string | undefined
   /** What the server does before its honest answer; returns true when it has answered. */
   handler: Handler
+  /** True for a request whose body is never read. */
+  deaf: (incoming: http.IncomingMessage) => boolean
   close(): Promise<void>
 }
 
@@ -82,11 +84,13 @@ export async function startMcpServer({ key, port = 0, tls, onSecure }: McpServer
     key,
     seenOf: (method) => seen.filter((request) => request.message?.method === method),
     handler: () => false,
+    deaf: () => false,
     close: () => close(),
     [Symbol.asyncDispose]: () => close(),
   }
 
   const listener = (tls ? https.createServer(tls) : http.createServer()).on("request", (incoming, response) => {
+    if (server.deaf(incoming)) return
     const chunks: Buffer[] = []
     incoming.on("data", (chunk: Buffer) => chunks.push(chunk))
     incoming.on("end", () => {

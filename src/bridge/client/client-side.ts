@@ -4,7 +4,8 @@ import type { Frame } from "../frame.ts"
 
 /** What a client side hears from its client. */
 export interface ClientListener {
-  onFrame(frame: Frame): void
+  /** @returns a promise where the server has to catch up first; nothing more is read meanwhile */
+  onFrame(frame: Frame): Promise<void> | void
   /** Text that is no message; `id` is the JSON text of its id where one could be made out. */
   onMalformed(detail: string, id: string): void
   /** A message over the limit, already dropped. */

@@ -72,7 +72,7 @@ export function inProcessClient(settings: InProcessSettings): InProcessClient {
   const say = async (frame: Frame): Promise<void> => {
     const listener = await opened
     if (closed) throw new Error("the bridge is closed")
-    listener.onFrame(frame)
+    await listener.onFrame(frame)
   }
 
   const request = async (method: string, params: unknown, signal: AbortSignal): Promise<unknown> => {

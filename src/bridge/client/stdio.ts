@@ -22,6 +22,8 @@ export function stdioClient({ input, output, maxFrameBytes }: StdioClientSetting
   let drained: Promise<void> | undefined
   let gone = false
   let gathering = false
+  /** Set where the server has to catch up with what was read. */
+  let serverBehind: Promise<void> | undefined
 
   /** Answers that arrive in one turn of the event loop leave in one system call. */
   const gather = (): void => {
@@ -38,10 +40,17 @@ export function stdioClient({ input, output, maxFrameBytes }: StdioClientSetting
     open(listener) {
       const lines = lineCutter(
         maxFrameBytes,
-        (line) => hear(line, listener),
+        (line) => (serverBehind = hear(line, listener) ?? serverBehind),
         (beginning) => listener.onTooLarge(maxFrameBytes, idOfUnread(beginning)),
       )
-      input.on("data", (chunk: Buffer) => lines.feed(chunk))
+      input.on("data", (chunk: Buffer) => {
+        lines.feed(chunk)
+        const caughtUp = serverBehind
+        serverBehind = undefined
+        if (!caughtUp) return
+        input.pause()
+        void caughtUp.then(() => input.resume())
+      })
       input.on("end", () => {
         lines.end()
         listener.onEnd("closed")
@@ -82,9 +91,12 @@ export function stdioClient({ input, output, maxFrameBytes }: StdioClientSetting
   }
 }
 
-function hear(line: Buffer, listener: ClientListener): void {
+/** @returns a promise where the server has to catch up first */
+function hear(line: Buffer, listener: ClientListener): Promise<void> | void {
   try {
-    for (const frame of readFrames(line)) listener.onFrame(frame)
+    let caughtUp: Promise<void> | void = undefined
+    for (const frame of readFrames(line)) caughtUp = listener.onFrame(frame) ?? caughtUp
+    return caughtUp
   } catch (error) {
     if (!(error instanceof NotAMessage)) throw error
     listener.onMalformed(error.message, idOfUnread(line))

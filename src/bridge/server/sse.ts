@@ -9,7 +9,7 @@ import type { Log } from "../../core/log.ts"
 import { endpointRefused, initializeTimeout } from "../diagnoses.ts"
 import { type Door, passDoor } from "../door.ts"
 import { type Frame, cancelledId } from "../frame.ts"
-import { type Link, type Receive, SessionLost } from "../link.ts"
+import { type Link, type OnSent, type Receive, SessionLost } from "../link.ts"
 import { type StreamEvent, newCursor, readEvents } from "./events.ts"
 import { type OwedAnswers, owedAnswers } from "./owed.ts"
 import { Refused, isSuccess, readRefusal } from "./refusal.ts"
@@ -22,6 +22,7 @@ export interface SseSettings {
   readonly door: Door
   /** Takes what the server says for no request of ours. */
   readonly receive: Receive
+  readonly onSent?: OnSent | undefined
   readonly log: Log
   /** The longest that nothing is heard of a request, in milliseconds; 0, or left out, means no limit. */
   readonly silenceMs?: number
@@ -135,12 +136,13 @@ async function converse(
   await Promise.all([answered && Promise.race([answered, sent.then(() => answered)]), sent])
 }
 
-async function send(endpoint: URL, frame: Frame, { name, door }: SseSettings, signal: AbortSignal): Promise<void> {
+async function send(endpoint: URL, frame: Frame, { name, door, onSent }: SseSettings, signal: AbortSignal): Promise<void> {
   const answer = await passDoor(
     { method: "POST", url: endpoint, headers: { "content-type": "application/json" }, body: frame.bytes },
     door,
     signal,
   )
+  onSent?.(frame)
   if (answer.status === 404) {
     answer.discard()
     throw new SessionLost(name, "answer: HTTP 404 to a message")

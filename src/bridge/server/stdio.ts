@@ -1,13 +1,14 @@
 /** A server that is a local process: one message is one line on its standard input or output. */
 import { type ChildProcessByStdio, spawn } from "node:child_process"
 import type { Readable, Writable } from "node:stream"
+import { orAborted } from "../../core/abort.ts"
 import { PosternError } from "../../core/diagnosis.ts"
 import { answerTooLarge, serverSilent } from "../../core/http-failures.ts"
 import type { Log } from "../../core/log.ts"
 import { serverExited } from "../diagnoses.ts"
 import { type Frame, NotAMessage, cancelledId, idOfUnread, readFrames } from "../frame.ts"
 import { lineCutter } from "../lines.ts"
-import { type Link, type Receive, SessionLost } from "../link.ts"
+import { type Link, type OnSent, type Receive, SessionLost } from "../link.ts"
 import { type OwedAnswers, owedAnswers } from "./owed.ts"
 
 export interface StdioServerSettings {
@@ -22,6 +23,7 @@ export interface StdioServerSettings {
   readonly silenceMs?: number
   /** Takes what the server says for no request of ours. */
   readonly receive: Receive
+  readonly onSent?: OnSent | undefined
   /** Where the process may write its own log. */
   readonly stderr: (chunk: Buffer) => void
   readonly log: Log
@@ -58,7 +60,7 @@ export function stdioLink(settings: StdioServerSettings): Link {
       // A modern message needs no opening, and loses nothing with a process that has ended.
       if (frame.revision !== "" && (!life || life.over)) life = start(settings)
       if (!life || life.over) throw new SessionLost(settings.name, "its process is not running")
-      await converse(life, frame, receive, signal)
+      await converse(life, frame, receive, { onSent: settings.onSent, signal })
     },
     close: () => (life ? end(life) : Promise.resolve()),
   }
@@ -132,13 +134,19 @@ async function hear({ child, owed }: Life, { name, log, maxFrameBytes }: StdioSe
   for (const frame of arrived) await owed.deliver(frame) // a last line without a line feed
 }
 
-async function converse({ child, owed }: Life, frame: Frame, receive: Receive, signal: AbortSignal): Promise<void> {
+interface Conversation {
+  readonly onSent?: OnSent | undefined
+  readonly signal: AbortSignal
+}
+
+async function converse({ child, owed }: Life, frame: Frame, receive: Receive, { onSent, signal }: Conversation): Promise<void> {
   signal.throwIfAborted()
   const answered = frame.kind === "request" ? owed.expect(frame, receive, signal) : undefined
   child.stdin.write(frame.bytes)
-  child.stdin.write("\n")
+  const taken = new Promise<void>((resolve) => child.stdin.write("\n", () => resolve())) // in its pipe, or the process has gone
   if (frame.method === "notifications/cancelled") owed.release(cancelledId(frame))
-  await answered
+  void taken.then(() => onSent?.(frame))
+  await (answered ?? orAborted(taken, signal))
 }
 
 /** Tells the server that an answer is not waited for any more. */

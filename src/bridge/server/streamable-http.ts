@@ -8,7 +8,7 @@ import type { Log } from "../../core/log.ts"
 import { initializeTimeout } from "../diagnoses.ts"
 import { type Door, passDoor } from "../door.ts"
 import type { Frame } from "../frame.ts"
-import { type Link, type Receive, SessionLost } from "../link.ts"
+import { type Link, type OnSent, type Receive, SessionLost } from "../link.ts"
 import { deliverAnswer } from "./answer-body.ts"
 import { listen } from "./get-stream.ts"
 import { type Refusal, Refused, deliverRefusal, isSuccess, readRefusal, serverError } from "./refusal.ts"
@@ -21,6 +21,7 @@ export interface StreamableHttpSettings {
   readonly door: Door
   /** Takes what the server says unasked, on the GET stream. */
   readonly receive: Receive
+  readonly onSent?: OnSent | undefined
   readonly log: Log
   /** The longest message, in bytes. */
   readonly maxFrameBytes: number
@@ -42,7 +43,7 @@ const MESSAGE_HEADERS = { accept: "application/json, text/event-stream", "conten
 
 /** Makes the link. Nothing is sent before the first message. */
 export function streamableHttpLink(settings: StreamableHttpSettings): Link {
-  const { name, url, door, receive: receiveUnasked, log, maxFrameBytes, resumeSilenceMs = 0 } = settings
+  const { name, url, door, receive: receiveUnasked, onSent, log, maxFrameBytes, resumeSilenceMs = 0 } = settings
   let session = NO_SESSION
   let listening = new AbortController()
   let closed = false
@@ -62,9 +63,12 @@ export function streamableHttpLink(settings: StreamableHttpSettings): Link {
     },
   }
 
-  const post = (frame: Frame, signal: AbortSignal): Promise<Answer> => {
+  const post = async (frame: Frame, signal: AbortSignal): Promise<Answer> => {
     const headers = { ...MESSAGE_HEADERS, ...session }
-    return passDoor({ method: "POST", url, headers, body: frame.bytes, repeatable: isRepeatable(frame), cause: frame }, door, signal)
+    const request = { method: "POST" as const, url, headers, body: frame.bytes, repeatable: isRepeatable(frame), cause: frame }
+    const answer = await passDoor(request, door, signal)
+    onSent?.(frame)
+    return answer
   }
 
   const listenAnew = (): void => {

@@ -1,0 +1,167 @@
+/** Whoever does not read slows the other side down, and takes no memory of ours. */
+import { fileURLToPath } from "node:url"
+import { expect, test } from "vitest"
+import { makeHome } from "../../harness/client.ts"
+import { type RawClient, startRawClient } from "../../harness/raw-client.ts"
+import { flood } from "../../servers/flood.ts"
+import { startMcpServer } from "../../servers/mcp-server.ts"
+
+const FLOODING_SERVER = fileURLToPath(new URL("../../servers/flooding-server.mjs", import.meta.url))
+const MB = 1 << 20
+/** What is offered in all, and what a bridge may take of it while the other side does not read. */
+const OFFERED = 250 * MB
+const MOST_TAKEN = 100 * MB
+
+async function makeSet() {
+  const server = await startMcpServer()
+  const home = await makeHome()
+  const file = await home.config({
+    http: { type: "http", url: server.url },
+    stdio: { command: process.execPath, args: [FLOODING_SERVER] },
+  })
+  return {
+    server,
+    async connect(name: string) {
+      const client = startRawClient(home, ["run", name, "--config", file])
+      await client.open()
+      return client
+    },
+    async [Symbol.asyncDispose]() {
+      await server.close()
+      await home[Symbol.asyncDispose]()
+    },
+  }
+}
+
+const line = (message: object): string => `${JSON.stringify({ jsonrpc: "2.0", ...message })}\n`
+const filler = "z".repeat(MB)
+
+/** @returns the value once it has not changed for a second */
+async function settled(read: () => number): Promise<number> {
+  let [last, unchanged] = [read(), 0]
+  while (unchanged < 10) {
+    await new Promise((resolve) => setTimeout(resolve, 100))
+    const now = read()
+    ;[last, unchanged] = [now, now === last ? unchanged + 1 : 0]
+  }
+  return last
+}
+
+/** Writes messages of a megabyte until all that is offered is written; `taken` counts what the bridge has read. */
+function offer(client: RawClient, makeMessage: (at: number) => object): { taken(): number; readonly done: Promise<void> } {
+  let written = 0
+  const write = async (): Promise<void> => {
+    for (let at = 0; written < OFFERED; at++) {
+      const text = line(makeMessage(at))
+      written += text.length
+      await client.write(text)
+    }
+  }
+  return { taken: () => written - client.child.stdin.writableLength, done: write() }
+}
+
+const note = (): object => ({ method: "x/note", params: { filler } })
+const call = (at: number): object => ({ id: 1000 + at, method: "x/large", params: { filler } })
+
+test("a local server that does not read stops the client, with little memory taken", async () => {
+  await using set = await makeSet()
+  await using client = await set.connect("stdio")
+  await client.write(line({ id: 1, method: "x/deaf" }))
+  await client.answerTo(1)
+  const before = await client.peakBytes()
+
+  const offered = offer(client, note)
+  const taken = await settled(offered.taken)
+
+  expect(taken).toBeGreaterThan(MB) // it began to read
+  expect(taken).toBeLessThan(MOST_TAKEN)
+  expect((await client.peakBytes()) - before).toBeLessThan(MOST_TAKEN * 2)
+})
+
+test("a local server that reads gets all of it", async () => {
+  await using set = await makeSet()
+  await using client = await set.connect("stdio")
+  const before = await client.peakBytes()
+
+  const offered = offer(client, note)
+  await offered.done
+  await client.write(line({ id: 2, method: "x/last" }))
+
+  expect((await client.answerTo(2)).beginning).toContain('"result"')
+  expect((await client.peakBytes()) - before).toBeLessThan(MOST_TAKEN * 2)
+})
+
+test("a server with an address that does not read stops the client, with little memory taken", async () => {
+  await using set = await makeSet()
+  await using client = await set.connect("http")
+  let unread = 0
+  set.server.deaf = ({ headers }) => Number(headers["content-length"]) > MB && ++unread > 0
+  const before = await client.peakBytes()
+
+  const offered = offer(client, call)
+  const taken = await settled(offered.taken)
+
+  expect(unread).toBeGreaterThan(0) // the trap was reached
+  expect(taken).toBeLessThan(MOST_TAKEN)
+  expect((await client.peakBytes()) - before).toBeLessThan(MOST_TAKEN * 2)
+})
+
+test("told to end, a bridge whose server does not read ends in bounded time", async () => {
+  await using set = await makeSet()
+  await using client = await set.connect("stdio")
+  await client.write(line({ id: 1, method: "x/deaf" }))
+  await client.answerTo(1)
+  await settled(offer(client, note).taken)
+
+  client.child.kill("SIGTERM")
+
+  await expect.poll(() => client.child.exitCode, { timeout: 20_000 }).not.toBeNull()
+})
+
+test("a client that does not read stops a local server that talks, with little memory taken", async () => {
+  await using set = await makeSet()
+  await using client = await set.connect("stdio")
+  const before = await client.peakBytes()
+
+  client.child.stdout.pause()
+  await client.write(line({ id: 1, method: "x/chatter", params: { bytes: OFFERED } }))
+  const said = await settled(() => Number(/said (\d+)\n$/.exec(client.stderr())?.[1] ?? 0))
+  const peak = await client.peakBytes()
+  client.child.stdout.resume()
+  const answer = await client.answerTo(1)
+
+  expect(said).toBeGreaterThan(0) // it began to talk
+  expect(said).toBeLessThan(MOST_TAKEN)
+  expect(peak - before).toBeLessThan(MOST_TAKEN * 2)
+  expect(answer.beginning).toContain('"result"') // nothing was lost: all of it came once the client read again
+})
+
+test("a client that does not read stops the stream of a server with an address", async () => {
+  await using set = await makeSet()
+  await using client = await set.connect("http")
+  let sent = 0
+  const event = `data: ${line({ method: "notifications/message", params: { data: "y".repeat(MB) } })}\n`
+  set.server.handler = ({ message }, response) => {
+    if (message?.method !== "x/chatter") return false
+    response.writeHead(200, { "content-type": "text/event-stream" })
+    const talk = async (): Promise<void> => {
+      while (sent < OFFERED) sent += await flood(response, event.length, Buffer.from(event))
+      response.end(`data: ${line({ id: 1, result: {} })}\n`)
+    }
+    void talk()
+    return true
+  }
+  const before = await client.peakBytes()
+
+  client.child.stdout.pause()
+  await client.write(line({ id: 1, method: "x/chatter" }))
+  const stoppedAt = await settled(() => sent)
+  const peak = await client.peakBytes()
+  client.child.stdout.resume()
+  const answer = await client.answerTo(1)
+
+  expect(stoppedAt).toBeGreaterThan(0)
+  expect(stoppedAt).toBeLessThan(MOST_TAKEN)
+  expect(peak - before).toBeLessThan(MOST_TAKEN * 2)
+  expect(answer.beginning).toContain('"result"')
+})
