@@ -90,7 +90,8 @@ function unescapeXml(text: string): string {
   })
 }
 
-function bareType(type: string | undefined): string | undefined {
+/** The bare name of an error: without a name space and without what follows a colon. */
+export function bareType(type: string | undefined): string | undefined {
   return type?.split(":")[0]?.split("#").at(-1)?.trim() || undefined
 }
 

@@ -11,6 +11,7 @@ import type { Identity } from "../../core/identity.ts"
 import { type AwsError, type ReadAnswer, readAwsError } from "./aws-error.ts"
 import { differences } from "./canonical.ts"
 import { readDenial } from "./denial.ts"
+import * as denials from "./denial-diagnoses.ts"
 import * as told from "./refusal-diagnoses.ts"
 import { type SignatureFacts, readAmzDate, signatureOf } from "./signed-request.ts"
 
@@ -142,24 +143,24 @@ function tellDenied(refused: Refused): Diagnosis {
   const denial = readDenial(refused.error.message)
   const { subject } = refused.sent.identity
   const seen = { ...refused, denial, subject }
-  if (denial?.caller === "anonymous") return told.deniedAnonymous(seen)
-  if (denial?.isExplicit) return told.deniedExplicitly(seen)
+  if (denial?.caller === "anonymous") return denials.deniedAnonymous(seen)
+  if (denial?.isExplicit) return denials.deniedExplicitly(seen)
   switch (denial?.policy) {
     case "identity-based policy":
-      return told.deniedIdentity(seen)
+      return denials.deniedIdentity(seen)
     case "resource-based policy":
-      return told.deniedResource(seen)
+      return denials.deniedResource(seen)
     case "session policy":
-      return told.deniedSession(seen)
+      return denials.deniedSession(seen)
     case "permissions boundary":
-      return told.deniedBoundary(seen)
+      return denials.deniedBoundary(seen)
     case "service control policy":
     case "resource control policy":
-      return told.deniedOrganization(seen)
+      return denials.deniedOrganization(seen)
     case "VPC endpoint policy":
-      return told.deniedNetwork(seen)
+      return denials.deniedNetwork(seen)
     default:
-      return told.denied(seen)
+      return denials.denied(seen)
   }
 }
 

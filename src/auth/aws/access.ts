@@ -1,0 +1,73 @@
+/** Who one is to AWS, for the commands that look at it: for a server as its entry says, or by what a profile or the environment names. */
+import { expandAddress } from "../../config/expand.ts"
+import type { HttpServer } from "../../config/server.ts"
+import { createHttp } from "../../core/http.ts"
+import type { Environment } from "../../core/places.ts"
+import type { AuthTools } from "../tools.ts"
+import { type FrontDoor, frontDoorOf, partitionOf } from "./endpoint.ts"
+import type { Found } from "./identity.ts"
+import type { QueryTools } from "./query.ts"
+import { type ServerTime, serverTime } from "./server-time.ts"
+import { readSharedConfig, sharedFiles } from "./shared-config.ts"
+import { type Caller, getCallerIdentity } from "./sts.ts"
+import { type AwsSource, openSource } from "./who.ts"
+
+export interface AwsAccess extends AsyncDisposable {
+  readonly server: HttpServer
+  readonly door: FrontDoor
+  readonly source: AwsSource
+  readonly tools: AuthTools & QueryTools
+  /** Asks AWS whose the keys are. */
+  callerOf(found: Found, signal: AbortSignal): Promise<Caller>
+}
+
+/** What stands in for an entry. */
+export interface AccessOptions {
+  readonly profile?: string | undefined
+  readonly region?: string | undefined
+}
+
+/**
+ * @param server - undefined: whatever `options` and the environment name
+ * @throws {PosternError} `aws-endpoint-unknown`, and what expanding an address throws
+ */
+export async function openAccess(server: HttpServer | undefined, options: AccessOptions, tools: AuthTools): Promise<AwsAccess> {
+  const { env, vault, clock } = tools
+  const entry = server === undefined ? ambientEntry(options) : withProfile(server, options)
+  const url = server === undefined ? undefined : await expandAddress(entry, { env, readSecret: (name, bound) => vault.read(name, bound) })
+  const door = url === undefined ? await ambientDoor(options, env) : frontDoorOf(entry, url)
+  const time: ServerTime = serverTime(clock)
+  const http = createHttp({ silenceMs: 10_000, connectMs: 5_000, env })
+  const source = openSource({ server: entry, door, tools, time })
+  return {
+    server: entry,
+    door,
+    source,
+    tools: { ...tools, http, time },
+    callerOf: async ({ credentials, region }, signal) =>
+      credentials.caller ?? (await getCallerIdentity(credentials, { http, env, time, region }, signal)),
+    async [Symbol.asyncDispose]() {
+      http.close()
+    },
+  }
+}
+
+function withProfile(server: HttpServer, { profile, region }: AccessOptions): HttpServer {
+  const given = { ...(profile === undefined ? {} : { profile }), ...(region === undefined ? {} : { region }) }
+  return { ...server, aws: { ...server.aws, ...given } }
+}
+
+function ambientEntry({ profile, region }: AccessOptions): HttpServer {
+  const aws = { ...(profile === undefined ? {} : { profile }), ...(region === undefined ? {} : { region }) }
+  const place = { name: "", file: "the command line", scope: "user", trusted: true, enabled: true } as const
+  return { ...place, transport: "http", url: "", headers: {}, aws }
+}
+
+/** Where STS is asked when there is no server: the region that is named, or the first one of the partition. */
+async function ambientDoor({ profile, region }: AccessOptions, env: Environment): Promise<FrontDoor> {
+  const name = profile ?? env["AWS_PROFILE"] ?? "default"
+  const named =
+    region ?? env["AWS_REGION"] ?? env["AWS_DEFAULT_REGION"] ?? (await readSharedConfig(sharedFiles(env))).profiles.get(name)?.["region"]
+  const chosen = named || "us-east-1"
+  return { name: "STS", service: "sts", region: chosen, partition: partitionOf(chosen), payload: "signed" }
+}

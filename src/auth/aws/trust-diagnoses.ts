@@ -1,0 +1,58 @@
+/** What is wrong with a policy, a principal or the ARN of an endpoint. */
+import { defineDiagnosis } from "../../core/diagnosis.ts"
+import { quote } from "../../core/redact.ts"
+
+export const awsPolicyUnreadable = defineDiagnosis({
+  code: "aws-policy-unreadable",
+  about: "AWS gave a policy that is no JSON object with statements. It is left as it is: what cannot be read cannot be added to.",
+  tell: ({ role, found }: { role: string; found: string }) => ({
+    cause: `The trust policy of ${quote(role)} is no policy that can be read.`,
+    evidence: [`found: ${quote(found)}`, "nothing was changed"],
+    next: `aws iam get-role --role-name ${quote(role.split("/").at(-1) ?? role, 80)}`,
+  }),
+})
+
+export const awsPrincipalUntrusted = defineDiagnosis({
+  code: "aws-principal-unsuitable",
+  about: "The caller is none that a trust policy can sensibly name: the root user of an account, or a federated session.",
+  kind: "usage",
+  tell: ({ arn }: { arn: string }) => ({
+    cause: `A trust policy cannot name ${quote(arn)}: it is neither an IAM user nor a session of a role.`,
+    evidence: ["nothing was changed"],
+    next: "act as an IAM user or a role: choose another profile",
+  }),
+})
+
+export const awsResourceUnknown = defineDiagnosis({
+  code: "aws-resource-unknown",
+  about:
+    "The address does not tell the ARN of what stands behind it: the URL of a Lambda function does not hold its name, a custom domain does not hold the id of its API. Give the ARN with --resource.",
+  kind: "usage",
+  tell: ({ server, service, example }: { server: string; service: string; example: string }) => ({
+    cause: `The address of "${server}" does not tell which resource of ${service} stands behind it.`,
+    evidence: [`such an ARN looks like ${example}`],
+    next: `postern aws policy ${server} --resource ${example}`,
+  }),
+})
+export const awsTrustChanged = defineDiagnosis({
+  code: "aws-trust-changed",
+  about: "The trust policy was changed by somebody else between being shown and being replaced. Nothing was written over it.",
+  tell: ({ role, again }: { role: string; again: string }) => ({
+    cause: `The trust policy of ${quote(role, 160)} has changed since it was shown.`,
+    evidence: ["nothing was changed"],
+    next: again,
+  }),
+})
+
+export const awsTrustRefused = defineDiagnosis({
+  code: "aws-trust-refused",
+  about:
+    "IAM did not take the new trust policy: the one who asks may not change it, or a principal in it does not exist (any more). The role is as it was.",
+  tell: ({ role, code, said, asker }: { role: string; code: string; said: string; asker: string }) => ({
+    cause: `IAM does not take the new trust policy of ${quote(role, 160)} (${quote(code, 60)}).`,
+    evidence: [`asked as ${quote(asker, 160)}`, `it said: ${quote(said)}`, "nothing was changed"],
+    next: code.startsWith("AccessDenied")
+      ? "run it with the profile of somebody who may: postern aws trust … --admin-profile NAME"
+      : "take out of the policy what does not exist any more (ids that begin with AIDA or AROA), then run it again",
+  }),
+})
