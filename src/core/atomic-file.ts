@@ -135,9 +135,19 @@ export async function removeFile(path: string): Promise<void> {
  *   `not-writable` or `disk-full` if it cannot be made
  */
 export async function ensurePrivateFolder(path: string): Promise<void> {
-  if ((await factsOf(path)) === undefined) await makeFolder(resolve(path))
+  await ensureFolder(path)
   const facts = await factsOf(path)
   if (facts !== undefined) refuseUnlessPrivate(path, facts, "folder")
+}
+
+/**
+ * Makes a folder (0700), with the folders above it that are missing. One that is there stays as it is, whoever can enter it: it is
+ * shared with other programs.
+ *
+ * @throws {PosternError} `not-writable` or `disk-full` if it cannot be made
+ */
+export async function ensureFolder(path: string): Promise<void> {
+  if ((await factsOf(path)) === undefined) await makeFolder(resolve(path))
 }
 
 /**

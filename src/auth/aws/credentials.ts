@@ -7,16 +7,17 @@
 import type { fromIni } from "@aws-sdk/credential-providers"
 import { strippedVariablesHints } from "../../config/clients/claude-code.ts"
 import { nearest } from "../../config/nearest.ts"
-import { readTextFile } from "../../core/atomic-file.ts"
 import { type Diagnosis, PosternError } from "../../core/diagnosis.ts"
-import type { Http } from "../../core/http.ts"
 import type { Environment } from "../../core/places.ts"
-import { awsCredentialsFailed, awsNoCredentials, awsProfileUnknown, awsSsoEnded } from "./diagnoses.ts"
+import { awsCredentialsFailed, awsNoCredentials, awsProfileUnknown } from "./diagnoses.ts"
 import { runCredentialProcess } from "./process.ts"
 import { sdkHttp } from "./sdk-http.ts"
-import { profileChain, type SharedConfig, sharedFiles, ssoTokenFile } from "./shared-config.ts"
+import { profileChain, type SharedConfig, sharedFiles } from "./shared-config.ts"
 import type { AwsKeys } from "./sign.ts"
 import type { Source } from "./source.ts"
+import { ssoCredentials } from "./sso-role.ts"
+import { ssoProfileOf } from "./sso-session.ts"
+import type { SsoTools } from "./sso-token.ts"
 import type { Caller } from "./sts.ts"
 
 /** Keys, and what is known of them. */
@@ -36,11 +37,7 @@ export interface RoleWish {
   readonly WebIdentityToken?: string | undefined
 }
 
-export interface CredentialTools {
-  /** The server's name, for what is told. */
-  readonly server: string
-  readonly env: Environment
-  readonly http: Http
+export interface CredentialTools extends SsoTools {
   readonly shared: SharedConfig
   /** Region of the services that are asked. */
   readonly region: string
@@ -62,11 +59,15 @@ export async function resolveCredentials(source: Source, tools: CredentialTools,
   const last = chain.at(-1)
   if (last === undefined) throw new PosternError(unknownProfile(source, tools))
   const command = tools.shared.profiles.get(last)?.["credential_process"]
-  if (isProcess(tools.shared, last) && command !== undefined)
+  if (hasOwnSource(tools.shared, last) && command !== undefined)
     return throughRoles(chain, await runCredentialProcess(command, source.told, signal), tools)
+  const sso = hasOwnSource(tools.shared, last) ? ssoProfileOf(tools.shared, sharedFiles(tools.env), last) : undefined
+  if (sso?.role !== undefined) return throughRoles(chain, await ssoCredentials(sso.session, sso.role, tools, signal), tools)
 
   const { fromIni } = await import("@aws-sdk/credential-providers")
-  return ask(fromIni({ ...sdkOptions(tools, signal), profile: source.profile }), (reason) => profileFailure(last, source, reason, tools))
+  return ask(fromIni({ ...sdkOptions(tools, signal), profile: source.profile }), (reason) =>
+    awsCredentialsFailed({ source: source.told, reason }),
+  )
 }
 
 function fromVariables({ told }: Source, env: Environment): AwsCredentials {
@@ -97,7 +98,7 @@ type Provider = () => Promise<{
   readonly expiration?: Date | undefined
 }>
 
-async function ask(provide: Provider, tell: (reason: string) => Diagnosis | Promise<Diagnosis>): Promise<AwsCredentials> {
+async function ask(provide: Provider, tell: (reason: string) => Diagnosis): Promise<AwsCredentials> {
   try {
     const { accessKeyId, secretAccessKey, sessionToken, expiration } = await provide()
     return {
@@ -108,7 +109,7 @@ async function ask(provide: Provider, tell: (reason: string) => Diagnosis | Prom
     }
   } catch (error) {
     if (error instanceof PosternError) throw error // of our own HTTP layer, or of assuming a role
-    throw new PosternError(await tell(error instanceof Error ? error.message : String(error)), { cause: error })
+    throw new PosternError(tell(error instanceof Error ? error.message : String(error)), { cause: error })
   }
 }
 
@@ -144,8 +145,8 @@ function toSdk({ accessKeyId, secretAccessKey, sessionToken, expiresAtMs }: AwsC
   }
 }
 
-/** By the SDK's order, static keys and a web identity come before a process. */
-function isProcess({ profiles }: SharedConfig, name: string): boolean {
+/** By the SDK's order, static keys and a web identity come before a process and a session of SSO. */
+function hasOwnSource({ profiles }: SharedConfig, name: string): boolean {
   const { aws_access_key_id: key, role_arn: role } = profiles.get(name) ?? {}
   return key === undefined && role === undefined
 }
@@ -170,18 +171,4 @@ async function throughRoles(chain: readonly string[], first: AwsCredentials, too
 function unknownProfile({ profile, named }: Extract<Source, { kind: "profile" }>, { shared, env }: CredentialTools): Diagnosis {
   const { config, credentials } = sharedFiles(env)
   return awsProfileUnknown({ profile, named, near: nearest(profile, [...shared.profiles.keys()]), files: [config, credentials] })
-}
-
-/** An SSO session is called ended only if its own file says so. */
-async function profileFailure(
-  last: string,
-  { told }: Source,
-  reason: string,
-  { shared, env, server }: CredentialTools,
-): Promise<Diagnosis> {
-  const tokenFile = ssoTokenFile(shared, sharedFiles(env), last)
-  if (tokenFile === undefined) return awsCredentialsFailed({ source: told, reason })
-  const endedAt = /"expiresAt"\s*:\s*"([^"]*)"/.exec((await readTextFile(tokenFile)) ?? "")?.[1]
-  const hasEnded = endedAt === undefined || Date.parse(endedAt) <= Date.now()
-  return hasEnded ? awsSsoEnded({ server, profile: last, endedAt }) : awsCredentialsFailed({ source: told, reason })
 }

@@ -88,18 +88,6 @@ export const awsCredentialsEnded = defineDiagnosis({
   }),
 })
 
-export const awsSsoEnded = defineDiagnosis({
-  code: "aws-sso-ended",
-  about:
-    "The AWS SSO (IAM Identity Center) session of the profile has ended, or there was none yet. Signing in again makes a new one; a running server goes on with it by itself, whether it comes from Postern or from the AWS CLI.",
-  kind: "sign-in",
-  tell: ({ server, profile, endedAt }: { server: string; profile: string; endedAt: string | undefined }) => ({
-    cause: `The SSO session of the AWS profile "${quote(profile, 80)}" has ended.`,
-    evidence: [endedAt === undefined ? "there is no SSO session on this machine" : `it ended at ${quote(endedAt, 40)}`, "nothing was sent"],
-    next: server === "" ? `aws sso login --profile ${quote(profile, 80)}` : `postern auth ${server}`,
-  }),
-})
-
 export const awsMfaNeeded = defineDiagnosis({
   code: "aws-mfa-needed",
   about: "The role may only be assumed with a code of the person's MFA device, and such a code is good for one use.",

@@ -42,7 +42,9 @@ export async function runCredentialProcess(command: string, source: string, sign
 function run(command: string, fail: (reason: string) => PosternError, signal: AbortSignal): Promise<string> {
   return new Promise((resolve, reject) => {
     // The user wrote a command line, so a shell reads it.
-    const child = spawn(command, { shell: true, stdio: ["ignore", "pipe", "pipe"], detached: process.platform !== "win32" })
+    // Whoever is asked to ask itself (`postern aws credentials` of an entry that signs by this profile) can tell.
+    const env = { ...process.env, POSTERN_AWS_CREDENTIALS: "1" }
+    const child = spawn(command, { env, shell: true, stdio: ["ignore", "pipe", "pipe"], detached: process.platform !== "win32" })
     let out = ""
     let err = ""
     const kill = (): void => {

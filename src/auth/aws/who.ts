@@ -7,6 +7,7 @@ import type { Environment } from "../../core/places.ts"
 import type { Redactor } from "../../core/redact.ts"
 import type { Interaction } from "../interaction.ts"
 import type { AuthTools } from "../tools.ts"
+import { assumeOrExplain } from "./assume.ts"
 import { type AwsCredentials, resolveCredentials, type RoleWish } from "./credentials.ts"
 import { confirmedRecord } from "./describe.ts"
 import { awsCallerUnknown } from "./diagnoses.ts"
@@ -14,16 +15,20 @@ import type { FrontDoor } from "./endpoint.ts"
 import type { AwsIdentity, Found, IdentityTools } from "./identity.ts"
 import { hasPins, passPins, principalOf } from "./pins.ts"
 import { regionFor } from "./region.ts"
-import { assumeRole, type RoleTools } from "./role.ts"
+import type { RoleTools } from "./role.ts"
 import { configuredRole, wishedRole } from "./role-request.ts"
 import { profileChain, readSharedConfig, type SharedConfig, sharedFiles, ssoTokenFile, stampOf } from "./shared-config.ts"
 import type { ServerTime } from "./server-time.ts"
 import type { AwsKeys } from "./sign.ts"
 import { chooseSource, type Source } from "./source.ts"
+import { awsSsoEnded } from "./sso-diagnoses.ts"
+import { ssoBehind } from "./sso-session.ts"
 import { type Caller, getCallerIdentity } from "./sts.ts"
 
 /** What an identity needs to be found, checked and confirmed for one server. */
 export interface AwsSource extends IdentityTools {
+  /** Finds the identity without the role that the entry asks for. */
+  findOwn(signal: AbortSignal): Promise<Found>
   /** Finds the identity, asks a person for what is missing, and keeps that they wanted it. */
   signIn(interaction: Interaction, signal: AbortSignal): Promise<AwsIdentity>
   /** Forgets what a person has confirmed. */
@@ -58,21 +63,26 @@ export function openSource({ server, door, tools, time }: Given): AwsSource {
     return { shared, source }
   }
 
-  const find = async (signal: AbortSignal, askCode?: RoleTools["askCode"]): Promise<Found> => {
+  /** The identity that asks for the role, where there is one. */
+  const findOwn = async (signal: AbortSignal, askCode?: RoleTools["askCode"]): Promise<Found & { readonly roles: RoleTools }> => {
     const { shared, source } = await look()
     const region = regionFor(server, door, { source, shared, env })
     const basis = hash(basisOf(source, shared, env))
-    const common = { server: server.name, env, http, region }
-    const roles: RoleTools = { ...common, time, vault, redactor, basis, ...(askCode === undefined ? {} : { askCode }) }
+    const common = { server: server.name, env, http, region, clock, redactor }
+    const roles: RoleTools = { ...common, time, vault, basis, ...(askCode === undefined ? {} : { askCode }) }
     const lend = async (wish: RoleWish, keys: AwsKeys | undefined): Promise<AwsCredentials> =>
-      assumeRole(await wishedRole(wish, server.name, env), keys, roles, signal)
-    const own = await resolveCredentials(source, { ...common, shared, assumeRole: lend }, signal)
-    learn(own, redactor)
+      assumeOrExplain(await wishedRole(wish, server.name, env), keys, roles, signal)
+    const credentials = await resolveCredentials(source, { ...common, shared, assumeRole: lend }, signal)
+    learn(credentials, redactor)
+    return { credentials, source: source.told, region, roles }
+  }
 
+  const find = async (signal: AbortSignal, askCode?: RoleTools["askCode"]): Promise<Found> => {
+    const { roles, ...own } = await findOwn(signal, askCode)
     const role = await configuredRole(server, door, env)
-    if (role === undefined) return { credentials: own, source: source.told, region }
-    const credentials = await assumeRole(role, own, roles, signal)
-    return { credentials, source: `the role ${role.role}, assumed as ${source.told}`, region }
+    if (role === undefined) return own
+    const credentials = await assumeOrExplain(role, own.credentials, roles, signal)
+    return { credentials, source: `the role ${role.role}, assumed as ${own.source}`, region: own.region }
   }
 
   const check = async ({ credentials, source, region }: Found, signal: AbortSignal): Promise<Caller | undefined> => {
@@ -92,6 +102,21 @@ export function openSource({ server, door, tools, time }: Given): AwsSource {
     await vault.renew(record, async () => ({ next: { secret: principalOf(arn), facts }, result: undefined }), TERMS, signal)
   }
 
+  /** With a person there: a session of SSO that has ended is begun anew, and a code is asked for. */
+  const findWith = async (interaction: Interaction, signal: AbortSignal): Promise<Found> => {
+    const askCode = (device: string): Promise<string> => interaction.askText(`Code of the MFA device ${device}`, signal)
+    try {
+      return await find(signal, askCode)
+    } catch (error) {
+      const { shared, source } = await look()
+      const sso = source.kind === "profile" ? ssoBehind(shared, files, source.profile) : undefined
+      if (sso === undefined || !(error instanceof PosternError) || error.diagnosis.code !== awsSsoEnded.code) throw error
+      const { signInSso } = await import("./sso-sign-in.ts")
+      await signInSso(sso.session, interaction, { tools: { server: server.name, env, http, clock, redactor } }, signal)
+      return find(signal, askCode)
+    }
+  }
+
   return {
     server: server.name,
     clock,
@@ -100,6 +125,7 @@ export function openSource({ server, door, tools, time }: Given): AwsSource {
     howToConfirm: `${server.scope === "file" ? "start the server anew in the client" : `postern auth ${server.name}`}, if that is meant to be`,
     stamp: () => stampOf(watched),
     find: (signal) => find(signal),
+    findOwn,
     check,
     async isConfirmed({ arn }, sinceMs) {
       const entry = (await vault.list()).find(({ name }) => name === record.name)
@@ -107,7 +133,7 @@ export function openSource({ server, door, tools, time }: Given): AwsSource {
       return (await vault.read(record.name, record.origin)) === principalOf(arn)
     },
     async signIn(interaction, signal) {
-      const found = await find(signal, (device) => interaction.askText(`Code of the MFA device ${device}`, signal))
+      const found = await findWith(interaction, signal)
       const caller = await check(found, signal)
       if (caller !== undefined) await keep(caller, signal)
       return { ...found, caller: Promise.resolve(caller) }

@@ -1,0 +1,129 @@
+/**
+ * A token of an SSO session that is good for a while: read from the shared cache, or renewed there.
+ *
+ * A refresh token is good for one use, and several programs share it. So it is renewed under a lock, what lies there is read again
+ * after the wait, and renewed earlier than the AWS SDKs do it, which take no lock.
+ */
+import type { Clock } from "../../core/clock.ts"
+import { PosternError } from "../../core/diagnosis.ts"
+import { type FileLock, lockFile } from "../../core/file-lock.ts"
+import type { Redactor } from "../../core/redact.ts"
+import { awsSsoEnded } from "./sso-diagnoses.ts"
+import { type SsoClient, type SsoToken, ensureSsoCache, readSsoToken, ssoTokenPath, writeSsoToken } from "./sso-cache.ts"
+import { type OidcTools, createSsoToken, failed } from "./sso-oidc.ts"
+import type { SsoSession } from "./sso-session.ts"
+
+export interface SsoTools extends OidcTools {
+  readonly clock: Clock
+  readonly redactor: Redactor
+  /** The server that it is for, for what is told; empty where there is none. */
+  readonly server: string
+}
+
+/** The AWS SDKs renew without a lock when five minutes are left, in milliseconds. */
+const EARLY_MS = 6 * 60_000
+/** One exchange, its limit of ten seconds included, and the wait for another process's, in milliseconds. */
+const TERMS = { waitMs: 30_000, holdMs: 30_000 }
+/** What says that the grant itself is at its end, and nothing else (RFC 6749 section 5.2, and AWS's own). */
+const GRANT_IS_OVER: ReadonlySet<string> = new Set([
+  "invalid_grant",
+  "expired_token",
+  "invalid_client",
+  "unauthorized_client",
+  "access_denied",
+])
+
+/**
+ * @returns a token that is good now
+ * @throws {PosternError} `aws-sso-ended` (kind sign-in) if there is none and none can be had without a person; `aws-sso-failed` or the
+ *   connection's failure where that could not be found out
+ */
+export async function freshSsoToken(session: SsoSession, tools: SsoTools, signal: AbortSignal): Promise<SsoToken> {
+  const present = await readSsoToken(session)
+  if (present === undefined) throw ended(session, tools, undefined)
+  learn(present, tools.redactor)
+  if (present.expiresAtMs - tools.clock.now() > EARLY_MS) return present
+  try {
+    return await renewSsoToken(session, present, tools, signal)
+  } catch (error) {
+    // It could not be renewed, and is good for a few minutes more.
+    if (error instanceof PosternError && present.expiresAtMs > tools.clock.now()) return present
+    throw error
+  }
+}
+
+/**
+ * Renews a token, or takes the one that another process has put in its place.
+ *
+ * @param stale - the token that is near its end, or was refused
+ * @throws as `freshSsoToken`
+ */
+export async function renewSsoToken(session: SsoSession, stale: SsoToken, tools: SsoTools, signal: AbortSignal): Promise<SsoToken> {
+  await ensureSsoCache(session)
+  await using lock = await lockFile(ssoTokenPath(session), { clock: tools.clock, ...TERMS }, signal)
+  const present = await readSsoToken(session)
+  if (present === undefined) throw ended(session, tools, undefined)
+  if (present.accessToken !== stale.accessToken && present.expiresAtMs > tools.clock.now()) return learned(present, tools)
+  const { client, refreshToken } = present
+  if (client === undefined || refreshToken === undefined || client.expiresAtMs <= tools.clock.now()) throw ended(session, tools, present)
+  return await exchange({ session, present, client, refreshToken, lock }, tools) // the lock ends with this scope
+}
+
+/**
+ * Stores the token of a sign-in.
+ *
+ * @throws {PosternError} `lock-timeout`, `disk-full`, `not-writable`
+ */
+export async function storeSsoToken(session: SsoSession, token: SsoToken, { clock, redactor }: SsoTools): Promise<void> {
+  learn(token, redactor)
+  await using lock = await lockFile(ssoTokenPath(session), { clock, ...TERMS })
+  await writeSsoToken(session, token, () => lock.assertHeld())
+}
+
+interface Renewal {
+  readonly session: SsoSession
+  readonly present: SsoToken
+  readonly client: SsoClient
+  readonly refreshToken: string
+  readonly lock: FileLock
+}
+
+/** From here on nothing is torn: the refresh token is used up once it was sent. */
+async function exchange({ session, present, client, refreshToken, lock }: Renewal, tools: SsoTools): Promise<SsoToken> {
+  const save = (token: SsoToken): Promise<void> => writeSsoToken(session, token, () => lock.assertHeld())
+  await save(present) // a disk that is full or a folder that cannot be written is found before the exchange, and not after it
+  const signal = new AbortController().signal // it has a limit of its own
+  const answer = await createSsoToken(
+    session,
+    client,
+    { grantType: "refresh_token", refreshToken },
+    { tools, nowMs: () => tools.clock.now(), signal },
+  )
+  if ("error" in answer) {
+    // A program that takes no lock may have been faster.
+    const found = await readSsoToken(session)
+    if (found !== undefined && found.accessToken !== present.accessToken) return learned(found, tools)
+    throw GRANT_IS_OVER.has(answer.error) ? ended(session, tools, present) : failed(session, "renew the session", answer)
+  }
+  const renewed = { ...answer, refreshToken: answer.refreshToken ?? refreshToken }
+  learn(renewed, tools.redactor)
+  await save(renewed)
+  return renewed
+}
+
+/** That a person has to sign in again: the session's end as its file tells it, and which profile it is. */
+export function ended({ profile }: SsoSession, { server, clock }: SsoTools, token: SsoToken | undefined): PosternError {
+  if (token === undefined) return new PosternError(awsSsoEnded({ server, profile, isRefused: false }))
+  const endsAt = new Date(token.expiresAtMs).toISOString()
+  return new PosternError(awsSsoEnded({ server, profile, endsAt, isRefused: token.expiresAtMs > clock.now() }))
+}
+
+function learned(token: SsoToken, { redactor }: SsoTools): SsoToken {
+  learn(token, redactor)
+  return token
+}
+
+/** Nothing of a token is ever written by us but into its file. */
+export function learn({ accessToken, refreshToken, client }: SsoToken, redactor: Redactor): void {
+  for (const secret of [accessToken, refreshToken, client?.clientSecret]) if (secret !== undefined) redactor.learn(secret)
+}

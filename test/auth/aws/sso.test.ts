@@ -1,0 +1,215 @@
+/** Signing in to AWS SSO, renewing its session and taking a role from it, against a double that refuses what the real one refuses. */
+import { writeFileSync } from "node:fs"
+import { readFile, stat, writeFile } from "node:fs/promises"
+import { expect, test } from "vitest"
+import { ssoTokenPath } from "../../../src/auth/aws/sso-cache.ts"
+import { ssoCredentials } from "../../../src/auth/aws/sso-role.ts"
+import type { SsoProfile, SsoRole } from "../../../src/auth/aws/sso-session.ts"
+import { signInSso } from "../../../src/auth/aws/sso-sign-in.ts"
+import { freshSsoToken } from "../../../src/auth/aws/sso-token.ts"
+import { type SsoHome, makeSsoHome, personWho } from "./sso-home.ts"
+
+const never = new AbortController().signal
+const MINUTE = 60_000
+
+const approving = (home: SsoHome) => personWho(({ code }) => home.sso.decide(code ?? "", "approved"))
+const signIn = async (home: SsoHome, name = "dev") => {
+  const profile = await home.profile(name)
+  return { profile, token: await signInSso(profile.session, approving(home), { tools: home.tools }, never) }
+}
+const keysOf = (home: SsoHome, { session, role }: SsoProfile) => ssoCredentials(session, role as SsoRole, home.tools, never)
+const refreshes = (home: SsoHome) => home.sso.seenAt("/token").filter(({ body }) => body["grantType"] === "refresh_token")
+
+test.each(["dev", "old"])(
+  "a person signs in on a page, the profile %s gets its role's keys, and nothing was refused on the way",
+  async (name) => {
+    await using home = await makeSsoHome()
+    const profile = await home.profile(name)
+    const person = approving(home)
+
+    await signInSso(profile.session, person, { tools: home.tools }, never)
+    const keys = await keysOf(home, profile)
+
+    expect(person.links).toMatchObject([{ code: expect.stringMatching(/^[0-9A-F]{4}-[0-9A-F]{4}$/) }])
+    expect(person.links[0]?.url.href).toContain(person.links[0]?.code ?? "-")
+    expect(home.sso.keys.get(keys.accessKeyId)).toMatchObject({ sessionToken: keys.sessionToken, role: "Developers" })
+    expect(home.sso.refusals).toEqual([])
+    expect((await stat(ssoTokenPath(profile.session))).mode & 0o777).toBe(0o600)
+  },
+)
+
+test("a sign-in that is declined on the page leaves what was there, and says so", async () => {
+  await using home = await makeSsoHome()
+  const { profile } = await signIn(home)
+  const before = await home.kept(profile)
+
+  const declined = signInSso(
+    profile.session,
+    personWho(({ code }) => home.sso.decide(code ?? "", "denied")),
+    { tools: home.tools },
+    never,
+  )
+
+  await expect(declined).rejects.toMatchObject({
+    diagnosis: { code: "aws-sso-not-finished", kind: "sign-in", next: "postern auth my-mcp" },
+  })
+  expect(await home.kept(profile)).toEqual(before)
+})
+
+test("a registration is used again for the next sign-in", async () => {
+  await using home = await makeSsoHome()
+
+  await signIn(home)
+  await signIn(home)
+
+  expect(home.sso.seenAt("/client/register")).toHaveLength(1)
+  expect(home.sso.seenAt("/device_authorization")).toHaveLength(2)
+})
+
+test("a session that is near its end is renewed before the SDKs would, once for twenty who ask at a time, and the new refresh token is kept", async () => {
+  await using home = await makeSsoHome()
+  const { profile, token } = await signIn(home)
+  await home.setEnd(profile, 5 * MINUTE)
+
+  const tokens = await Promise.all(Array.from({ length: 20 }, () => freshSsoToken(profile.session, home.tools, never)))
+
+  expect(refreshes(home)).toHaveLength(1)
+  expect(new Set(tokens.map(({ accessToken }) => accessToken)).size).toBe(1)
+  expect(tokens[0]?.accessToken).not.toBe(token.accessToken)
+  expect((await home.kept(profile))["refreshToken"]).not.toBe(token.refreshToken)
+  expect(home.sso.refusals).toEqual([])
+})
+
+test("a session that a program without our lock renews while we ask is taken from the file", async () => {
+  await using home = await makeSsoHome()
+  const { profile } = await signIn(home)
+  const path = ssoTokenPath(profile.session)
+  await home.setEnd(profile, 5 * MINUTE)
+  const stale = await readFile(path, "utf8")
+  const renewed = await freshSsoToken(profile.session, home.tools, never)
+  const current = await readFile(path, "utf8")
+  await writeFile(path, stale) // what this process has read before it waited for the lock
+  home.sso.handler = (route) => {
+    if (route === "/token") writeFileSync(path, current) // the other program writes while our request is on its way
+    return false
+  }
+
+  const found = await freshSsoToken(profile.session, home.tools, never)
+
+  expect(home.sso.refusals).toEqual([expect.stringContaining("used twice")]) // the trap was reached
+  expect(found.accessToken).toBe(renewed.accessToken)
+})
+
+test("a session that has ended asks for a person, names the profile and one command, and is not deleted", async () => {
+  await using home = await makeSsoHome()
+  const { profile } = await signIn(home)
+  home.sso.revokeAll()
+  await home.setEnd(profile, -MINUTE)
+  const before = await home.kept(profile)
+
+  await expect(keysOf(home, profile)).rejects.toMatchObject({
+    diagnosis: {
+      code: "aws-sso-ended",
+      kind: "sign-in",
+      cause: 'The SSO session of the AWS profile "dev" has ended.',
+      next: "postern auth my-mcp",
+    },
+  })
+  expect(refreshes(home)).toHaveLength(1)
+  expect(await home.kept(profile)).toEqual(before)
+})
+
+test("a session that was ended at the portal while its token looks good is renewed once, and then asks for a person", async () => {
+  await using home = await makeSsoHome()
+  const { profile } = await signIn(home)
+  home.sso.revokeAll()
+
+  await expect(keysOf(home, profile)).rejects.toMatchObject({ diagnosis: { code: "aws-sso-ended", kind: "sign-in" } })
+
+  expect(home.sso.seenAt("/federation/credentials")).toHaveLength(1)
+  expect(refreshes(home)).toHaveLength(1)
+})
+
+test.each<[string, Parameters<typeof serve>[1]]>([
+  ["a server error", [500, "application/json", '{"error":"server_error"}']],
+  ["a page of a network's sign-in", [200, "text/html", "<html>Wi-Fi</html>"]],
+  ["a refusal without a reason", [400, "text/plain", "no"]],
+])("%s is no reason to ask for a sign-in", async (_, answer) => {
+  await using home = await makeSsoHome()
+  const { profile } = await signIn(home)
+  await home.setEnd(profile, -MINUTE)
+  home.sso.handler = serve("/token", answer)
+
+  await expect(freshSsoToken(profile.session, home.tools, never)).rejects.toMatchObject({
+    diagnosis: { code: "aws-sso-failed", kind: "failed" },
+  })
+})
+
+test("a token that cannot be renewed is used as long as it is good", async () => {
+  await using home = await makeSsoHome()
+  const { profile, token } = await signIn(home)
+  await home.setEnd(profile, 3 * MINUTE)
+  home.sso.handler = serve("/token", [500, "text/plain", "down"])
+
+  expect((await freshSsoToken(profile.session, home.tools, never)).accessToken).toBe(token.accessToken)
+})
+
+test("a role that is not assigned is told as that, and not as an ended session", async () => {
+  await using home = await makeSsoHome()
+  const { profile } = await signIn(home)
+
+  const other = ssoCredentials(profile.session, { account: "123456789012", role: "Admins" }, home.tools, never)
+
+  await expect(other).rejects.toMatchObject({ diagnosis: { code: "aws-sso-no-access", kind: "failed" } })
+})
+
+test("a link that leads to a program is not shown", async () => {
+  await using home = await makeSsoHome()
+  const { session } = await home.profile("dev")
+  const answer = { deviceCode: "d", userCode: "AAAA-BBBB", verificationUriComplete: "file:///etc/passwd", expiresIn: 600, interval: 1 }
+  home.sso.handler = serve("/device_authorization", [200, "application/json", JSON.stringify(answer)])
+  const person = approving(home)
+
+  await expect(signInSso(session, person, { tools: home.tools }, never)).rejects.toMatchObject({
+    diagnosis: { code: "address-refused", kind: "guard" },
+  })
+  expect(home.sso.seenAt("/device_authorization")).toHaveLength(1) // the trap was reached
+  expect(person.links).toEqual([])
+})
+
+test("two who sign in at once meet one page, and the second takes the first one's session", async () => {
+  await using home = await makeSsoHome()
+  const { session } = await home.profile("dev")
+  const [one, other] = [approving(home), approving(home)]
+
+  const tokens = await Promise.all([one, other].map((person) => signInSso(session, person, { tools: home.tools }, never)))
+
+  expect([...one.links, ...other.links]).toHaveLength(1)
+  expect(tokens[0]?.accessToken).toBe(tokens[1]?.accessToken)
+})
+
+test("what other programs have left half written is no session, and no crash", async () => {
+  await using home = await makeSsoHome()
+  const { profile } = await signIn(home)
+  for (const text of ["", "{", "[]", "null", '{"accessToken": 5}', '{"accessToken":"x","expiresAt":"soon"}']) {
+    await writeFile(ssoTokenPath(profile.session), text)
+    await expect(freshSsoToken(profile.session, home.tools, never)).rejects.toMatchObject({ diagnosis: { code: "aws-sso-ended" } })
+  }
+})
+
+test("no secret of a session stands in what Postern says", async () => {
+  await using home = await makeSsoHome()
+  const { token } = await signIn(home)
+
+  const said = home.tools.redactor.clean(`${token.accessToken} ${token.refreshToken} ${token.client?.clientSecret}`)
+
+  expect(said).toBe("[redacted] [redacted] [redacted]")
+})
+
+function serve(at: string, [status, type, body]: readonly [number, string, string]): SsoHome["sso"]["handler"] {
+  return (path, response) => {
+    if (path !== at) return false
+    response.writeHead(status, { "content-type": type }).end(body)
+    return true
+  }
+}
