@@ -28,7 +28,7 @@ export const contract: Readonly<Record<string, Row>> = {
   },
   "2.2": { asks: "the ambient AWS identity is used; two sources that disagree are refused", begun: "the method stands, the programs come" },
   "2.3": { asks: "aws-role-mcp-proxy.js: AssumeRole, renewed before it ends", begun: "roles stand, the program comes" },
-  "2.4": { asks: "aws trust merges a trust policy, shows the difference, asks, keeps a backup", later: "comes with the method aws" },
+  "2.4": { asks: "aws trust merges a trust policy, shows the difference, asks, keeps a backup", built: true },
   "2.5": {
     asks: "an ended SSO session is told with its one command; the running session goes on after it",
     later: "comes with the method aws",

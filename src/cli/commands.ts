@@ -24,6 +24,7 @@ export const commands = {
   oauth: async (context) => (await import("./oauth.ts")).oauthCommand(context),
   rotate: async (context) => (await import("./rotate.ts")).rotateCommand(context),
   trust: async (context) => (await import("./trust.ts")).trustCommand(context),
+  aws: async (context) => (await import("./aws.ts")).awsCommand(context),
   completion: async (context) => (await import("./completion.ts")).completionCommand(context),
   vault: async (context) => (await import("./vault.ts")).vaultCommand(context),
 } satisfies Record<string, MakeCommand>

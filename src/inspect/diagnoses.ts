@@ -1,6 +1,10 @@
 /** The list of all diagnoses: for the docs pages, one a code, and for whoever wants to know what a code means. */
 import * as aws from "../auth/aws/diagnoses.ts"
+import * as awsAssume from "../auth/aws/assume-diagnoses.ts"
+import * as awsDenials from "../auth/aws/denial-diagnoses.ts"
 import * as awsRefusals from "../auth/aws/refusal-diagnoses.ts"
+import * as awsSso from "../auth/aws/sso-diagnoses.ts"
+import * as awsTrust from "../auth/aws/trust-diagnoses.ts"
 import * as auth from "../auth/diagnoses.ts"
 import * as oauth from "../auth/oauth/diagnoses.ts"
 import { severalSecrets } from "../auth/rotate.ts"
@@ -35,7 +39,8 @@ export interface CodeFacts {
 export function allCodes(...others: readonly Readonly<Record<string, unknown>>[]): readonly CodeFacts[] {
   const single = { severalSecrets, serverError, internalFault, sessionLost, lockLost, lockTimeout, checkTimeout }
   const ofHttp = { ...http, proxyInvalid, proxyRefused, certificateUnusable }
-  const exported = [auth, aws, awsRefusals, oauth, bridge, config, remarks, files, ofHttp, vault, single, ...others].flatMap((module) =>
+  const ofAws = [aws, awsAssume, awsDenials, awsRefusals, awsSso, awsTrust]
+  const exported = [auth, ...ofAws, oauth, bridge, config, remarks, files, ofHttp, vault, single, ...others].flatMap((module) =>
     Object.values(module),
   )
   const codes = exported.filter(isDefinition).map(({ code, about, kind }) => ({ code, about, kind }))

@@ -45,7 +45,7 @@ test.each(lines)("$page: postern $line", async ({ words }) => {
   if (first.startsWith("-") || first === "COMMAND") return // `postern --help`, and the word for any command
   expect(Object.keys(commands)).toContain(first)
 
-  const isGroup = ["vault", "oauth"].includes(first) && second !== ""
+  const isGroup = ["vault", "oauth", "aws"].includes(first) && second !== ""
   const help = await readHelp(first, ...(isGroup ? [second] : []))
   const own = words.slice(0, words.includes("--") ? words.indexOf("--") : undefined)
   const options = own.flatMap((word) => /^-{1,2}[a-z][\w-]*/.exec(word)?.[0] ?? [])
