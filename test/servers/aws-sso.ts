@@ -53,6 +53,8 @@ export interface AwsSso extends AsyncDisposable {
   decide(userCode: string, decision: "approved" | "denied"): void
   /** What a person does on the page of an authorization code; `login` by default. */
   page: "login" | "decline" | "nothing"
+  /** Forgets all registrations. */
+  forgetClients(): void
   /** Ends all sessions at the portal, whatever their tokens say. */
   revokeAll(): void
   /** Answers that come before all checks; returns true when it has answered. */
@@ -84,6 +86,7 @@ export async function startAwsSso(): Promise<AwsSso> {
     decide(userCode, decision) {
       for (const device of devices.values()) if (device.userCode === userCode) device.state = decision
     },
+    forgetClients: () => clients.clear(),
     revokeAll() {
       for (const token of tokens.values()) token.revoked = true
     },

@@ -2,7 +2,7 @@
  * The three calls of AWS SSO's authorization server: register a client, begin a device sign-in, get a token. Its JSON has names of
  * its own (`clientId`, `deviceCode`); the ideas are those of RFC 7591, RFC 8628 and RFC 6749.
  */
-import { PosternError } from "../../core/diagnosis.ts"
+import { type Diagnosis, PosternError } from "../../core/diagnosis.ts"
 import { fetchDocument } from "../../core/http-document.ts"
 import type { Http } from "../../core/http.ts"
 import type { Environment } from "../../core/places.ts"
@@ -159,9 +159,20 @@ function required(answer: Success | OidcRefusal, session: SsoSession, call: stri
   return answer.json
 }
 
-/** A refusal that nothing can be done about. */
-export function failed({ profile }: SsoSession, call: string, refusal: OidcRefusal): PosternError {
-  return new PosternError(awsSsoFailed({ profile, call, ...refusal }))
+/** A refusal that says nothing about the session. */
+export class SsoRefused extends PosternError {
+  /** As RFC 6749 names it; empty if it said none. */
+  readonly error: string
+
+  constructor(diagnosis: Diagnosis, error: string) {
+    super(diagnosis)
+    this.error = error
+  }
+}
+
+/** @param call - what AWS SSO did not do, as a verb */
+export function failed({ profile }: SsoSession, call: string, refusal: OidcRefusal): SsoRefused {
+  return new SsoRefused(awsSsoFailed({ profile, call, ...refusal }), refusal.error)
 }
 
 /** A life of a day is the longest that AWS gives; what is no number of seconds counts as the standard. */

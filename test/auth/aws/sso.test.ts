@@ -66,6 +66,18 @@ test("a registration is used again for the next sign-in", async () => {
   expect(home.sso.seenAt("/device_authorization")).toHaveLength(2)
 })
 
+test("a registration that AWS has forgotten is made anew, once", async () => {
+  await using home = await makeSsoHome()
+  await signIn(home)
+  home.sso.forgetClients()
+
+  const { profile } = await signIn(home)
+
+  expect(home.sso.refusals).toEqual([expect.stringContaining("invalid_client")]) // the trap was reached
+  expect(home.sso.seenAt("/client/register")).toHaveLength(2)
+  await expect(keysOf(home, profile)).resolves.toBeDefined()
+})
+
 test("a session that is near its end is renewed before the SDKs would, once for twenty who ask at a time, and the new refresh token is kept", async () => {
   await using home = await makeSsoHome()
   const { profile, token } = await signIn(home)

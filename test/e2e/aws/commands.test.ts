@@ -161,7 +161,7 @@ test.concurrent("2.5: aws login signs in on a page, keeps the session where all 
   login.stdout.on("data", (chunk: Buffer) => said.push(chunk.toString()))
   const exit = await new Promise((done) => login.on("close", done))
 
-  const [file] = [...(await person.files()).keys()].filter((path) => path.startsWith(".aws/sso/cache/"))
+  const file = [...(await person.files()).keys()].find((path) => path.startsWith(".aws/sso/cache/"))
   expect(exit).toBe(0)
   expect(said.join("")).toMatch(/where: .*\/\.aws\/sso\/cache\/.*\n.*how long: 59 min.*\n.*who can use it: programs of this user/)
   expect((await stat(join(person.home, file ?? ""))).mode & 0o777).toBe(0o600)
