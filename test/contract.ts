@@ -31,7 +31,7 @@ export const contract: Readonly<Record<string, Row>> = {
   "2.4": { asks: "aws trust merges a trust policy, shows the difference, asks, keeps a backup", built: true },
   "2.5": {
     asks: "an ended SSO session is told with its one command; the running session goes on after it",
-    begun: "sign-in and shared cache stand; the same call of a running session comes",
+    built: true,
   },
   "2.6": {
     asks: "the identity is shown at start and in list; a pinned account is checked first",

@@ -8,7 +8,7 @@ import { usageWrong } from "./diagnoses.ts"
 import { EXIT_CODES, tellDiagnosis } from "./exit.ts"
 import { usableBy } from "./kept-secret.ts"
 
-interface AuthOptions {
+export interface AuthOptions {
   readonly all?: true
   readonly browser: boolean
   readonly account?: string
@@ -20,7 +20,7 @@ interface AuthOptions {
 }
 
 /** A sign-in, as it is told. */
-interface SignedIn {
+export interface SignedIn {
   readonly server: string
   readonly method: string
   readonly subject: string
@@ -60,6 +60,7 @@ export const authCommand = (context: Context, word = "auth"): Command =>
 async function signInTo(server: Server, options: AuthOptions, context: Context): Promise<SignedIn> {
   const { methodOf } = await import("../auth/registry.ts")
   const method = methodOf(server)
+  if (server.transport !== "stdio" && method === "aws") return (await import("./auth-aws.ts")).signInByAws(server, options, context)
   if (server.transport === "stdio" || (method !== "oauth" && method !== "none")) {
     const problem = `"${server.name}" proves itself by ${server.transport === "stdio" ? "its own variables" : `the method ${method}`}; there is no sign-in.`
     throw new PosternError(usageWrong({ problem, help: `postern get ${server.name}` }))
@@ -114,7 +115,11 @@ async function signInToAll(servers: readonly Server[], options: AuthOptions, con
   )
 }
 
-function tell({ server, subject, issuer, scopes, storedIn, expiresAt, renewsItself, usableBy: who }: SignedIn): string {
+function tell({ server, method, subject, issuer, scopes, storedIn, expiresAt, renewsItself, usableBy: who }: SignedIn): string {
+  if (method === "aws") {
+    const end = expiresAt === null ? "they do not end by themselves" : `they last until ${expiresAt}, and are renewed before`
+    return [`"${server}" sees ${subject} (${issuer}).`, `  The keys come from ${storedIn}; ${end}. Usable by ${who}.`].join("\n")
+  }
   const life = renewsItself ? "It renews itself" : "It does not renew itself"
   const until = expiresAt === null ? "the server did not say how long the token lasts" : `the token lasts until ${expiresAt}`
   return [

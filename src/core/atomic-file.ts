@@ -167,6 +167,19 @@ export function fileStamp(path: string): string | undefined {
   }
 }
 
+/**
+ * @returns when the file was last written, in milliseconds since 1970; undefined if there is no such file
+ * @throws {PosternError} `file-unreadable` for any other failure
+ */
+export function modifiedAtMs(path: string): number | undefined {
+  try {
+    return statSync(path).mtimeMs
+  } catch (error) {
+    if (hasErrno(error, "ENOENT")) return undefined
+    throw readFailure(path, error)
+  }
+}
+
 async function openToRead(path: string, flags: number): Promise<FileHandle | undefined> {
   try {
     return await open(path, constants.O_RDONLY | NO_WAIT | flags)

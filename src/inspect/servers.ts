@@ -1,4 +1,5 @@
 /** The three questions, answered for each server: where is the secret, how long does it last, who can use it; and as whom one acts. */
+import { awsSsoEnded } from "../auth/aws/sso-diagnoses.ts"
 import { secretsOf } from "../auth/dismiss.ts"
 import { oauthSignInNeeded } from "../auth/oauth/diagnoses.ts"
 import { type GrantEntry, findGrant, grantIdentity, whyNotGood } from "../auth/oauth/grant.ts"
@@ -79,7 +80,7 @@ const unusable = {
 
 /** Describes one server, as `describeServers` does. */
 export async function describeServer(server: Server, tools: AuthTools): Promise<ServerFacts> {
-  const { method, identity, problem, grant } = await proofOf(server, tools)
+  const { method, identity, problem, grant, storedIn: places = [] } = await proofOf(server, tools)
   return {
     name: server.name,
     transport: server.transport,
@@ -87,14 +88,14 @@ export async function describeServer(server: Server, tools: AuthTools): Promise<
     command: server.transport === "stdio" ? [server.command, ...server.args] : null,
     method,
     identity,
-    storedIn: [...storedIn(server), ...(grant === undefined ? [] : [`vault:${grant.name}`])],
+    storedIn: [...storedIn(server), ...places, ...(grant === undefined ? [] : [`vault:${grant.name}`])],
     issuer: identity?.account ?? null,
     scopes: identity?.scopes ?? [],
     renewsItself: grant?.facts.renewable ?? null,
     expiresAt: date(identity?.expiresAtMs),
     since: date(identity?.sinceMs),
     environment: server.environment ?? null,
-    needsSignIn: problem?.code === "secret-missing" || problem?.code === oauthSignInNeeded.code,
+    needsSignIn: problem?.code === "secret-missing" || problem?.code === oauthSignInNeeded.code || problem?.code === awsSsoEnded.code,
     scope: server.scope,
     file: server.file,
     enabled: server.enabled,
@@ -109,6 +110,8 @@ interface Proof {
   readonly identity: Identity | null
   readonly problem: ServerFacts["problem"]
   readonly grant?: GrantEntry
+  /** Where the proof is kept, if the entry itself does not tell. */
+  readonly storedIn?: readonly string[]
 }
 
 async function proofOf(server: Server, tools: AuthTools): Promise<Proof> {
@@ -117,7 +120,18 @@ async function proofOf(server: Server, tools: AuthTools): Promise<Proof> {
     const signIn = await signInOf(server, tools)
     if (signIn !== undefined) return signIn
   }
+  if (server.transport !== "stdio" && method === "aws") return awsProof(server, tools)
   return { method, ...(await identityOf(server, tools)) }
+}
+
+/** Nothing of AWS is read but what its own tools share, so where it lies is for them to say. */
+async function awsProof(server: HttpServer, tools: AuthTools): Promise<Proof> {
+  const { identity, problem } = await identityOf(server, tools)
+  if (identity === null) return { method: "aws", identity, problem }
+  const { awsStanding } = await import("../auth/aws/standing.ts")
+  const { storedIn: places, expiresAtMs, signIn } = await awsStanding(server, tools)
+  const until = expiresAtMs === undefined ? {} : { expiresAtMs }
+  return { method: "aws", identity: { ...until, ...identity }, problem: problem ?? signIn ?? null, storedIn: places }
 }
 
 /** A sign-in makes `oauth` the method also where the entry asks for nothing. */

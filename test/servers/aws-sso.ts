@@ -6,6 +6,7 @@
 import { createHash, randomBytes } from "node:crypto"
 import http from "node:http"
 import type { AddressInfo } from "node:net"
+import { type Holders, addSession } from "./aws/keys.ts"
 
 interface Client {
   readonly secret: string
@@ -68,7 +69,8 @@ export const ROLE = "Developers"
 
 type Answer = (status: number, body: object, type?: string) => void
 
-export async function startAwsSso(): Promise<AwsSso> {
+/** @param holders - of the AWS whose roles it gives out, if that is to know them */
+export async function startAwsSso(holders?: Holders): Promise<AwsSso> {
   const clients = new Map<string, Client>()
   const devices = new Map<string, Pending & { readonly userCode: string }>()
   const codes = new Map<string, Pending>()
@@ -257,8 +259,13 @@ export async function startAwsSso(): Promise<AwsSso> {
       return answer(401, { message: "Session token not found or invalid" }, "UnauthorizedException")
     const [account, role] = [query.get("account_id") ?? "", query.get("role_name") ?? ""]
     if (account !== ACCOUNT || role !== ROLE) return answer(403, { message: "No access" }, "ForbiddenException")
-    const accessKeyId = `ASIA${randomBytes(8).toString("hex").toUpperCase()}`
-    const keys = { secretAccessKey: random(), sessionToken: random() }
+    const session = {
+      role: `arn:aws:iam::${ACCOUNT}:role/aws-reserved/sso.amazonaws.com/AWSReservedSSO_${ROLE}_0123456789abcdef`,
+      session: "ada",
+      seconds: 3600,
+    }
+    const { accessKeyId, secretAccessKey, sessionToken = "" } = addSession(holders ?? new Map(), session)
+    const keys = { secretAccessKey, sessionToken }
     sso.keys.set(accessKeyId, { ...keys, account, role })
     answer(200, { roleCredentials: { accessKeyId, ...keys, expiration: Date.now() + 3600_000 } })
   }

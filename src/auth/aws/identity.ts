@@ -114,13 +114,14 @@ export function keepIdentity(tools: IdentityTools): IdentityKeeper {
       for (;;) {
         const stamp = tools.stamp()
         if (isGood(held, stamp) && waiting === undefined && !forgotten && leftMs(held) > EARLY_MS) return held
+        const wasRefused = forgotten // then the present keys are no way out, whatever they say of their end
         forgotten = false
         settling ??= settle(stamp).finally(() => (settling = undefined))
         try {
           await orAborted(settling, signal)
         } catch (error) {
           // Renewing failed: the present keys are good as long as they last, and nothing has changed.
-          if (!signal.aborted && waiting === undefined && isGood(held, stamp)) return held
+          if (!signal.aborted && !wasRefused && waiting === undefined && isGood(held, stamp)) return held
           throw error
         }
         if (held === undefined || held.stamp !== tools.stamp()) continue // the files were written again meanwhile

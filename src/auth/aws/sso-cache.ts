@@ -8,7 +8,7 @@
  */
 import { createHash } from "node:crypto"
 import { join } from "node:path"
-import { ensureFolder, readTextFile, writeFileAtomic } from "../../core/atomic-file.ts"
+import { ensureFolder, modifiedAtMs, readTextFile, writeFileAtomic } from "../../core/atomic-file.ts"
 import type { SsoSession } from "./sso-session.ts"
 
 /** A registered client. Registrations last about ninety days. */
@@ -28,13 +28,21 @@ export interface SsoToken {
   readonly client?: SsoClient
 }
 
+/** A token as it lies in its file. */
+export interface KeptSsoToken extends SsoToken {
+  /** When the file was written, in milliseconds since 1970. */
+  readonly writtenAtMs: number
+}
+
 export function ssoTokenPath({ cache, name, startUrl }: SsoSession): string {
   return join(cache, `${sha1(name ?? startUrl)}.json`)
 }
 
 /** @returns undefined if there is none, or the file is none that can be read as one */
-export async function readSsoToken(session: SsoSession): Promise<SsoToken | undefined> {
-  const kept = await readObject(ssoTokenPath(session))
+export async function readSsoToken(session: SsoSession): Promise<KeptSsoToken | undefined> {
+  const path = ssoTokenPath(session)
+  const writtenAtMs = modifiedAtMs(path) ?? 0
+  const kept = await readObject(path)
   const { accessToken, expiresAt, refreshToken, clientId, clientSecret, registrationExpiresAt } = kept
   const expiresAtMs = readTime(expiresAt)
   if (typeof accessToken !== "string" || accessToken === "" || expiresAtMs === undefined) return undefined
@@ -42,6 +50,7 @@ export async function readSsoToken(session: SsoSession): Promise<SsoToken | unde
   return {
     accessToken,
     expiresAtMs,
+    writtenAtMs,
     ...(typeof refreshToken === "string" ? { refreshToken } : {}),
     ...(typeof clientId === "string" && typeof clientSecret === "string" && clientEndsMs !== undefined
       ? { client: { clientId, clientSecret, expiresAtMs: clientEndsMs } }

@@ -22,6 +22,8 @@ export interface SsoTools extends OidcTools {
 
 /** The AWS SDKs renew without a lock when five minutes are left, in milliseconds. */
 const EARLY_MS = 6 * 60_000
+/** A token is renewed, or tried to be, once in this time at most, in milliseconds: some live shorter than the time above. */
+const RETRY_MS = 60_000
 /** One exchange, its limit of ten seconds included, and the wait for another process's, in milliseconds. */
 const TERMS = { waitMs: 30_000, holdMs: 30_000 }
 /** What says that the grant itself is at its end, and nothing else (RFC 6749 section 5.2, and AWS's own). */
@@ -42,7 +44,8 @@ export async function freshSsoToken(session: SsoSession, tools: SsoTools, signal
   const present = await readSsoToken(session)
   if (present === undefined) throw ended(session, tools, undefined)
   learn(present, tools.redactor)
-  if (present.expiresAtMs - tools.clock.now() > EARLY_MS) return present
+  const leftMs = present.expiresAtMs - tools.clock.now()
+  if (leftMs > EARLY_MS || (leftMs > 0 && tools.clock.now() - present.writtenAtMs < RETRY_MS)) return present
   try {
     return await renewSsoToken(session, present, tools, signal)
   } catch (error) {
@@ -112,7 +115,11 @@ async function exchange({ session, present, client, refreshToken, lock }: Renewa
 }
 
 /** That a person has to sign in again: the session's end as its file tells it, and which profile it is. */
-export function ended({ profile }: SsoSession, { server, clock }: SsoTools, token: SsoToken | undefined): PosternError {
+export function ended(
+  { profile }: SsoSession,
+  { server, clock }: Pick<SsoTools, "server" | "clock">,
+  token: SsoToken | undefined,
+): PosternError {
   if (token === undefined) return new PosternError(awsSsoEnded({ server, profile, isRefused: false }))
   const endsAt = new Date(token.expiresAtMs).toISOString()
   return new PosternError(awsSsoEnded({ server, profile, endsAt, isRefused: token.expiresAtMs > clock.now() }))

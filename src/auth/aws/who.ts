@@ -23,6 +23,7 @@ import type { AwsKeys } from "./sign.ts"
 import { chooseSource, type Source } from "./source.ts"
 import { awsSsoEnded } from "./sso-diagnoses.ts"
 import { ssoBehind } from "./sso-session.ts"
+import type { SignInOptions } from "./sso-sign-in.ts"
 import { type Caller, getCallerIdentity } from "./sts.ts"
 
 /** What an identity needs to be found, checked and confirmed for one server. */
@@ -30,9 +31,15 @@ export interface AwsSource extends IdentityTools {
   /** Finds the identity without the role that the entry asks for. */
   findOwn(signal: AbortSignal): Promise<Found>
   /** Finds the identity, asks a person for what is missing, and keeps that they wanted it. */
-  signIn(interaction: Interaction, signal: AbortSignal): Promise<AwsIdentity>
+  signIn(interaction: Interaction, signal: AbortSignal, options?: EnterOptions): Promise<AwsIdentity>
   /** Forgets what a person has confirmed. */
   signOut(): Promise<void>
+}
+
+/** How a person gets in. */
+export interface EnterOptions extends SignInOptions {
+  /** Begins a new session of SSO, although the present one may be good. */
+  readonly fresh?: boolean
 }
 
 interface Given {
@@ -103,16 +110,22 @@ export function openSource({ server, door, tools, time }: Given): AwsSource {
   }
 
   /** With a person there: a session of SSO that has ended is begun anew, and a code is asked for. */
-  const findWith = async (interaction: Interaction, signal: AbortSignal): Promise<Found> => {
+  const findWith = async (interaction: Interaction, { fresh = false, ...options }: EnterOptions, signal: AbortSignal): Promise<Found> => {
     const askCode = (device: string): Promise<string> => interaction.askText(`Code of the MFA device ${device}`, signal)
+    const beginSession = async (): Promise<boolean> => {
+      const { shared, source } = await look()
+      const sso = source.kind === "profile" ? ssoBehind(shared, files, source.profile) : undefined
+      if (sso === undefined) return false
+      const { signInSso } = await import("./sso-sign-in.ts")
+      await signInSso(sso.session, interaction, { tools: { server: server.name, env, http, clock, redactor }, options }, signal)
+      return true
+    }
+    if (fresh) await beginSession()
     try {
       return await find(signal, askCode)
     } catch (error) {
-      const { shared, source } = await look()
-      const sso = source.kind === "profile" ? ssoBehind(shared, files, source.profile) : undefined
-      if (sso === undefined || !(error instanceof PosternError) || error.diagnosis.code !== awsSsoEnded.code) throw error
-      const { signInSso } = await import("./sso-sign-in.ts")
-      await signInSso(sso.session, interaction, { tools: { server: server.name, env, http, clock, redactor } }, signal)
+      const hasEnded = error instanceof PosternError && error.diagnosis.code === awsSsoEnded.code
+      if (!hasEnded || !(await beginSession())) throw error
       return find(signal, askCode)
     }
   }
@@ -132,8 +145,8 @@ export function openSource({ server, door, tools, time }: Given): AwsSource {
       if (entry === undefined || entry.changedAtMs < sinceMs) return false
       return (await vault.read(record.name, record.origin)) === principalOf(arn)
     },
-    async signIn(interaction, signal) {
-      const found = await findWith(interaction, signal)
+    async signIn(interaction, signal, options = {}) {
+      const found = await findWith(interaction, options, signal)
       const caller = await check(found, signal)
       if (caller !== undefined) await keep(caller, signal)
       return { ...found, caller: Promise.resolve(caller) }

@@ -99,7 +99,7 @@ test("2.3: a session that cannot be renewed is used to its end, and then told as
   expect(stage.sts.refusals).toEqual([{ action: "AssumeRole", type: "AccessDenied" }])
 
   passedMs = stage.sts.clockAheadMs = stage.endpoint.clockAheadMs = 61 * 60_000
-  await expect(stage.call(authenticator)).rejects.toMatchObject(codeOf("aws-call-failed"))
+  await expect(stage.call(authenticator)).rejects.toMatchObject(codeOf("aws-assume-denied"))
 })
 
 test("what the entry says of the session is what STS is told", async () => {
@@ -139,7 +139,7 @@ test("a role that asks for another external id is not assumed, and nothing is se
   stage.sts.roles.set(ROLE, { trusts: [anna?.arn ?? ""], externalId: "ext-1234" })
 
   await expect(stage.call(stage.authenticator(stage.server({ aws: { assumeRole: ROLE, externalId: "ext-9999" } })))).rejects.toMatchObject(
-    codeOf("aws-call-failed"),
+    codeOf("aws-assume-denied"),
   )
 
   expect(stage.endpoint.seen).toEqual([])
@@ -230,7 +230,7 @@ test("a wrong code of the MFA device is told, and leaves no session", async () =
 
   const signIn = stage.authenticator(server).signIn(personWho({ askText: async () => "000000" }), signal)
 
-  await expect(signIn).rejects.toMatchObject(codeOf("aws-call-failed"))
+  await expect(signIn).rejects.toMatchObject(codeOf("aws-assume-denied"))
   expect(stage.sts.refusals).toEqual([{ action: "AssumeRole", type: "AccessDenied" }])
   await expect(stage.call(stage.authenticator(server))).rejects.toMatchObject(codeOf("aws-mfa-needed"))
 })

@@ -77,9 +77,7 @@ test("a live SSO session gives the keys of its role; one that has ended is told 
   })
   await new Promise<void>((resolve) => portal.listen(0, "127.0.0.1", resolve))
   try {
-    // The SDK reads the environment of the process for its own endpoints and for the home folder.
-    process.env["AWS_ENDPOINT_URL_SSO"] = `http://127.0.0.1:${(portal.address() as AddressInfo).port}`
-    process.env["HOME"] = stage.folder.path
+    stage.env["AWS_ENDPOINT_URL_SSO"] = `http://127.0.0.1:${(portal.address() as AddressInfo).port}`
     const config = `[profile sso]\nsso_session = corp\nsso_account_id = 123456789012\nsso_role_name = Dev\n[sso-session corp]\nsso_region = eu-west-1\nsso_start_url = https://corp.awsapps.com/start\n`
     await stage.write({ config })
     const server = stage.server({ aws: { profile: "sso" } })
@@ -95,12 +93,9 @@ test("a live SSO session gives the keys of its role; one that has ended is told 
     expect(asked).toEqual(["sso-token-123 /federation/credentials?role_name=Dev&account_id=123456789012"])
     expect(stage.endpoint.callers).toEqual([lent])
   } finally {
-    delete process.env["AWS_ENDPOINT_URL_SSO"]
-    process.env["HOME"] = ORIGINAL_HOME
     portal.close()
   }
 })
-const ORIGINAL_HOME = process.env["HOME"]
 
 test("a profile that is not there is told with the nearest one, and where it was looked for", async () => {
   await using stage = await makeStage()

@@ -1,5 +1,5 @@
 /** A person who signs in by AWS SSO: a home with the shared configuration, and a double of AWS SSO that they meet. */
-import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises"
+import { mkdir, mkdtemp, readFile, rm, utimes, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import type { Interaction, SignInLink } from "../../../src/auth/interaction.ts"
@@ -41,7 +41,9 @@ export async function makeSsoHome(): Promise<SsoHome> {
     tools: { http, env, clock, redactor: createRedactor(), server: "my-mcp" },
     async setEnd(profile, inMs) {
       const expiresAt = new Date(Date.now() + inMs).toISOString().replace(/\.\d+/, "")
-      await writeFile(ssoTokenPath(profile.session), JSON.stringify({ ...(await kept(profile)), expiresAt }))
+      const path = ssoTokenPath(profile.session)
+      await writeFile(path, JSON.stringify({ ...(await kept(profile)), expiresAt }))
+      await utimes(path, hourAgo(), hourAgo()) // such a token was not written just now
     },
     async profile(name) {
       const profile = ssoProfileOf(await readSharedConfig(sharedFiles(env)), sharedFiles(env), name)
@@ -56,6 +58,8 @@ export async function makeSsoHome(): Promise<SsoHome> {
     },
   }
 }
+
+const hourAgo = (): Date => new Date(Date.now() - 3_600_000)
 
 /** A person who does something with the link that they are shown. */
 export function personWho(act: (link: SignInLink) => unknown): Interaction & { readonly links: SignInLink[] } {

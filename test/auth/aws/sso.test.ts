@@ -1,6 +1,6 @@
 /** Signing in to AWS SSO, renewing its session and taking a role from it, against a double that refuses what the real one refuses. */
 import { writeFileSync } from "node:fs"
-import { readFile, stat, writeFile } from "node:fs/promises"
+import { readFile, stat, utimes, writeFile } from "node:fs/promises"
 import { expect, test } from "vitest"
 import { ssoTokenPath } from "../../../src/auth/aws/sso-cache.ts"
 import { ssoCredentials } from "../../../src/auth/aws/sso-role.ts"
@@ -100,7 +100,8 @@ test("a session that a program without our lock renews while we ask is taken fro
   const stale = await readFile(path, "utf8")
   const renewed = await freshSsoToken(profile.session, home.tools, never)
   const current = await readFile(path, "utf8")
-  await writeFile(path, stale) // what this process has read before it waited for the lock
+  await writeFile(path, stale)
+  await utimes(path, 0, 0) // what this process has read before it waited for the lock
   home.sso.handler = (route) => {
     if (route === "/token") writeFileSync(path, current) // the other program writes while our request is on its way
     return false
@@ -164,6 +165,17 @@ test("a token that cannot be renewed is used as long as it is good", async () =>
   home.sso.handler = serve("/token", [500, "text/plain", "down"])
 
   expect((await freshSsoToken(profile.session, home.tools, never)).accessToken).toBe(token.accessToken)
+})
+
+test("tokens that live shorter than the time before which they are renewed are not renewed without end", async () => {
+  await using home = await makeSsoHome()
+  home.sso.tokenSeconds = 60
+  const { profile } = await signIn(home)
+
+  const tokens = await Promise.all(Array.from({ length: 5 }, () => freshSsoToken(profile.session, home.tools, never)))
+
+  expect(refreshes(home)).toEqual([])
+  expect(new Set(tokens.map(({ accessToken }) => accessToken)).size).toBe(1)
 })
 
 test("a role that is not assigned is told as that, and not as an ended session", async () => {

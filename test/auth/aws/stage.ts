@@ -38,13 +38,22 @@ const MESSAGE = Buffer.from(
   JSON.stringify({ jsonrpc: "2.0", id: 1, method: "initialize", params: { protocolVersion: "2025-11-25", name: "größe" } }),
 )
 
+/** A port of this machine where nobody listens: what IAM would say of a denial is left unknown. */
+const NOBODY = "http://127.0.0.1:9"
+
 export async function makeStage(settings: Omit<AwsEndpointSettings, "holders"> = {}): Promise<AwsStage> {
   const holders: Holders = new Map()
   const sts = await startSts(holders, settings.region)
   const endpoint = await startAwsEndpoint({ holders, ...settings })
   const folder = await makeVaultFolder()
   const http = createHttp({ silenceMs: 10_000, connectMs: 5_000 })
-  const env: Record<string, string> = { HOME: folder.path, USER: "anna", AWS_ENDPOINT_URL_STS: sts.url, AWS_EC2_METADATA_DISABLED: "true" }
+  const env: Record<string, string> = {
+    HOME: folder.path,
+    USER: "anna",
+    AWS_ENDPOINT_URL_STS: sts.url,
+    AWS_ENDPOINT_URL_IAM: NOBODY,
+    AWS_EC2_METADATA_DISABLED: "true",
+  }
   const { service = "execute-api", region = "ap-southeast-1" } = settings
 
   const stage: AwsStage = {
