@@ -28,7 +28,18 @@ export function clientOf({ id }: OAuthClient): oauth.Client {
 /** How the client proves itself: as it was registered (S44). Basic encodes id and secret as forms do (RFC 6749 section 2.3.1). */
 export function proofOf({ authMethod, secret }: OAuthClient): oauth.ClientAuth {
   if (secret === undefined || authMethod === "none") return oauth.None()
-  return authMethod === "client_secret_basic" ? oauth.ClientSecretBasic(secret) : oauth.ClientSecretPost(secret)
+  return authMethod === "client_secret_basic" ? basicProof(secret) : oauth.ClientSecretPost(secret)
+}
+
+/**
+ * RFC 6749 section 2.3.1 and appendix B: `-`, `.` and `_` stay as they are in a form. oauth4webapi escapes them too, which a server that
+ * does not decode the parts takes for another client.
+ */
+function basicProof(secret: string): oauth.ClientAuth {
+  const encode = (text: string): string => new URLSearchParams([["", text]]).toString().slice(1)
+  return (_, { client_id }, __, headers) => {
+    headers.set("authorization", `Basic ${Buffer.from(`${encode(client_id)}:${encode(secret)}`).toString("base64")}`)
+  }
 }
 
 /**
