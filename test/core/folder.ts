@@ -25,6 +25,7 @@ export async function makeFolder(): Promise<TestFolder> {
 
 export interface SmallDisk extends TestFolder {
   makeReadOnly(): void
+  makeWritable(): void
 }
 
 /** A real file system of `kib` KiB, where what is full is full for root too. Undefined where this user may not mount one. */
@@ -35,9 +36,11 @@ export async function mountSmallDisk(kib: number): Promise<SmallDisk | undefined
     await folder[Symbol.asyncDispose]()
     return undefined
   }
+  const remount = (how: "ro" | "rw"): void => void spawnSync("sh", ["-c", `mount -o remount,${how} "$0"`, folder.path])
   return {
     ...folder,
-    makeReadOnly: () => void spawnSync("sh", ["-c", 'mount -o remount,ro "$0"', folder.path]),
+    makeReadOnly: () => remount("ro"),
+    makeWritable: () => remount("rw"),
     async [Symbol.asyncDispose]() {
       spawnSync("sh", ["-c", 'umount "$0"', folder.path])
       await folder[Symbol.asyncDispose]()

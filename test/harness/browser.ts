@@ -23,8 +23,8 @@ export interface BrowserPerson extends AsyncDisposable {
   readonly env: { readonly BROWSER: string }
   /** Starts it as a program would. @returns what it met */
   walk(url: URL): Promise<Walk>
-  /** What it met so far; a walk counts when it has ended. */
-  walks(): Promise<readonly Walk[]>
+  /** Waits until it has ended so many walks. @returns what it met on all that have ended */
+  walks(atLeast?: number): Promise<readonly Walk[]>
   /** Behaves otherwise from now on. */
   becomes(manners: Manners): Promise<void>
 }
@@ -46,9 +46,12 @@ export async function makeBrowser(manners: Manners = {}): Promise<BrowserPerson>
   await copyFile(fileURLToPath(new URL("browser-person.mjs", import.meta.url)), program)
   await chmod(program, 0o700)
   await Promise.all([becomes(manners), writeFile(log, "")])
-  const walks = async (): Promise<readonly Walk[]> => {
-    const lines = (await readFile(log, "utf8")).split("\n").filter(Boolean)
-    return lines.map((line) => JSON.parse(line) as Walk) // the program's own format
+  const walks = async (atLeast = 0): Promise<readonly Walk[]> => {
+    for (;;) {
+      const lines = (await readFile(log, "utf8")).split("\n").filter(Boolean)
+      if (lines.length >= atLeast) return lines.map((line) => JSON.parse(line) as Walk) // the program's own format
+      await new Promise((resolve) => setTimeout(resolve, 20))
+    }
   }
   return {
     env: { BROWSER: program },

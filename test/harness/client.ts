@@ -7,7 +7,8 @@ import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import type { Spoken } from "./bridge.ts"
 
-const BINARY = fileURLToPath(new URL("../../dist/bin/postern.js", import.meta.url))
+const DIST = process.env["POSTERN_DIST"] ?? fileURLToPath(new URL("../../dist", import.meta.url))
+const BINARY = join(DIST, "bin/postern.js")
 
 export interface Home extends AsyncDisposable {
   readonly path: string
@@ -61,7 +62,7 @@ export interface Client extends AsyncDisposable {
 }
 
 /** Starts `postern run` (or another command line of ours) in a home. */
-export function startClient(home: Home, args: readonly string[]): Client {
+export function startClient(home: Pick<Home, "env" | "path">, args: readonly string[]): Client {
   const child = spawn(process.execPath, [BINARY, ...args], { env: home.env, cwd: home.path })
   const messages: Spoken[] = []
   const garbage: string[] = []

@@ -31,6 +31,8 @@ export interface TokenFamilies {
   readonly families: Family[]
   /** How often a refresh token came a second time. */
   readonly reuses: number
+  /** Every token that was ever given. */
+  readonly given: readonly string[]
   start(facts: TokenFacts, lifetimeSeconds: number): IssuedTokens
   /**
    * Takes a refresh token and gives the next pair.
@@ -54,6 +56,7 @@ export function tokenFamilies(): TokenFamilies {
   const families: Family[] = []
   const access = new Map<string, { readonly family: Family; readonly expiresAtMs: number }>()
   const refresh = new Map<string, { readonly family: Family; used: boolean }>()
+  const given: string[] = []
   let reuses = 0
 
   const issue = (family: Family, lifetimeSeconds: number): IssuedTokens => {
@@ -61,11 +64,13 @@ export function tokenFamilies(): TokenFamilies {
     const refreshToken = `rt-${randomBytes(18).toString("base64url")}`
     access.set(accessToken, { family, expiresAtMs: Date.now() + lifetimeSeconds * 1000 })
     refresh.set(refreshToken, { family, used: false })
+    given.push(accessToken, refreshToken)
     return { accessToken, refreshToken }
   }
 
   return {
     families,
+    given,
     get reuses() {
       return reuses
     },
