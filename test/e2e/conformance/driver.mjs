@@ -97,7 +97,7 @@ const client = new Client(
   },
 )
 try {
-  const args = [join(root, "dist/bin/postern.js"), "run", "suite", "--config", file]
+  const args = [join(process.env.POSTERN_DIST ?? join(root, "dist"), "bin/postern.js"), "run", "suite", "--config", file]
   const env = { POSTERN_HOME: join(home, "postern"), BROWSER: browser, CLIENT_SECRET: context.client_secret ?? "" }
   await client.connect(new StdioClientTransport({ command: process.execPath, args, env }))
   const listed = await client.listTools()
