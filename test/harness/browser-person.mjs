@@ -1,7 +1,8 @@
 #!/usr/bin/env node
 /**
  * `browser-person.mjs URL`: a program for `BROWSER` that plays the browser and the person before it. It follows redirects, keeps cookies,
- * fills in forms and presses a button, until a page has no form. What it met is appended to a file as one line of JSON.
+ * fills in forms and presses a button, until a page has no form. What it met is appended to a file as one line of JSON; that it
+ * was started, and with which address, to the same name with `.opened`.
  *
  * It is told what to do by a file beside it, `person.json`: `{"decision": "allow" | "deny" | "nothing", "login": NAME, "log": FILE}`.
  * (The environment of a browser is Postern's to decide, so nothing is handed over in variables.)
@@ -12,6 +13,7 @@ import { dirname, join } from "node:path"
 const MOST_PAGES = 20
 const { decision, login, log } = JSON.parse(readFileSync(join(dirname(process.argv[1]), "person.json"), "utf8"))
 const opened = process.argv[2]
+appendFileSync(`${log}.opened`, `${opened}\n`)
 const visited = []
 const jars = new Map()
 

@@ -23,6 +23,8 @@ export interface BrowserPerson extends AsyncDisposable {
   readonly env: { readonly BROWSER: string }
   /** Starts it as a program would. @returns what it met */
   walk(url: URL): Promise<Walk>
+  /** Every address that it was started with so far. */
+  opened(): Promise<readonly string[]>
   /** Waits until it has ended so many walks. @returns what it met on all that have ended */
   walks(atLeast?: number): Promise<readonly Walk[]>
   /** Behaves otherwise from now on. */
@@ -45,7 +47,7 @@ export async function makeBrowser(manners: Manners = {}): Promise<BrowserPerson>
     writeFile(join(folder, "person.json"), JSON.stringify({ decision, login, log }))
   await copyFile(fileURLToPath(new URL("browser-person.mjs", import.meta.url)), program)
   await chmod(program, 0o700)
-  await Promise.all([becomes(manners), writeFile(log, "")])
+  await Promise.all([becomes(manners), writeFile(log, ""), writeFile(`${log}.opened`, "")])
   const walks = async (atLeast = 0): Promise<readonly Walk[]> => {
     for (;;) {
       const lines = (await readFile(log, "utf8")).split("\n").filter(Boolean)
@@ -61,6 +63,7 @@ export async function makeBrowser(manners: Manners = {}): Promise<BrowserPerson>
       if (code !== 0 || !last) throw new Error(`the browser ended with ${code}`)
       return last
     },
+    opened: async () => (await readFile(`${log}.opened`, "utf8")).split("\n").filter(Boolean),
     walks,
     becomes,
     [Symbol.asyncDispose]: () => rm(folder, { recursive: true, force: true }),

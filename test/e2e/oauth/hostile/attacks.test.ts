@@ -13,7 +13,7 @@ test("an honest server lets in, and all calls of a bridge with one sign-in", asy
   const answers = await stage.callAtOnce(3)
 
   for (const all of answers) expect(all).toEqual([expect.objectContaining({ result: { content: [{ type: "text", text: "alice" }] } })])
-  expect((await stage.browser.walks(1)).length).toBe(1)
+  expect((await stage.browser.opened()).length).toBe(1)
   expect((await stage.auth()).code).toBe(0)
   expect(await stage.leaks()).toEqual([])
 })
@@ -37,5 +37,5 @@ test.runIf(runsOnNode(24)).concurrent.for(rows)("%s is refused with %s", async (
   }
   expectHere([stage.elsewhere.received, await stage.leaks()]).toEqual([[], []])
   expectHere(`${stdout}${stderr}${JSON.stringify(answers)}`).not.toMatch(RAW_CONTROLS)
-  for (const { opened } of await stage.browser.walks()) expectHere(new URL(opened).origin).toBe(stage.server.authorization.origin)
+  for (const opened of await stage.browser.opened()) expectHere(new URL(opened).origin).toBe(stage.server.authorization.origin)
 })

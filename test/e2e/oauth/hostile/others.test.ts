@@ -88,5 +88,5 @@ test.for([301, 302, 307, 308])("a refresh token does not follow a redirect with 
 
   expect(refused.error?.data?.code).toBe("oauth-token-refused")
   expect(honest).toMatchObject(answerOf("alice"))
-  expect([stage.elsewhere.received, await stage.leaks(), authorization.seenAt("/authorize").length]).toEqual([[], [], 1])
+  expect([stage.elsewhere.received, await stage.leaks(), (await stage.browser.opened()).length]).toEqual([[], [], 1])
 })

@@ -16,7 +16,7 @@ test("a refresh answer without a refresh token keeps the old one", async () => {
     expect(await bridge.request("tools/call", { name: "whoami" })).toMatchObject(answerOf("alice"))
   }
 
-  expect([authorization.exchanges("refresh_token").length, authorization.seenAt("/authorize").length]).toEqual([2, 1])
+  expect([authorization.exchanges("refresh_token").length, (await stage.browser.opened()).length]).toEqual([2, 1])
 })
 
 test("a sign-in that gives no refresh token is one, and its end is told as such", async () => {
@@ -60,7 +60,7 @@ test("a server that refuses every token gets one refresh a call, and no storm of
 
   for (const answer of answers) expect(answer.error !== undefined || answer.result?.["isError"] === true).toBe(true)
   expect(stage.server.authorization.exchanges("refresh_token").length).toBeLessThanOrEqual(4)
-  expect(stage.server.authorization.seenAt("/authorize").length).toBeLessThanOrEqual(3)
+  expect((await stage.browser.opened()).length).toBeLessThanOrEqual(3)
 })
 
 test("an authorization server that is down, or answers with a page, is no reason for a new sign-in", async () => {
@@ -83,5 +83,5 @@ test("an authorization server that is down, or answers with a page, is no reason
 
   expect([down.error?.data?.code, portal.error?.data?.code]).toEqual(["oauth-token-refused", "oauth-token-refused"])
   expect(honest).toMatchObject(answerOf("alice"))
-  expect(authorization.seenAt("/authorize").length).toBe(1)
+  expect((await stage.browser.opened()).length).toBe(1)
 })

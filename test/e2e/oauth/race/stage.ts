@@ -21,7 +21,7 @@ export interface RaceResult {
   /** How often a refresh token came a second time. */
   readonly reuses: number
   readonly familiesLost: number
-  /** How often a browser came to sign in since the race began. */
+  /** Browsers that were opened since the race began. */
   readonly tabs: number
 }
 
@@ -47,7 +47,7 @@ export interface RaceStage extends AsyncDisposable {
   /** One call of each, all at once. @returns how each ended */
   callAll(clients: readonly Client[]): Promise<readonly Ending[]>
   /** What the endings and the servers' records come to. */
-  tell(endings: readonly Ending[]): RaceResult
+  tell(endings: readonly Ending[]): Promise<RaceResult>
 }
 
 /** `answered`, `killed`, or the code of the error. */
@@ -67,7 +67,7 @@ export async function setRaceStage(settings: RaceSettings): Promise<RaceStage> {
   await run(home, "add", "racing", "--transport", "http", server.url)
   await run(home, "auth", "racing")
   authorization.accessTokenSeconds = 3600
-  const begun = { tabs: authorization.seenAt("/authorize").length, refreshes: authorization.exchanges("refresh_token").length }
+  const begun = { tabs: (await browser.opened()).length, refreshes: authorization.exchanges("refresh_token").length }
 
   const stage: RaceStage = {
     server,
@@ -86,7 +86,7 @@ export async function setRaceStage(settings: RaceSettings): Promise<RaceStage> {
     },
     arm: () => writeFile(armed, ""),
     callAll: (clients) => Promise.all(clients.map(callOnce)),
-    tell(endings) {
+    async tell(endings) {
       const { families, reuses } = authorization.tokens
       return {
         answered: endings.filter((ending) => ending === "answered").length,
@@ -96,7 +96,7 @@ export async function setRaceStage(settings: RaceSettings): Promise<RaceStage> {
         refreshes: families.reduce((sum, { rotations }) => sum + rotations, 0) - begun.refreshes,
         reuses,
         familiesLost: families.filter(({ ended }) => ended !== undefined).length,
-        tabs: authorization.seenAt("/authorize").length - begun.tabs,
+        tabs: (await browser.opened()).length - begun.tabs,
       }
     },
     async [Symbol.asyncDispose]() {
