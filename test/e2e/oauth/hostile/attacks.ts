@@ -10,6 +10,8 @@ export interface Attack {
   /** The code of the diagnosis. */
   readonly code: string
   arrange(stage: AttackStage): void
+  /** Whether a person is sent to the authorization server before the trap: a false address or document must be seen before that. */
+  readonly asksPerson?: true
   /** Whether the client came as far as the trap; a trap that nobody reaches proves nothing. */
   isReached(stage: AttackStage): boolean
 }
@@ -302,4 +304,6 @@ const tokens: readonly Attack[] = [
   },
 ]
 
-export const attacks: readonly Attack[] = [...addresses, ...metadata, ...documents, ...registrations, ...callbacks, ...tokens]
+const afterPerson = [...callbacks, ...tokens].map((attack) => ({ ...attack, asksPerson: true as const }))
+
+export const attacks: readonly Attack[] = [...addresses, ...metadata, ...documents, ...registrations, ...afterPerson]
