@@ -79,6 +79,7 @@ function tellServer(server: ServerDescription): string[] {
     ...(server.url === undefined ? [] : [`  sends to: ${server.url}`]),
     ...(server.headersHelper === undefined ? [] : [`  runs for its headers: ${server.headersHelper}`]),
     ...(server.aws === undefined ? [] : [`  signs for AWS with your credentials: ${server.aws}`]),
+    ...(server.oauth === undefined ? [] : [`  signs in with your accounts: ${server.oauth}`]),
     ...(server.pin === undefined ? [] : [`  must be reached as: ${server.pin}`]),
     ...pairs("header", server.headers),
     ...pairs("variable", server.env),

@@ -66,6 +66,20 @@ export async function switchServer(
   return { file, changed }
 }
 
+/**
+ * Says whose sign-in a server uses: the label of an account.
+ *
+ * @returns the file
+ * @throws {PosternError} as `switchServer`
+ */
+export async function chooseAccount(server: Server, label: string, tools: AmendTools, signal: AbortSignal): Promise<string> {
+  const decide = ({ entry, path }: Found): readonly Change[] =>
+    isObject(entry["oauth"])
+      ? [{ path: [...path, "oauth", "account"], value: label }]
+      : [{ path: [...path, "oauth"], value: { account: label } }]
+  return amendEntry(server, decide, tools, signal)
+}
+
 async function amendEntry(
   server: Server,
   decide: (found: Found) => readonly Change[],

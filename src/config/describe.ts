@@ -36,6 +36,8 @@ export interface ServerDescription {
   readonly headersHelper?: string
   /** As whom requests would be signed for AWS, as JSON. */
   readonly aws?: string
+  /** How one would sign in, as JSON. */
+  readonly oauth?: string
   /** The identity that it must be, as JSON. */
   readonly pin?: string
   /** Keys that this version does not use, as JSON. */
@@ -94,13 +96,14 @@ function describeServer(server: Server, document: ConfigDocument): ServerDescrip
   if (server.transport === "stdio") {
     return { ...common, command: [server.command, ...server.args].map(show), env: escapeAll(server.env) }
   }
-  const { url, headers, headersHelper, aws, pin } = server
+  const { url, headers, headersHelper, aws, oauth, pin } = server
   return {
     ...common,
     url: show(url),
     headers: escapeAll(headers),
     ...(headersHelper === undefined ? {} : { headersHelper: show(headersHelper) }),
     ...(aws === undefined ? {} : { aws: show(JSON.stringify(aws)) }),
+    ...(oauth === undefined ? {} : { oauth: show(JSON.stringify(oauth)) }),
     ...(pin === undefined ? {} : { pin: show(JSON.stringify(pin)) }),
   }
 }
@@ -109,7 +112,7 @@ function flowsOf(server: Server): readonly Flow[] {
   const texts: readonly (readonly [string, string])[] =
     server.transport === "stdio"
       ? [["command", server.command], ...server.args.map((arg, index) => [`args[${index}]`, arg] as const), ...keyed("env", server.env)]
-      : [["url", server.url], ...keyed("headers", server.headers)]
+      : [["url", server.url], ...keyed("headers", server.headers), ["oauth.clientSecret", server.oauth?.clientSecret ?? ""]]
   const to = show(server.transport === "stdio" ? server.command : server.url)
   return texts.flatMap(([key, template]) => {
     const { variables, secrets } = references(template)
