@@ -8,6 +8,8 @@ import { readTextFile } from "../core/atomic-file.ts"
 import type { Clock } from "../core/clock.ts"
 import { type Diagnosis, PosternError } from "../core/diagnosis.ts"
 import type { Vault } from "../vault/vault.ts"
+import { grantPrefix, labelOf } from "./oauth/owner.ts"
+import type { SignedOut } from "./oauth/sign-out.ts"
 import type { AuthTools } from "./tools.ts"
 
 /** What went. */
@@ -22,6 +24,8 @@ export interface Dismissed {
   readonly leftSecrets: readonly string[]
   /** Why it could not; absent when it did. */
   readonly failure?: Diagnosis
+  /** A sign-in that was forgotten, and revoked where that was possible. */
+  readonly signedOut?: SignedOut
 }
 
 /**
@@ -44,12 +48,29 @@ export async function dismissServer(
   const userFile = (await readTextFile(surroundings.places.config)) ?? ""
   const isStillUsed = (name: string): boolean => elsewhere.has(name) || userFile.includes(`\${vault:${name}}`)
 
+  const signedOut = await leaveUnlessShared(server, others, tools, signal)
   const keptSecrets = secretsOf(server).filter(isStillUsed)
   const forgotten = await forget(
     secretsOf(server).filter((name) => !isStillUsed(name)),
     tools.vault,
   )
-  return { server: server.name, file, keptSecrets, ...forgotten }
+  return { server: server.name, file, keptSecrets, ...forgotten, ...(signedOut ? { signedOut } : {}) }
+}
+
+/** A sign-in goes with its server, unless another one has the same label. */
+async function leaveUnlessShared(
+  server: Server,
+  others: readonly Server[],
+  tools: AuthTools,
+  signal: AbortSignal,
+): Promise<SignedOut | undefined> {
+  if (server.transport === "stdio") return undefined
+  const label = labelOf(server)
+  const isShared = others.some((other) => other.transport !== "stdio" && labelOf(other) === label)
+  const hasSome = (await tools.vault.list()).some(({ name }) => name.startsWith(grantPrefix(label)))
+  if (isShared || !hasSome) return undefined
+  const { leave } = await import("./oauth/leave.ts")
+  return leave(server, undefined, tools, signal)
 }
 
 async function removeEntry(server: Server, surroundings: Surroundings, clock: Clock, signal: AbortSignal): Promise<string> {
@@ -73,6 +94,7 @@ async function forget(names: readonly string[], vault: Vault): Promise<Pick<Dism
 
 /** The names of the vault that an entry refers to. */
 export function secretsOf(server: Server): readonly string[] {
-  const templates = server.transport === "stdio" ? Object.values(server.env) : [server.url, ...Object.values(server.headers)]
+  const remote = server.transport === "stdio" ? [] : [server.url, ...Object.values(server.headers), server.oauth?.clientSecret ?? ""]
+  const templates = server.transport === "stdio" ? Object.values(server.env) : remote
   return [...new Set(templates.flatMap((template) => references(template).secrets))]
 }

@@ -66,7 +66,7 @@ export function headerAuthenticator(server: HttpServer, origin: string, tools: A
 }
 
 /** The configured headers, expanded again only when a secret of the vault has changed: this is on the path of every message. */
-function configuredHeaders(
+export function configuredHeaders(
   server: HttpServer,
   origin: string,
   { vault, env, redactor }: AuthTools,

@@ -28,7 +28,17 @@ export function findLiterals(server: Server, secretKeys: readonly string[] = [])
       .map(([key, value]) => ({ key, value, replaceIn: (entry, reference) => withValue(entry, section, { [key]: reference }) }))
   return server.transport === "stdio"
     ? among("env", server.env, isSensitiveName)
-    : [...inQuery(server.url), ...among("headers", server.headers, isCredentialHeader)]
+    : [...inQuery(server.url), ...among("headers", server.headers, isCredentialHeader), ...clientSecret(server.oauth?.clientSecret)]
+}
+
+/** The secret of a client that somebody has registered by hand. */
+function clientSecret(value: string | undefined): Literal[] {
+  if (value === undefined || !isLiteral(value)) return []
+  const replaceIn = (entry: Entry, reference: string): Entry => ({
+    ...entry,
+    oauth: { ...(entry["oauth"] as object), clientSecret: reference }, // parsed before: an object
+  })
+  return [{ key: "oauth-client-secret", value, replaceIn }]
 }
 
 /** Keys in an address: it is logged on its way, so a header is the better place; but some servers take no other. */

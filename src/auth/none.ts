@@ -16,7 +16,7 @@ export function noneAuthenticator(server: HttpServer, origin: string, tools: Met
 
   const becomeOauth = (): Promise<Authenticator> => {
     isSettled = true
-    return (successor ??= import("./oauth/oauth.ts").then(({ oauthAuthenticator }) => oauthAuthenticator(server, tools)))
+    return (successor ??= import("./oauth/oauth.ts").then(({ oauthAuthenticator }) => oauthAuthenticator(server, origin, tools)))
   }
   /** A sign-in of yesterday is looked for once; one that another process makes meanwhile is found at the next challenge. */
   const findSuccessor = async (): Promise<Authenticator | undefined> => {

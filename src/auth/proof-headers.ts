@@ -3,7 +3,8 @@ import { expandAddress } from "../config/expand.ts"
 import type { Server } from "../config/server.ts"
 import { PosternError } from "../core/diagnosis.ts"
 import { noSecretToAsk } from "./diagnoses.ts"
-import { authenticatorFor } from "./registry.ts"
+import { oauthSignInNeeded } from "./oauth/diagnoses.ts"
+import { authenticatorFor, methodOf } from "./registry.ts"
 import { openHttp } from "./server-http.ts"
 import type { AuthTools } from "./tools.ts"
 
@@ -11,7 +12,7 @@ import type { AuthTools } from "./tools.ts"
  * Makes the headers that a request to the server needs. Asks no person, and no server unless the method has to renew its proof.
  *
  * @returns header names in lower case, with their values in clear
- * @throws {PosternError} `no-secret-to-ask` for a local server, and when there is no proof to give
+ * @throws {PosternError} `no-secret-to-ask` for a local server, `oauth-sign-in-needed`, and whatever else leaves no proof to give
  */
 export async function proofHeaders(server: Server, tools: AuthTools, signal: AbortSignal): Promise<Readonly<Record<string, string>>> {
   if (server.transport === "stdio")
@@ -21,7 +22,11 @@ export async function proofHeaders(server: Server, tools: AuthTools, signal: Abo
   const http = openHttp(server, url, env)
   try {
     const authenticator = authenticatorFor(server, url.origin, { ...tools, http })
-    return (await authenticator.authorize({ method: "POST", url, headers: {} }, signal)).headers
+    const { headers } = await authenticator.authorize({ method: "POST", url, headers: {} }, signal)
+    if (methodOf(server) === "oauth" && headers["authorization"] === undefined) {
+      throw new PosternError(oauthSignInNeeded({ server: server.name, why: "nobody has signed in yet" }))
+    }
+    return headers
   } finally {
     http.close()
   }

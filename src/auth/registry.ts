@@ -10,7 +10,7 @@ const methods = {
   none: noneAuthenticator,
   header: headerAuthenticator,
   aws: (...given) => lazily(async () => (await import("./aws/aws.ts")).awsAuthenticator(...given)),
-  oauth: (server, _, tools) => lazily(async () => (await import("./oauth/oauth.ts")).oauthAuthenticator(server, tools)),
+  oauth: (...given) => lazily(async () => (await import("./oauth/oauth.ts")).oauthAuthenticator(...given)),
 } satisfies Record<string, (server: HttpServer, origin: string, tools: MethodTools) => Authenticator>
 
 /** How Postern proves itself to a server. */

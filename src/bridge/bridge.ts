@@ -1,5 +1,5 @@
 /** Puts a bridge together: a client side, a relay, and the server side that the entry asks for. */
-import { authenticatorFor } from "../auth/registry.ts"
+import { authenticatorFor, methodOf } from "../auth/registry.ts"
 import { CONNECT_MS, SILENCE_MS, openHttp } from "../auth/server-http.ts"
 import type { AuthTools } from "../auth/tools.ts"
 import { expandAddress, expandProcess, type Sources } from "../config/expand.ts"
@@ -126,8 +126,9 @@ async function remoteSide(
   const http = openHttp(server, url, tools.env)
   const authenticator = authenticatorFor(server, url.origin, { ...tools, http })
   const silenceMs = server.timeoutMs ?? SILENCE_MS
-  // What is missing for the proof is told now, before anything is sent.
-  await authenticator.authorize({ method: "POST", url, headers: {} }, AbortSignal.any([signal, AbortSignal.timeout(CONNECT_MS)]))
+  // What is missing for the proof is told now, before anything is sent. A sign-in that cannot be renewed now may be at the next message.
+  if (methodOf(server) === "header" || methodOf(server) === "aws")
+    await authenticator.authorize({ method: "POST", url, headers: {} }, AbortSignal.any([signal, AbortSignal.timeout(CONNECT_MS)]))
   const door = { http, authenticator, clock: tools.clock }
   const receive: Receive = (frame) => client.write(frame.bytes)
   const limits = { silenceMs, resumeSilenceMs: server.resumeTimeoutMs ?? RESUMED_SILENCE_MS, maxFrameBytes: MAX_FRAME_BYTES }

@@ -2,12 +2,13 @@
 import { Command, Option } from "commander"
 import { PosternError } from "../core/diagnosis.ts"
 import { quote } from "../core/redact.ts"
+import { type OAuthOptions, hasOAuthOptions, oauthKeys, withOAuthOptions } from "./add-oauth-options.ts"
 import { awsKeys, type AwsOptions, withAwsOptions } from "./add-aws-options.ts"
 import { usageWrong } from "./diagnoses.ts"
 import type { Context } from "./context.ts"
 import { enrollAndTell, type EnrollOptions } from "./enrolled.ts"
 
-interface AddOptions extends EnrollOptions, AwsOptions {
+interface AddOptions extends EnrollOptions, AwsOptions, OAuthOptions {
   readonly transport?: "http" | "sse" | "stdio"
   readonly header: readonly string[]
   readonly env: readonly string[]
@@ -18,7 +19,7 @@ interface AddOptions extends EnrollOptions, AwsOptions {
 const collect = (value: string, before: readonly string[]): readonly string[] => [...before, value]
 
 export const addCommand = (context: Context): Command =>
-  withAwsOptions(new Command("add"))
+  withOAuthOptions(withAwsOptions(new Command("add")))
     .description("add a server; literal secrets go to the vault, the file holds references")
     .usage("[options] NAME URL\n       postern add [options] NAME -- COMMAND [ARGS...]")
     .argument("<name>", "letters, digits, - _ .")
@@ -41,6 +42,7 @@ export const addCommand = (context: Context): Command =>
 Examples:
   $ postern add weather --transport http --header 'Authorization: Bearer -' https://api.example.com/mcp
   $ postern add weather --header 'Authorization: Bearer \${APP_API_TOKEN}' https://api.example.com/mcp
+  $ postern add linear https://mcp.linear.app/mcp        (what it asks for is found out; then: postern auth linear)
   $ postern add files --env LOG_LEVEL=debug -- node /path/to/server.js
   $ postern add finance --aws --profile dev --pin-account 123456789012 https://abc123.execute-api.ap-southeast-1.amazonaws.com/prod/mcp
 
@@ -79,6 +81,7 @@ interface Given {
 
 async function localEntry(context: Context, [command = "", ...args]: readonly string[], options: AddOptions): Promise<Given> {
   if (options.header.length > 0 || options.headersCommand !== undefined) fail("A local server takes no headers; --env gives it variables.")
+  if (hasOAuthOptions(options)) fail("A local server takes no options for a sign-in.")
   if (options.aws !== undefined) fail("A local server signs its requests itself; --env AWS_PROFILE=NAME tells it as whom.")
   if (options.resumeTimeout !== undefined) fail("A local server has no streams to resume; --resume-timeout is for one with an address.")
   const pairs = options.env.map((assignment): Pair => {
@@ -101,12 +104,17 @@ async function remoteEntry(context: Context, [url = ""]: readonly string[], opti
   })
   refuseTwice(pairs.map(([name]) => name.toLowerCase()))
   const { values: headers, secretKeys } = await withAsked(context, pairs)
+  const { pin: awsPin, ...aws } = awsKeys(options, fail)
+  const { pin: signInPin, ...oauth } = await oauthKeys(options, context, fail)
+  const pin = { ...awsPin, ...signInPin }
   const entry = {
     type: options.transport ?? "http",
     url,
     ...(pairs.length > 0 ? { headers } : {}),
     ...(options.headersCommand === undefined ? {} : { headersHelper: options.headersCommand }),
-    ...awsKeys(options, fail),
+    ...aws,
+    ...oauth,
+    ...(Object.keys(pin).length === 0 ? {} : { pin }),
     ...(options.resumeTimeout === undefined ? {} : { resumeTimeout: Number(options.resumeTimeout) }),
     ...label(options),
   }

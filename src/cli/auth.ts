@@ -2,17 +2,21 @@
 import { Command } from "commander"
 import type { HttpServer, OAuthSettings, Server } from "../config/server.ts"
 import { findServer } from "../config/find.ts"
+import { isAccountLabel } from "../config/oauth-schema.ts"
 import { PosternError } from "../core/diagnosis.ts"
 import type { Context } from "./context.ts"
 import { usageWrong } from "./diagnoses.ts"
 import { EXIT_CODES, tellDiagnosis } from "./exit.ts"
 import { usableBy } from "./kept-secret.ts"
+import { keepApproval } from "./project-approval.ts"
 
 export interface AuthOptions {
   readonly all?: true
   readonly browser: boolean
   readonly account?: string
   readonly fresh?: true
+  readonly device?: true
+  readonly issuer?: string
   readonly scopes?: string
   readonly clientId?: string
   readonly config?: string
@@ -39,6 +43,8 @@ export const authCommand = (context: Context, word = "auth"): Command =>
     .option("--all", "every server that needs a sign-in, one after the other")
     .option("--no-browser", "print the link, and start no browser")
     .option("--account <label>", "whose sign-in it is, where one server has several accounts")
+    .option("--device", "show a code to enter on any device, where the authorization server has that")
+    .option("--issuer <url>", "the authorization server, where the server names several")
     .option("--fresh", "make Postern known to the authorization server anew")
     .option("--scopes <scopes>", "ask for these beside what the server asks for")
     .option("--client-id <id>", "the client that is registered there by hand, for this sign-in and its renewals")
@@ -48,6 +54,11 @@ export const authCommand = (context: Context, word = "auth"): Command =>
     .action(async (name: string | undefined, options: AuthOptions) => {
       if ((name === undefined) === (options.all === undefined)) {
         throw new PosternError(usageWrong({ problem: "Either the name of a server is given, or --all.", help: `postern ${word} --help` }))
+      }
+      if (options.account !== undefined && !isAccountLabel(options.account)) {
+        throw new PosternError(
+          usageWrong({ problem: "The label of an account has letters, digits and - _ . only.", help: `postern ${word} --help` }),
+        )
       }
       const configuration = await context.configuration(options)
       if (name !== undefined) {
@@ -76,8 +87,11 @@ async function signInByOauth(server: HttpServer, options: AuthOptions, context: 
     ...(options.account === undefined ? {} : { account: options.account }),
     ...(options.clientId === undefined ? {} : { clientId: options.clientId }),
   }
-  const wish = { fresh: options.fresh ?? false, scopes: options.scopes, settings }
+  const { scopes: moreScopes, issuer: named } = options
+  const device = options.device ? "instead" : "beside"
+  const wish = { fresh: options.fresh ?? false, scopes: moreScopes, settings, issuer: named, device } as const
   const grant = await enter(server, wish, { tools, interaction }, context.signal)
+  if (options.account !== undefined) await keepAccount(server, options.account, context)
   const { subject, client, account, scopes = [], expiresAtMs, renewable = false } = grant?.facts ?? {}
   return {
     server: server.name,
@@ -90,6 +104,17 @@ async function signInByOauth(server: HttpServer, options: AuthOptions, context: 
     renewsItself: renewable,
     usableBy: usableBy(await tools.vault.status()),
   }
+}
+
+/** The sign-in that was made is the one that is used from now on. A file that was named by `--config` is another client's. */
+async function keepAccount(server: HttpServer, label: string, context: Context): Promise<void> {
+  if (server.oauth?.account === label) return
+  if (server.scope === "file")
+    return context.note(`postern: note: ${server.file} is left as it is; "oauth": {"account": "${label}"} there makes it use this sign-in`)
+  const { chooseAccount } = await import("../config/amend.ts")
+  const { clock, signal } = context
+  const configuration = await context.configuration()
+  await keepApproval(server, context, () => chooseAccount(server, label, { configuration, surroundings: context, clock }, signal))
 }
 
 /** One after the other: a person has one pair of eyes. One that fails does not keep the others from being asked. */

@@ -14,6 +14,8 @@ interface Details extends ServerFacts {
   readonly headers: Readonly<Record<string, string>>
   readonly env: Readonly<Record<string, string>>
   readonly usableBy: string
+  /** Checks of a sign-in that are left out for this server. */
+  readonly dialects: readonly string[]
 }
 
 export const getCommand = (context: Context): Command =>
@@ -28,7 +30,8 @@ export const getCommand = (context: Context): Command =>
       const server = findEntry(await context.configuration(options), name)
       const tools = await context.tools()
       const facts = await describeServer(server, tools)
-      const details: Details = { ...facts, ...written(server), ...(await reachOf(facts, tools.vault)) }
+      const dialects = server.transport === "stdio" ? [] : (server.oauth?.dialects ?? [])
+      const details: Details = { ...facts, ...written(server), dialects, ...(await reachOf(facts, tools.vault)) }
       context.print(details, options.json, (result) => tell(result, context.clock.now()))
     })
 
@@ -68,6 +71,7 @@ function tell(server: Details, nowMs: number): string {
     ["where is the secret", server.storedIn.join(", ") || "there is none"],
     ["how long does it last", howLong(server, nowMs)],
     ["who can use it", server.storedIn.length === 0 ? "-" : server.usableBy],
+    ...(server.dialects.length === 0 ? [] : [["checks left out", server.dialects.join(", ")] as [string, string]]),
     ["environment", server.environment ?? "-"],
     ["entry", `${server.file} (${server.scope})`],
     ...(server.trusted ? [] : [["trusted", "no: postern trust"] as [string, string]]),

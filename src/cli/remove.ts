@@ -26,12 +26,19 @@ export const removeCommand = (context: Context): Command =>
       if (dismissed.failure) context.exitWith(EXIT_CODES.failed)
     })
 
-function tell({ server, file, removedSecrets, keptSecrets, leftSecrets, failure }: Dismissed): string {
+function tell({ server, file, removedSecrets, keptSecrets, leftSecrets, failure, signedOut }: Dismissed): string {
   return [
     `Removed "${server}" from ${file}.`,
     ...removedSecrets.map((name) => `  The vault has forgotten ${name}. A key that is still valid can be revoked where it was issued.`),
     ...keptSecrets.map((name) => `  The vault keeps ${name}: another server refers to it.`),
+    ...(signedOut === undefined ? [] : tellSignedOut(signedOut)),
     ...leftSecrets.map((name) => `  The vault could not forget ${name}: ${failure?.cause ?? ""}`),
     ...(failure ? [`  next: ${failure.next ?? ""}, then postern vault remove ${leftSecrets[0] ?? ""}`] : []),
   ].join("\n")
+}
+
+function tellSignedOut({ name, revoked, failure }: NonNullable<Dismissed["signedOut"]>): string[] {
+  const forgotten = `  The vault has forgotten the sign-in ${name}`
+  if (revoked) return [`${forgotten}, and its tokens were revoked at the authorization server.`]
+  return [`${forgotten}. ${failure?.cause ?? ""}`, ...(failure?.next === undefined ? [] : [`  next: ${failure.next}`])]
 }

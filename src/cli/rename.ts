@@ -1,7 +1,7 @@
 /** `postern rename OLD NEW`: another name for a server; its entry stays where it is, and its secrets too. */
 import { Command, Option } from "commander"
 import { findInScope } from "../config/find.ts"
-import type { Scope } from "../config/server.ts"
+import type { Scope, Server } from "../config/server.ts"
 import type { Context } from "./context.ts"
 import { keepApproval } from "./project-approval.ts"
 
@@ -23,17 +23,30 @@ export const renameCommand = (context: Context): Command =>
     .option("--json", "print the result as JSON")
     .addHelpText("after", "\nExample:\n  $ postern rename weather-service weather")
     .action(async (formerName: string, name: string, options: { scope?: Scope; json?: true }) => {
-      const { renameServer } = await import("../config/amend.ts")
+      const { chooseAccount, renameServer } = await import("../config/amend.ts")
       const { secretsOf } = await import("../auth/dismiss.ts")
       const configuration = await context.configuration()
       const server = findInScope(configuration, formerName, options.scope)
       const { clock, signal } = context
-      const file = await keepApproval(server, context, () =>
-        renameServer(server, name, { configuration, surroundings: context, clock }, signal),
-      )
+      const amend = { configuration, surroundings: context, clock }
+      const label = await labelToKeep(server, context)
+      const file = await keepApproval(server, context, async () => {
+        // A sign-in goes by the server's name unless the entry says otherwise; the old name stays its label.
+        if (label !== undefined) await chooseAccount(server, label, amend, signal)
+        return renameServer(server, name, amend, signal)
+      })
       const renamed: Renamed = { name, formerName, file, scope: server.scope, secrets: secretsOf(server) }
       context.print(renamed, options.json, tell)
     })
+
+/** @returns the label of a sign-in that would be lost with the name; undefined if there is none */
+async function labelToKeep(server: Server, context: Context): Promise<string | undefined> {
+  if (server.transport === "stdio" || server.oauth?.account !== undefined) return undefined
+  const { labelOf, grantPrefix } = await import("../auth/oauth/owner.ts")
+  const label = labelOf(server)
+  const { vault } = await context.tools()
+  return (await vault.list()).some((entry) => entry.name.startsWith(grantPrefix(label))) ? label : undefined
+}
 
 function tell({ name, formerName, file, scope, secrets }: Renamed): string {
   return [

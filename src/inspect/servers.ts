@@ -189,6 +189,11 @@ function storedIn(server: Server): readonly string[] {
       return [...secrets.map((one) => `vault:${one}`), ...variables.map((one) => `variable ${one}`)]
     return holdsSecret(name) ? ["file (in clear)"] : []
   })
+  const clientSecret = server.transport === "stdio" ? undefined : server.oauth?.clientSecret
+  if (clientSecret !== undefined) {
+    const { variables, secrets } = references(clientSecret)
+    places.push(...secrets.map((one) => `vault:${one}`), ...variables.map((one) => `variable ${one}`))
+  }
   const command = server.transport !== "stdio" && server.headersHelper !== undefined ? ["command"] : []
   return [...new Set([...inAddress, ...places, ...command])]
 }

@@ -6,7 +6,7 @@ import { PosternError } from "../../core/diagnosis.ts"
 import { type Reach, clientOf, proofOf, sendForm } from "./authorization-server.ts"
 import { oauthConsentRefused, oauthIssuerMismatch, oauthMetadataInvalid } from "./diagnoses.ts"
 import { type Destination, requireEndpoint } from "./discovery.ts"
-import { tokenFault } from "./exchange.ts"
+import { tokenFault, wordsOf } from "./exchange.ts"
 import type { OAuthClient } from "./grant.ts"
 
 /** One flow: what belongs together from the first link to the exchange. Nothing of it is shared with another (S50). */
@@ -70,8 +70,7 @@ async function push(flow: Flow, reach: Reach, signal: AbortSignal): Promise<stri
   )
   const answer = (typeof json === "object" && json !== null ? json : {}) as Readonly<Record<string, unknown>> // an object, as was just seen
   if (status >= 300 || typeof answer["request_uri"] !== "string") {
-    const [error, said] = [answer["error"], answer["error_description"]].map((one) => (typeof one === "string" ? one : undefined))
-    throw tokenFault(metadata.issuer, { status, error, said })
+    throw tokenFault(metadata.issuer, { status, ...wordsOf(json) })
   }
   return answer["request_uri"]
 }

@@ -1,15 +1,16 @@
 /** From a link to a code: the listener is bound, the person is sent away, and the first answer of their own sign-in is redeemed. */
 import { orAborted } from "../../core/abort.ts"
-import { type Diagnosis, PosternError } from "../../core/diagnosis.ts"
-import { type Loopback, type LoopbackPage, listenOnLoopback } from "../../core/http-loopback.ts"
+import { PosternError } from "../../core/diagnosis.ts"
+import { type Loopback, listenOnLoopback } from "../../core/http-loopback.ts"
 import type { Interaction } from "../interaction.ts"
 import type { MethodTools } from "../tools.ts"
-import { type Flow, authorizationLink, judgeCallback, readCallback, readPasted, startFlow } from "./authorization-request.ts"
+import { type Flow, authorizationLink, judgeCallback, readPasted, startFlow } from "./authorization-request.ts"
 import { type ClientPlan, type ClientQuestion, realizeClient } from "./client.ts"
 import { oauthPortTaken } from "./diagnoses.ts"
 import { TOKEN_LIMIT_MS } from "./exchange.ts"
 import type { OAuthClient } from "./grant.ts"
-import { failurePage, strayPage, successPage } from "./page.ts"
+import { strayPage } from "./page.ts"
+import { type ReceptionDesk, receptionDesk } from "./reception-desk.ts"
 import type { Registration } from "./registration.ts"
 
 /** A flow with its client. */
@@ -23,9 +24,11 @@ export interface ClientFlow extends Flow {
 /** Makes something of a checked answer of the browser. */
 export type Redeem<Result> = (flow: ClientFlow, callback: URLSearchParams) => Promise<Result>
 
-export interface BrowserQuestion extends ClientQuestion {
+export interface BrowserQuestion<Result> extends ClientQuestion {
   readonly plan: ClientPlan
   readonly scopes: readonly string[]
+  /** Another way that is offered beside the link, where no browser was started. One that fails is no matter. */
+  beside?(flow: ClientFlow, signal: AbortSignal): Promise<Result>
 }
 
 /**
@@ -36,7 +39,7 @@ export interface BrowserQuestion extends ClientQuestion {
  * @throws {PosternError} `oauth-port-taken`, what `redeem` throws, and the reason of `signal`
  */
 export async function signInByBrowser<Result extends { readonly subject?: string }>(
-  question: BrowserQuestion,
+  question: BrowserQuestion<Result>,
   redeem: Redeem<Result>,
   { tools, interaction }: { readonly tools: MethodTools; readonly interaction: Interaction },
   signal: AbortSignal,
@@ -59,71 +62,16 @@ export async function signInByBrowser<Result extends { readonly subject?: string
       signal,
     )
     // Over SSH, or without a display, the browser may run on another machine, which cannot come back here.
-    if (way === "shown") void paste(flow, desk, interaction, AbortSignal.any([signal, waiting.signal]))
+    if (way === "shown") {
+      const untilOver = AbortSignal.any([signal, waiting.signal])
+      void question.beside?.(flow, untilOver).then(desk.finish, () => undefined)
+      void paste(flow, desk, interaction, untilOver)
+    }
     return await orAborted(desk.done, signal)
   } finally {
     waiting.abort(new Error("the sign-in is over"))
     await desk.farewell
   }
-}
-
-/** Where visits come in. Until a flow is open, and after it was used, each is a stray. */
-interface ReceptionDesk<Result> {
-  visit(parameters: URLSearchParams): LoopbackPage | Promise<LoopbackPage>
-  open(flow: ClientFlow): void
-  /** Takes an answer that came another way; throws if it is not the flow's own. */
-  settle(parameters: URLSearchParams): void
-  fail(error: unknown): void
-  readonly done: Promise<Result>
-  /** Ends when the browser has its page, if one came. */
-  readonly farewell: Promise<unknown>
-}
-
-function receptionDesk<Result extends { readonly subject?: string }>(server: string, redeem: Redeem<Result>): ReceptionDesk<Result> {
-  let flow: ClientFlow | undefined
-  let isUsed = false
-  let page: Promise<unknown> = Promise.resolve()
-  let resolve: (result: Promise<Result>) => void
-  let reject: (reason: unknown) => void
-  const done = new Promise<Result>((...settlers) => ([resolve, reject] = settlers))
-  done.catch(() => undefined) // whoever waits for it hears it
-
-  const take = (own: ClientFlow, parameters: URLSearchParams): Promise<Result> => {
-    isUsed = true
-    const outcome = (async () => redeem(own, readCallback(own, parameters)))()
-    resolve(outcome)
-    return outcome
-  }
-  return {
-    done,
-    get farewell() {
-      return page
-    },
-    open: (opened) => (flow = opened),
-    fail: (error) => reject(error),
-    visit(parameters) {
-      if (flow === undefined) return strayPage("none has begun here")
-      const verdict = judgeCallback(flow, parameters)
-      if (verdict.is === "foreign") return strayPage(verdict.why)
-      if (isUsed) return strayPage("this one has been used")
-      const told = take(flow, parameters).then(
-        ({ subject }) => successPage(server, subject),
-        (error: unknown) => failurePage(server, tell(error)),
-      )
-      page = told
-      return told
-    },
-    settle(parameters) {
-      if (flow === undefined || isUsed) return
-      void take(flow, parameters).catch(() => undefined) // `done` tells it
-    },
-  }
-}
-
-/** A fault of our own is not explained to a browser. */
-function tell(error: unknown): Diagnosis {
-  if (error instanceof PosternError) return error.diagnosis
-  return { code: "internal", kind: "failed", cause: "Something went wrong; see where the sign-in was started.", evidence: [] }
 }
 
 async function paste<Result>(flow: ClientFlow, desk: ReceptionDesk<Result>, interaction: Interaction, signal: AbortSignal): Promise<void> {
@@ -148,7 +96,9 @@ async function paste<Result>(flow: ClientFlow, desk: ReceptionDesk<Result>, inte
   }
 }
 
-async function bindOne({ server, plan }: BrowserQuestion, onVisit: ReceptionDesk<unknown>["visit"]): Promise<Loopback> {
+type Bindable = Omit<BrowserQuestion<never>, "beside">
+
+async function bindOne({ server, plan }: Bindable, onVisit: ReceptionDesk<unknown>["visit"]): Promise<Loopback> {
   const { oauth = {} } = server
   const [host, path] = [oauth.redirectHost ?? "127.0.0.1", oauth.redirectPath ?? "/callback"]
   const elsewhere = { ...strayPage("this is another page"), status: 404 }
@@ -165,13 +115,13 @@ async function bindOne({ server, plan }: BrowserQuestion, onVisit: ReceptionDesk
   throw new Error("a client plan has at least one port")
 }
 
-function redirectOf({ server }: BrowserQuestion, port: number): string {
+function redirectOf({ server }: Bindable, port: number): string {
   const { redirectHost = "127.0.0.1", redirectPath = "/callback" } = server.oauth ?? {}
   return `http://${redirectHost}:${port}${redirectPath}`
 }
 
 /** A kept registration is tried out first: a server that has forgotten it shows an error to the person, and never sends them back. */
-async function prepareFlow(question: BrowserQuestion, redirectUri: string, tools: MethodTools, signal: AbortSignal): Promise<ClientFlow> {
+async function prepareFlow(question: Bindable, redirectUri: string, tools: MethodTools, signal: AbortSignal): Promise<ClientFlow> {
   const { server, destination, scopes, plan } = question
   const flowWith = (client: OAuthClient): Flow =>
     startFlow({ server: server.name, destination, client, redirectUri, scopes, extraParameters: server.oauth?.authorizeParams ?? {} })
@@ -183,12 +133,7 @@ async function prepareFlow(question: BrowserQuestion, redirectUri: string, tools
   return { ...flowWith(second.client), ...second }
 }
 
-async function isWelcome(
-  flow: Flow,
-  { policy, destination }: BrowserQuestion,
-  { http }: MethodTools,
-  signal: AbortSignal,
-): Promise<boolean> {
+async function isWelcome(flow: Flow, { policy, destination }: Bindable, { http }: MethodTools, signal: AbortSignal): Promise<boolean> {
   if (destination.metadata.require_pushed_authorization_requests) return true // the push tells
   const url = await authorizationLink(startFlow(flow), { http, policy, limitMs: TOKEN_LIMIT_MS }, signal)
   const answer = await http.send(

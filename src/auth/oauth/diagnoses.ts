@@ -208,7 +208,7 @@ export const oauthTokenRefused = defineDiagnosis({
   tell: ({ issuer, status, error, said }: { issuer: string; status: number; error?: string | undefined; said?: string | undefined }) => ({
     cause: `The authorization server ${quote(issuer)} gave no token${error === undefined ? "" : ` (${quote(error, 60)})`}.`,
     evidence: [`answer: HTTP ${status}`, ...(said === undefined ? [] : [`it said: ${quote(said)}`]), "the sign-in was left as it is"],
-    next: "try again in a while; if it stays so, tell the server's owner",
+    next: "try again in a while; if it stays so, sign in again: postern auth NAME",
   }),
 })
 
@@ -258,5 +258,16 @@ export const oauthRevocationFailed = defineDiagnosis({
     cause: `The sign-in could not be revoked at ${quote(issuer)}.`,
     evidence: [quote(why)],
     next: `revoke it in the account settings of ${quote(issuer)}`,
+  }),
+})
+
+export const oauthNotOffered = defineDiagnosis({
+  code: "oauth-not-offered",
+  about:
+    "A sign-in was asked for, and the server neither asks for one nor publishes where one could be made: it answers everybody, or it wants a key in a header.",
+  tell: ({ server, status }: { server: string; status: number }) => ({
+    cause: `The server "${quote(server)}" offers no sign-in.`,
+    evidence: [`a request without proof was answered: HTTP ${status}`, "no metadata of an authorization server was found"],
+    next: `postern tools ${quote(server)}; if it wants a key: postern add NAME --header 'Authorization: Bearer -' URL`,
   }),
 })

@@ -4,7 +4,8 @@ import type { AddressPolicy } from "../../core/address-gate.ts"
 import { PosternError } from "../../core/diagnosis.ts"
 import type { Http } from "../../core/http.ts"
 import type { Challenge } from "./challenge.ts"
-import { oauthMetadataInvalid, oauthPkceMissing } from "./diagnoses.ts"
+import { oauthMetadataInvalid, oauthNotOffered, oauthPkceMissing } from "./diagnoses.ts"
+import { covers } from "./grant.ts"
 import { type IssuerMetadata, findIssuerMetadata, noIssuerMetadata } from "./issuer-metadata.ts"
 import { type ResourceMetadata, findResourceMetadata } from "./resource-metadata.ts"
 
@@ -27,6 +28,8 @@ export interface DiscoveryQuestion {
   readonly server: HttpServer
   readonly url: URL
   readonly challenge: Challenge | undefined
+  /** How a request without proof was answered; undefined where that is not known. 401 makes the guess of S36 one worth trying. */
+  readonly status: number | undefined
   /** The issuer of a former sign-in, or the one that the server is pinned to: it wins where the server still names it (S33). */
   readonly knownIssuer: string | undefined
   readonly policy: AddressPolicy
@@ -46,8 +49,8 @@ export async function discover(question: DiscoveryQuestion, http: Http, signal: 
   const published = await findResourceMetadata({ server: server.name, url, named, anyResource, policy }, http, signal)
   const metadata = await metadataOf(published, question, http, signal)
 
-  const resource = published?.resource ?? canonical(url)
-  const resourceParameter = oauth.resource === "omit" ? undefined : (oauth.resource ?? resource)
+  const resource = published !== undefined && covers(published.resource, url) ? published.resource : canonical(url)
+  const resourceParameter = oauth.resource === "omit" ? undefined : (oauth.resource ?? published?.resource ?? resource)
   const otherIssuers = (published?.authorizationServers ?? []).filter((issuer) => issuer !== metadata.issuer)
   return { issuer: metadata.issuer, metadata, resource, resourceParameter, scopes: scopesFor(question, published, metadata), otherIssuers }
 }
@@ -68,8 +71,12 @@ async function metadataOf(
   const found = await findIssuerMetadata(place, http, signal)
   if (found === undefined && (named.length > 0 || metadataUrl !== undefined)) throw noIssuerMetadata(place)
   // Revision 2025-03-26 (S36): a server without any metadata has its endpoints at fixed places, and says nothing of PKCE.
+  if (found === undefined && question.status !== 401 && question.challenge === undefined) {
+    throw new PosternError(oauthNotOffered({ server: server.name, status: question.status ?? 0 }))
+  }
   if (found === undefined) return fixedPlaces(url.origin)
-  if (published !== undefined) requirePkce(server, found)
+  // Before there was resource metadata, nothing was said of PKCE; who says something and leaves S256 out does not have it.
+  if (published !== undefined || found.code_challenge_methods_supported !== undefined) requirePkce(server, found)
   return found
 }
 

@@ -6,13 +6,17 @@ import type { AuthTools } from "../tools.ts"
 import { splitScopes } from "./discovery.ts"
 import { type GrantEntry, findGrant } from "./grant.ts"
 import { grantOwner, policyOf } from "./owner.ts"
-import { signIn } from "./sign-in.ts"
+import { type SignInWish, signIn } from "./sign-in.ts"
 
 export interface EntryWish {
   /** Whether a client is registered anew. */
   readonly fresh: boolean
   /** Asked for beside what the server asks for. */
   readonly scopes?: string | undefined
+  /** The authorization server, where the server names several. */
+  readonly issuer?: string | undefined
+  /** As in `SignInWish`. */
+  readonly device?: SignInWish["device"]
   /** What this sign-in does otherwise than the entry says. */
   readonly settings?: OAuthSettings | undefined
 }
@@ -33,8 +37,9 @@ export async function enter(
   const owner = await grantOwner(entry, tools)
   const http = openHttp(entry, owner.url, tools.env)
   try {
-    const asked = { server: entry, owner, policy: policyOf(owner), moreScopes: splitScopes(wish.scopes), fresh: wish.fresh }
-    await signIn(asked, { ...tools, http }, interaction, signal)
+    const { fresh, issuer, device } = wish
+    const asked = { server: entry, owner, policy: policyOf(owner), moreScopes: splitScopes(wish.scopes), fresh, issuer }
+    await signIn({ ...asked, ...(device ? { device } : {}) }, { ...tools, http }, interaction, signal)
     return await findGrant(tools.vault, owner)
   } finally {
     http.close()

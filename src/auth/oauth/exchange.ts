@@ -32,11 +32,16 @@ export function judgeTokens(
   { status, json }: EndpointAnswer,
   at: { readonly issuer: string; readonly clientId: string; readonly nowMs: number },
 ): TokenOutcome {
-  const said = (typeof json === "object" && json !== null ? json : {}) as Readonly<Record<string, unknown>> // an object, as was just seen
-  const error = typeof said["error"] === "string" ? said["error"] : undefined
-  if (status === 200 && error === undefined && json !== undefined) return { tokens: readTokens(json, at) }
-  const description = said["error_description"]
-  return { refusal: { status, error, said: typeof description === "string" ? description : undefined } }
+  const words = wordsOf(json)
+  if (status === 200 && words.error === undefined && json !== undefined) return { tokens: readTokens(json, at) }
+  return { refusal: { status, ...words } }
+}
+
+/** @returns `error` and `error_description` of an answer, where it has them (RFC 6749 section 5.2) */
+export function wordsOf(json: unknown): Pick<TokenRefusal, "error" | "said"> {
+  const answer = (typeof json === "object" && json !== null ? json : {}) as Readonly<Record<string, unknown>> // an object, as was just seen
+  const [error, said] = [answer["error"], answer["error_description"]].map((one) => (typeof one === "string" ? one : undefined))
+  return { error, said }
 }
 
 /** @returns a refusal as it is told where no sign-in mends it */

@@ -2,6 +2,7 @@
 import { orAborted } from "../../core/abort.ts"
 import type { PosternError } from "../../core/diagnosis.ts"
 import type { MethodTools } from "../tools.ts"
+import type { RenewalNeed } from "./renew.ts"
 import { type Grant, findGrant, parseGrant, secretsOfGrant } from "./grant.ts"
 import { type GrantOwner, policyOf } from "./owner.ts"
 
@@ -13,10 +14,9 @@ export interface KeptGrant {
   /**
    * Renews it, once for all who ask at the same time.
    *
-   * @param need - the token that was refused, if one was; how long it must still live, in milliseconds
    * @throws as `renewGrant`
    */
-  renew(need: { readonly refused?: string; readonly lifetimeMs: number }, signal: AbortSignal): Promise<Grant>
+  renew(need: RenewalNeed, signal: AbortSignal): Promise<Grant>
 }
 
 export function keptGrant(owner: GrantOwner, tools: MethodTools): KeptGrant {
@@ -27,6 +27,8 @@ export function keptGrant(owner: GrantOwner, tools: MethodTools): KeptGrant {
   let last: { readonly secret: string; readonly grant: Grant } | undefined
   /** Renewed, and not stored yet: nobody else has it. */
   let unstored: Grant | undefined
+  let needOfUnstored: RenewalNeed | undefined
+  const waiting: (() => void)[] = []
   let running: Promise<Grant> | undefined
 
   const readNamed = async (): Promise<Grant | undefined> => {
@@ -48,27 +50,45 @@ export function keptGrant(owner: GrantOwner, tools: MethodTools): KeptGrant {
     isAbsent = name === undefined
     return readNamed()
   }
-  const exchange = async (need: { readonly refused?: string; readonly lifetimeMs: number }): Promise<Grant> => {
+  const exchange = async (need: RenewalNeed): Promise<Grant> => {
     const { renewGrant } = await import("./renew.ts")
     const wish = {
-      ...need,
       server: owner.server,
       name: name ?? "",
       origin,
       policy: policyOf(owner),
-      onUnstored(grant: Grant, fault: PosternError) {
+      need,
+      onUnstored(grant: Grant, fault?: PosternError) {
         unstored = grant
-        tools.tell?.(fault.diagnosis)
+        if (fault) tools.tell?.(fault.diagnosis)
+        wakeWaiting()
       },
-      onStored: () => (unstored = undefined),
+      needOfUnstored: () => needOfUnstored,
+      onStored() {
+        unstored = undefined
+        wakeWaiting()
+      },
     }
     return renewGrant(wish, tools, new AbortController().signal)
+  }
+  const wakeWaiting = (): void => {
+    needOfUnstored = undefined
+    for (const wake of waiting.splice(0)) wake()
+  }
+  /** The lease of what is not stored is held by a renewal of this very process, which renews it again if it is told to. */
+  const waitForUnstored = async (need: RenewalNeed, signal: AbortSignal): Promise<void> => {
+    needOfUnstored = need
+    await orAborted(new Promise<void>((wake) => waiting.push(wake)), signal)
   }
 
   return {
     read,
     lookAgain: () => (isAbsent = false),
     async renew(need, signal) {
+      if (unstored) {
+        await waitForUnstored(need, signal)
+        if (unstored) return unstored
+      }
       running ??= exchange(need).finally(() => (running = undefined))
       const grant = await orAborted(running, signal)
       // What was under way was another's wish: it may have found the refused token to be good still.

@@ -7,6 +7,7 @@
 import type { HttpServer } from "../../config/server.ts"
 import { PosternError } from "../../core/diagnosis.ts"
 import type { Identity } from "../../core/identity.ts"
+import { configuredHeaders } from "../header.ts"
 import type { Authenticator, Recovery } from "../method.ts"
 import type { MethodTools } from "../tools.ts"
 import { type Challenge, findBearer } from "./challenge.ts"
@@ -21,8 +22,9 @@ import { type StepUp, afterStepUp, stepUpFor } from "./step-up.ts"
 const EARLY_MS = 60_000
 /** After an early renewal that failed, the token that is still good is used for this long without another try, in milliseconds. */
 const PATIENCE_MS = 30_000
-/** The grant is bound to the origin of the server's address, as every secret is. */
-export function oauthAuthenticator(server: HttpServer, tools: MethodTools): Authenticator {
+/** @param origin - of the server's address: what the grant is bound to, as every secret is */
+export function oauthAuthenticator(server: HttpServer, origin: string, tools: MethodTools): Authenticator {
+  const configured = Object.keys(server.headers).length === 0 ? undefined : configuredHeaders(server, origin, tools)
   const earlyMs = EARLY_MS * (1 + Math.random() / 2)
   let kept: Promise<KeptGrant> | undefined
   let challenge: Challenge | undefined
@@ -59,9 +61,11 @@ export function oauthAuthenticator(server: HttpServer, tools: MethodTools): Auth
   return {
     async authorize(request, signal) {
       const grant = await readGood(signal)
-      if (grant === undefined) return request // the refusal says where one signs in; some servers ask for nothing at first
+      const more = ((await configured?.()) ?? []).map(({ name, value }) => [name.toLowerCase(), value])
+      const headers = { ...request.headers, ...Object.fromEntries(more) }
+      if (grant === undefined) return { ...request, headers } // the refusal says where one signs in; some servers ask for nothing at first
       requirePinned(server, grant)
-      return { ...request, headers: { ...request.headers, authorization: `Bearer ${grant.accessToken}` } }
+      return { ...request, headers: { ...headers, authorization: `Bearer ${grant.accessToken}` } }
     },
 
     async recover(request, { status, headers }, signal) {

@@ -39,7 +39,7 @@ export async function hasGrant(server: HttpServer, origin: string, vault: Vault)
 }
 
 /** A name that another client gave may hold what no name in the vault can. */
-function labelOf({ name, oauth }: HttpServer): string {
+export function labelOf({ name, oauth }: HttpServer): string {
   const label = oauth?.account ?? name
   return isAccountLabel(label) ? label : `_${createHash("sha256").update(label).digest("hex").slice(0, 16)}`
 }

@@ -7,6 +7,7 @@ import { fetchDocument } from "../../core/http-document.ts"
 import type { Http } from "../../core/http.ts"
 import type { Vault } from "../../vault/vault.ts"
 import { oauthRegistrationRefused } from "./diagnoses.ts"
+import { wordsOf } from "./exchange.ts"
 import type { OAuthClient } from "./grant.ts"
 import type { IssuerMetadata } from "./issuer-metadata.ts"
 
@@ -64,7 +65,8 @@ export async function register(wish: RegistrationWish, http: Http, signal: Abort
   const refuse = (said: string): PosternError =>
     new PosternError(oauthRegistrationRefused({ server: wish.server, address: url.href, said }))
   const parsed = v.safeParse(answerSchema, json)
-  if (status !== 200 && status !== 201) throw refuse(`HTTP ${status}${wordsOf(json)}`)
+  if (status !== 200 && status !== 201)
+    throw refuse([`HTTP ${status}`, ...Object.values(wordsOf(json)).filter((word) => word !== undefined)].join(": "))
   if (!parsed.success) throw refuse(`its answer cannot be used: ${v.getDotPath(parsed.issues[0]) ?? "it is no JSON object"}`)
   const { client_id: id, client_secret: secret, redirect_uris: redirectUris, token_endpoint_auth_method: named } = parsed.output
   // RFC 7591 section 3.2.1: the server may change what was asked for, and the client has to see whether it can live with it.
@@ -101,11 +103,6 @@ function clientMetadata({ metadata, redirectUri, scopes }: RegistrationWish) {
 
 function readAuthMethod(named: string): OAuthClient["authMethod"] | undefined {
   return named === "none" || named === "client_secret_basic" || named === "client_secret_post" ? named : undefined
-}
-
-function wordsOf(json: unknown): string {
-  const said = (typeof json === "object" && json !== null ? json : {}) as Readonly<Record<string, unknown>> // an object, as was just seen
-  return [said["error"], said["error_description"]].flatMap((one) => (typeof one === "string" ? [`: ${one}`] : [])).join("")
 }
 
 /** Registrations belong to their issuer, and are never shown to another one (S42); `purpose` parts those for different redirects. */

@@ -21,14 +21,21 @@ export interface RenewalWish {
   readonly name: string
   readonly origin: string
   readonly policy: AddressPolicy
+  readonly need: RenewalNeed
+  /** Hears that a renewed grant could not be stored; it is in memory only, and storing is tried again. */
+  onUnstored(grant: Grant, fault?: PosternError): void
+  /** What is needed of a grant that is not stored yet: only whoever holds its lease may renew it again. */
+  needOfUnstored(): RenewalNeed | undefined
+  /** Hears that it is in memory only no more: it was stored after all, or is lost. */
+  onStored(): void
+}
+
+/** What makes a grant one that has to be renewed. */
+export interface RenewalNeed {
   /** An access token that the server has refused; absent: it ends soon. */
   readonly refused?: string
   /** How long the token must still live, in milliseconds. */
   readonly lifetimeMs: number
-  /** Hears that a renewed grant could not be stored; it is in memory only, and storing is tried again. */
-  onUnstored(grant: Grant, fault: PosternError): void
-  /** Hears that it was stored after all. */
-  onStored(): void
 }
 
 /** A token endpoint that says that it did nothing is asked again, after these pauses in milliseconds. */
@@ -74,7 +81,7 @@ async function decideRenewal(present: KeptSecret | undefined, desk: Desk): Promi
   const { wish, tools } = desk
   if (present === undefined) return { result: { fault: signInNeeded(wish, "it was signed out") } }
   const grant = parseGrant(wish.name, present.secret)
-  if (isGood(grant, wish, tools.clock.now())) return { result: { grant } }
+  if (isGood(grant, wish.need, tools.clock.now())) return { result: { grant } }
   if (grant.needsSignIn !== undefined) return { result: { fault: signInNeeded(wish, grant.needsSignIn, grant.issuer) } }
   const { refreshToken } = grant
   if (refreshToken === undefined)
@@ -93,7 +100,7 @@ async function decideRenewal(present: KeptSecret | undefined, desk: Desk): Promi
 
 function isGood(
   { accessToken, expiresAtMs = Number.POSITIVE_INFINITY }: Grant,
-  { refused, lifetimeMs }: RenewalWish,
+  { refused, lifetimeMs }: RenewalNeed,
   nowMs: number,
 ): boolean {
   return accessToken !== refused && expiresAtMs - nowMs > lifetimeMs
@@ -127,25 +134,40 @@ function withTokens(grant: Grant, tokens: Tokens, nowMs: number): Grant {
   }
 }
 
-/** A renewed grant is never dropped: the old refresh token is used up by now. */
-async function storeStubbornly(grant: Grant, { wish, tools, keep, publish }: Desk): Promise<Renewal<Outcome>> {
+/** A renewed grant is never dropped: the old refresh token is used up by now. It may have to be renewed again before it can be stored. */
+async function storeStubbornly(first: Grant, desk: Desk): Promise<Renewal<Outcome>> {
+  const { wish, tools, keep } = desk
+  let grant = first
   for (let attempt = 0; ; attempt++) {
-    try {
-      await keep(keepGrant(grant))
+    const fault = await faultOf(keep(keepGrant(grant)))
+    if (fault === undefined || GONE.has(fault.diagnosis.code)) {
       if (attempt > 0) wish.onStored()
-      return { result: { grant } }
-    } catch (error) {
-      if (!(error instanceof PosternError)) throw error
-      if (GONE.has(error.diagnosis.code)) return { result: await whatStandsThere(wish, tools) }
-      if (attempt === 0) {
-        wish.onUnstored(
-          grant,
-          new PosternError(oauthGrantNotStored({ server: wish.server, cause: error.diagnosis.cause }), { cause: error }),
-        )
-        publish(grant)
-      }
-      await tools.clock.sleep(STORE_PAUSES_MS[attempt] ?? 5_000)
+      return { result: fault === undefined ? { grant } : await whatStandsThere(wish, tools) }
     }
+    if (attempt === 0) {
+      wish.onUnstored(grant, new PosternError(oauthGrantNotStored({ server: wish.server, cause: fault.diagnosis.cause }), { cause: fault }))
+      desk.publish(grant)
+    }
+    await tools.clock.sleep(STORE_PAUSES_MS[attempt] ?? 5_000)
+
+    const need = wish.needOfUnstored()
+    const { refreshToken } = grant
+    if (need === undefined || refreshToken === undefined || isGood(grant, need, tools.clock.now())) continue
+    const outcome = await exchangePatiently({ ...grant, refreshToken }, desk)
+    if ("refusal" in outcome) continue // the call that needs it is told by the server's own refusal
+    grant = withTokens(grant, outcome.tokens, tools.clock.now())
+    for (const secret of secretsOfGrant(grant)) tools.redactor.learn(secret)
+    wish.onUnstored(grant)
+  }
+}
+
+async function faultOf(storing: Promise<void>): Promise<PosternError | undefined> {
+  try {
+    await storing
+    return undefined
+  } catch (error) {
+    if (error instanceof PosternError) return error
+    throw error
   }
 }
 
@@ -160,7 +182,7 @@ async function whatStandsThere(wish: RenewalWish, { vault }: MethodTools): Promi
 /** Only `invalid_grant` ends a grant, and only a client's own end does beside it (S58); anything else is no reason for a sign-in. */
 async function judgeRefusal(grant: Grant, refusal: TokenRefusal, { wish, tools }: Desk): Promise<Renewal<Outcome>> {
   const { error, status, said } = refusal
-  if (error === "invalid_grant" && status === 400) {
+  if (error === "invalid_grant" && status >= 400 && status < 500) {
     // Somebody who takes no lease may have renewed it: a copy of this folder on another machine, an older program.
     const now = await whatStandsThere(wish, tools)
     if ("fault" in now || now.grant.refreshToken !== grant.refreshToken) return { result: now }

@@ -1,22 +1,19 @@
 /** A sign-in as a whole: one at a time on the machine for each account, and nothing of a former one is lost until the new one is proved and stored. */
 import type { HttpServer } from "../../config/server.ts"
 import { PosternError } from "../../core/diagnosis.ts"
-import type { Http } from "../../core/http.ts"
 import type { AddressPolicy } from "../../core/address-gate.ts"
 import type { Interaction } from "../interaction.ts"
 import type { MethodTools } from "../tools.ts"
 import { type ClientFlow, signInByBrowser } from "./browser-flow.ts"
-import { purposeOf, planClient } from "./client.ts"
+import { type ClientPlan, planClient, realizeClient } from "./client.ts"
 import type { Challenge } from "./challenge.ts"
-import { oauthClientRefused, oauthSignInTimeout, oauthTokenNotAccepted } from "./diagnoses.ts"
-import { discover, requireEndpoint } from "./discovery.ts"
-import { TOKEN_LIMIT_MS, exchangeCode, tokenFault } from "./exchange.ts"
-import { type Grant, findGrant, grantName, keepGrant, parseGrant, secretsOfGrant, signInName } from "./grant.ts"
-import { type GrantOwner, grantPrefix } from "./owner.ts"
-import { requirePinned } from "./pin.ts"
-import { keepRegistration } from "./registration.ts"
+import { oauthMetadataInvalid, oauthSignInTimeout } from "./diagnoses.ts"
+import { type Destination, discover, requireEndpoint } from "./discovery.ts"
+import { TOKEN_LIMIT_MS, exchangeCode } from "./exchange.ts"
+import { type Grant, findGrant, parseGrant, signInName } from "./grant.ts"
+import type { GrantOwner } from "./owner.ts"
+import { type FlowFacts, ForgottenClient, settle } from "./settle.ts"
 import { testRequest } from "./test-request.ts"
-import type { Tokens } from "./token-answer.ts"
 
 export interface SignInWish {
   readonly server: HttpServer
@@ -28,6 +25,10 @@ export interface SignInWish {
   readonly moreScopes?: readonly string[]
   /** Whether a kept registration is left aside, and a new one made. */
   readonly fresh?: boolean
+  /** The authorization server, where the server names several; undefined: a former one's, or the first. */
+  readonly issuer?: string | undefined
+  /** The device flow, where the server has it: in the place of the browser, or beside the link where no browser is started. */
+  readonly device?: "instead" | "beside"
 }
 
 /** How long a person may take, in milliseconds. */
@@ -71,32 +72,18 @@ interface Desk {
   readonly interaction: Interaction
 }
 
-async function askPerson(wish: SignInWish, former: Grant | undefined, { tools, interaction }: Desk, signal: AbortSignal): Promise<Grant> {
-  const { server, owner, policy, moreScopes = [] } = wish
-  const { url } = owner
-  const challenge = wish.challenge ?? (await testRequest(url, tools.http, undefined, signal)).challenge
-  const destination = await discover({ server, url, challenge, knownIssuer: former?.issuer, policy }, tools.http, signal)
-  requireEndpoint(destination, "token_endpoint")
-  if (former === undefined && destination.otherIssuers.length > 0)
-    interaction.tell(
-      `${server.name} names several authorization servers; this is ${destination.issuer}. Others: ${destination.otherIssuers.join(", ")}`,
-    )
-
+async function askPerson(wish: SignInWish, former: Grant | undefined, desk: Desk, signal: AbortSignal): Promise<Grant> {
+  const { server, moreScopes = [] } = wish
+  const destination = await findDestination(wish, former, desk, signal)
   const scopes = [...new Set([...destination.scopes, ...(server.oauth?.scopes === undefined ? moreScopes : [])])]
-  const formerClient = former?.issuer === destination.issuer ? former.client : undefined
   const limit = AbortSignal.timeout(PERSON_LIMIT_MS)
-  const attempt = async (fresh: boolean): Promise<Grant> => {
-    const question = { server, url, destination, former: formerClient, fresh, policy }
-    const plan = await planClient(question, tools, interaction, signal)
-    const redeem = (flow: ClientFlow, callback: URLSearchParams): Promise<Grant> =>
-      redeemCode({ wish, flow, callback, former }, tools, signal)
-    return signInByBrowser({ ...question, plan, scopes }, redeem, { tools, interaction }, AbortSignal.any([signal, limit]))
-  }
+  const untilLimit = AbortSignal.any([signal, limit])
+  const attempt = (fresh: boolean): Promise<Grant> => signInOnce({ wish, destination, scopes, former, fresh }, desk, untilLimit)
   try {
     return await attempt(wish.fresh ?? false).catch((error: unknown) => {
       // A registration that the server has forgotten: once more, as a new client.
       if (!(error instanceof ForgottenClient)) throw error
-      interaction.tell(`${destination.issuer} has forgotten Postern's registration; it is made again.`)
+      desk.interaction.tell(`${destination.issuer} has forgotten Postern's registration; it is made again.`)
       return attempt(true)
     })
   } catch (error) {
@@ -105,87 +92,71 @@ async function askPerson(wish: SignInWish, former: Grant | undefined, { tools, i
   }
 }
 
-/** A kept registration that the token endpoint does not know any more (S43). */
-class ForgottenClient extends PosternError {}
-
-interface Redeemable {
-  readonly wish: SignInWish
-  readonly flow: ClientFlow
-  readonly callback: URLSearchParams
-  readonly former: Grant | undefined
-}
-
-/** Exchange, pin, one accepted request, store: in this order, so that what is told as a success is one. */
-async function redeemCode({ wish, flow, callback, former }: Redeemable, tools: MethodTools, signal: AbortSignal): Promise<Grant> {
-  const { server, owner, policy } = wish
-  const { destination, client } = flow
-  const { metadata, resourceParameter, issuer } = destination
-  const reach = { http: tools.http, policy, limitMs: TOKEN_LIMIT_MS }
-  const outcome = await exchangeCode({ ...flow, metadata, callback, resourceParameter }, reach, tools.clock, signal)
-  if ("refusal" in outcome) {
-    const { error, said } = outcome.refusal
-    if (error !== "invalid_client") throw tokenFault(issuer, outcome.refusal)
-    const diagnosis = oauthClientRefused({ server: server.name, client: client.id, said: said ?? error })
-    throw flow.isKept ? new ForgottenClient(diagnosis) : new PosternError(diagnosis)
-  }
-
-  const grant = toGrant(outcome.tokens, flow, former, tools.clock.now())
-  for (const secret of secretsOfGrant(grant)) tools.redactor.learn(secret)
-  requirePinned(server, grant)
-  await requireAccepted(owner, grant, tools.http, signal)
-  await store(owner, grant, tools)
-  if (flow.registration) await keepRegistration(tools.vault, issuer, purposeOf(server.oauth ?? {}), flow.registration)
-  return grant
-}
-
-/** @param former - its version is counted on */
-export function toGrant(
-  tokens: Tokens,
-  { destination, client, scopes }: Pick<ClientFlow, "destination" | "client" | "scopes">,
+async function findDestination(
+  { server, owner, policy, challenge, issuer }: SignInWish,
   former: Grant | undefined,
-  nowMs: number,
-): Grant {
-  const { metadata, resourceParameter } = destination
-  const { accessToken, refreshToken, expiresAtMs, subject } = tokens
-  return {
-    version: (former?.version ?? 0) + 1,
-    issuer: destination.issuer,
-    tokenEndpoint: requireEndpoint(destination, "token_endpoint"),
-    ...(metadata.revocation_endpoint === undefined ? {} : { revocationEndpoint: metadata.revocation_endpoint }),
-    client,
-    resource: destination.resource,
-    ...(resourceParameter === undefined ? {} : { resourceParameter }),
-    scopes: [...(tokens.scopes ?? scopes)],
-    accessToken,
-    ...(refreshToken === undefined ? {} : { refreshToken }),
-    obtainedAtMs: nowMs,
-    ...(expiresAtMs === undefined ? {} : { expiresAtMs }),
-    ...(subject === undefined ? {} : { subject }),
+  desk: Desk,
+  signal: AbortSignal,
+): Promise<Destination> {
+  const { http } = desk.tools
+  const { url } = owner
+  const asked = challenge === undefined ? await testRequest(url, http, undefined, signal) : { challenge, status: undefined }
+  const knownIssuer = issuer ?? server.pin?.subject?.split("#")[0] ?? former?.issuer
+  const destination = await discover({ server, url, ...asked, knownIssuer, policy }, http, signal)
+  requireEndpoint(destination, "token_endpoint")
+  if (issuer !== undefined && issuer !== destination.issuer) {
+    const fault = `it does not name the authorization server ${issuer}, but ${[destination.issuer, ...destination.otherIssuers].join(", ")}`
+    throw new PosternError(oauthMetadataInvalid({ address: url.href, fault }))
   }
+  if (former === undefined && destination.otherIssuers.length > 0) {
+    const others = destination.otherIssuers.join(", ")
+    desk.interaction.tell(
+      `${server.name} names several authorization servers. This is ${destination.issuer}; with --issuer, another: ${others}`,
+    )
+  }
+  for (const dialect of server.oauth?.dialects ?? [])
+    desk.interaction.tell(`The dialect ${dialect} is accepted from ${server.name}: a check is left out.`)
+  return destination
 }
 
-/** A server that cannot be reached, or answers with a fault of its own, says nothing of the token. */
-async function requireAccepted({ server, url }: GrantOwner, grant: Grant, http: Http, signal: AbortSignal): Promise<void> {
-  const { status, header } = await testRequest(url, http, grant.accessToken, signal).catch((error: unknown) => {
-    if (!(error instanceof PosternError)) throw error
-    return { status: 0, header: "" }
-  })
-  if (status !== 401 && status !== 403) return
-  throw new PosternError(oauthTokenNotAccepted({ server, status, issuer: grant.issuer, challenge: header }))
+interface Attempt {
+  readonly wish: SignInWish
+  readonly destination: Destination
+  readonly scopes: readonly string[]
+  readonly former: Grant | undefined
+  readonly fresh: boolean
 }
 
-/** The new one is written first; then what it replaces goes: a sign-in with another issuer or client has another name. */
-async function store(owner: GrantOwner, grant: Grant, { vault }: MethodTools): Promise<void> {
-  const name = grantName(owner.label, grant)
-  const terms = { waitMs: 2 * TOKEN_LIMIT_MS, holdMs: TOKEN_LIMIT_MS }
-  await vault.renew(
-    { name, origin: owner.url.origin },
-    async () => ({ next: keepGrant(grant), result: undefined }),
-    terms,
-    new AbortController().signal,
-  )
-  for (const entry of await vault.list()) {
-    const isSame = entry.facts.kind === "grant" && entry.origin === owner.url.origin && entry.facts.resource === grant.resource
-    if (isSame && entry.name !== name && entry.name.startsWith(grantPrefix(owner.label))) await vault.remove(entry.name)
+async function signInOnce(
+  { wish, destination, scopes, former, fresh }: Attempt,
+  { tools, interaction }: Desk,
+  signal: AbortSignal,
+): Promise<Grant> {
+  const { server, owner, policy } = wish
+  const formerClient = former?.issuer === destination.issuer ? former.client : undefined
+  const question = { server, url: owner.url, destination, former: formerClient, fresh, policy }
+  const plan = await planClient(question, tools, interaction, signal)
+  const reach = { http: tools.http, policy, limitMs: TOKEN_LIMIT_MS }
+  const byCode = async (flow: ClientFlow, callback: URLSearchParams): Promise<Grant> => {
+    const { metadata, resourceParameter } = destination
+    const outcome = await exchangeCode({ ...flow, metadata, callback, resourceParameter }, reach, tools.clock, signal)
+    return settle({ outcome, flow, server, owner, former }, tools, signal)
   }
+  const byDevice = async (flow: FlowFacts, untilOver: AbortSignal): Promise<Grant> => {
+    const { signInByDevice } = await import("./device.ts")
+    const outcome = await signInByDevice({ server: server.name, ...flow }, { reach, interaction, clock: tools.clock }, untilOver)
+    return settle({ outcome, flow, server, owner, former }, tools, signal)
+  }
+
+  const hasDevice = destination.metadata.device_authorization_endpoint !== undefined
+  if (wish.device === "instead" && hasDevice) {
+    const client = await realizeClient({ ...question, plan }, { redirectUri: keptRedirect(plan), scopes }, tools.http, signal)
+    return byDevice({ ...client, destination, scopes }, signal)
+  }
+  const beside = wish.device === "beside" && hasDevice ? { beside: byDevice } : {}
+  return signInByBrowser({ ...question, plan, scopes, ...beside }, byCode, { tools, interaction }, signal)
 }
+
+/** A device comes back nowhere; a registration wants an address all the same. */
+const keptRedirect = (plan: ClientPlan): string =>
+  (plan.kind === "registration" ? plan.kept?.redirectUri : undefined) ?? "http://127.0.0.1/callback"

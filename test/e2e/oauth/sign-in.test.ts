@@ -1,6 +1,7 @@
+import { once } from "node:events"
 import { expect, test } from "vitest"
 import { makeBrowser } from "../../harness/browser.ts"
-import { makePerson, whereIs } from "../../harness/postern.ts"
+import { makePerson, newSecret, whereIs } from "../../harness/postern.ts"
 import { startAuthorizationServer } from "../../servers/authorization-server.ts"
 import { startProtectedServer, startResourceServer } from "../../servers/protected-server.ts"
 
@@ -58,4 +59,119 @@ test("3.1: the list says who has signed in where, with which scopes, where it is
   const [token = ""] = server.visits.flatMap(({ request }) => /^Bearer (.+)$/.exec(request.headers.authorization ?? "")?.[1] ?? [])
   expect(token).not.toBe("")
   expect(await whereIs(token, person)).toEqual([])
+})
+
+test("3.2: without a browser, the link is printed with a code for any device, and the command ends once the person has entered it", async () => {
+  await using server = await startProtectedServer()
+  await using person = await makePerson()
+  await person.added(["add", "linear", server.url])
+
+  const terminal = person.terminal(["auth", "linear", "--no-browser"])
+  await terminal.shows("The page asks for this code")
+  const code = /asks for this code: (\S+)/.exec(terminal.seen())?.[1] ?? ""
+  server.authorization.approveDevice(code)
+
+  expect(await terminal.exited).toBe(0)
+  expect(terminal.seen()).toContain('Signed in to "linear"')
+  expect(await person.postern(["call", "linear", "whoami"])).toMatchObject({ code: 0 })
+})
+
+test("3.2: a device's code alone is asked for with --device, and nothing listens on a port meanwhile", async () => {
+  await using server = await startProtectedServer()
+  await using person = await makePerson()
+  await person.added(["add", "linear", server.url])
+
+  const command = person.start(["auth", "linear", "--device"])
+  let stderr = ""
+  command.stderr.setEncoding("utf8").on("data", (text: string) => {
+    stderr += text
+    const code = /asks for this code: (\S+)/.exec(stderr)?.[1]
+    if (code) server.authorization.approveDevice(code)
+  })
+  const [exit] = (await once(command, "exit")) as [number]
+
+  expect(exit).toBe(0)
+  expect(server.authorization.seenAt("/authorize")).toEqual([])
+})
+
+test("4: a server that is renamed keeps its sign-in; one that is removed is signed out of, and its tokens are revoked", async () => {
+  await using server = await startProtectedServer()
+  await using browser = await makeBrowser()
+  await using person = await makePerson()
+  await person.added(["add", "linear", server.url])
+  await person.postern(["auth", "linear"], { env: browser.env })
+
+  await person.postern(["rename", "linear", "tickets"])
+  const renamed = await person.postern(["call", "tickets", "whoami"])
+  const removed = await person.postern(["remove", "tickets"])
+
+  expect(renamed).toMatchObject({ code: 0 })
+  expect(removed).toMatchObject({ code: 0, stdout: expect.stringContaining("revoked at the authorization server") })
+  expect(server.authorization.seenAt("/revoke").map(({ params }) => params.get("token_type_hint"))).toEqual([
+    "refresh_token",
+    "access_token",
+  ])
+  expect(server.authorization.tokens.families[0]?.ended).toBe("revoked")
+})
+
+test("3.2: two accounts on one server are two sign-ins that are never mixed up, and one signs out without the other", async () => {
+  await using server = await startProtectedServer()
+  await using browser = await makeBrowser()
+  await using person = await makePerson()
+  await person.added(["add", "work", server.url], ["add", "private", "--account", "me", server.url])
+  const whoami = async (name: string) => (await person.postern(["call", name, "whoami"])).stdout
+
+  server.authorization.subject = "alice@work"
+  await person.postern(["auth", "work"], { env: browser.env })
+  server.authorization.subject = "alice@home"
+  await person.postern(["auth", "private"], { env: browser.env })
+
+  expect(await whoami("work")).toContain("alice@work")
+  expect(await whoami("private")).toContain("alice@home")
+  const left = await person.postern(["logout", "work"])
+  expect(left).toMatchObject({ code: 0, stdout: expect.stringContaining("revoked") })
+  expect((await person.postern(["call", "work", "whoami"])).code).toBe(3)
+  expect(await whoami("private")).toContain("alice@home")
+})
+
+test("3.2: a client that was registered by hand is used with its secret, which lies in the vault and in no file", async () => {
+  await using server = await startProtectedServer()
+  const secret = newSecret()
+  const redirect = "http://127.0.0.1/callback"
+  server.authorization.clients.set("by-hand", { client_id: "by-hand", client_secret: secret, redirect_uris: [redirect] })
+  await using browser = await makeBrowser()
+  await using person = await makePerson()
+
+  const added = await person.postern(["add", "linear", "--client-id", "by-hand", "--client-secret", server.url], {
+    env: { MCP_CLIENT_SECRET: secret },
+  })
+  const signedIn = await person.postern(["auth", "linear"], { env: browser.env })
+
+  expect(added).toMatchObject({ code: 0 })
+  expect(signedIn).toMatchObject({ code: 0 })
+  expect(server.authorization.seenAt("/register")).toEqual([])
+  expect(server.authorization.exchanges("authorization_code")[0]?.headers.authorization).toMatch(/^Basic /)
+  expect(await whereIs(secret, person)).toEqual([])
+})
+
+test("3.2: without any way to be known to the authorization server, all four are told, with the redirect address and the command", async () => {
+  await using server = await startProtectedServer()
+  server.authorization.bend.metadata = (honest) => ({ ...honest, registration_endpoint: undefined })
+  await using person = await makePerson()
+  await person.added(["add", "linear", server.url])
+
+  const refused = await person.postern(["auth", "linear", "--json"])
+
+  const { error } = refused.json<{ error: { code: string; evidence: string[]; next: string } }>()
+  expect(error).toMatchObject({ code: "oauth-client-missing", next: expect.stringContaining("--client-id") })
+  expect(error.evidence.join("\n")).toMatch(/--client-id[^]*client document[^]*dynamic registration[^]*127\.0\.0\.1/)
+})
+
+test("the document that makes Postern known by an address has that address as its id, and the fixed ports", async () => {
+  await using person = await makePerson()
+
+  const document = await person.postern(["oauth", "client-document", "https://example.com/postern.json"])
+
+  expect(document.json()).toMatchObject({ client_id: "https://example.com/postern.json", token_endpoint_auth_method: "none" })
+  expect(document.stdout).toMatch(/"http:\/\/127\.0\.0\.1:\d+\/callback"/)
 })

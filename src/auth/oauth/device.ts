@@ -1,0 +1,107 @@
+/** Signing in from any device (RFC 8628): a page that a person opens wherever they like, and a code that they enter there. */
+import * as oauth from "oauth4webapi"
+import * as v from "valibot"
+import { passAddress } from "../../core/address-gate.ts"
+import type { Clock } from "../../core/clock.ts"
+import { PosternError } from "../../core/diagnosis.ts"
+import type { Interaction } from "../interaction.ts"
+import { type Reach, clientOf, proofOf, sendForm } from "./authorization-server.ts"
+import { oauthConsentRefused, oauthMetadataInvalid, oauthSignInTimeout } from "./diagnoses.ts"
+import type { Destination } from "./discovery.ts"
+import { type TokenOutcome, judgeTokens, tokenFault, wordsOf } from "./exchange.ts"
+import type { OAuthClient } from "./grant.ts"
+
+const VISIBLE = /^[\x20-\x7e]{1,1024}$/
+const schema = v.object({
+  device_code: v.pipe(v.string(), v.regex(VISIBLE)),
+  user_code: v.pipe(v.string(), v.regex(VISIBLE), v.maxLength(64)),
+  verification_uri: v.string(),
+  verification_uri_complete: v.exactOptional(v.string()),
+  expires_in: v.pipe(v.number(), v.minValue(1)),
+  interval: v.exactOptional(v.pipe(v.number(), v.minValue(0))),
+})
+
+/** What a device flow is for. */
+export interface DeviceFlow {
+  readonly server: string
+  readonly destination: Destination
+  readonly client: OAuthClient
+  readonly scopes: readonly string[]
+}
+
+/** RFC 8628 section 3.2: where the server says nothing, in seconds. */
+const DEFAULT_INTERVAL = 5
+/** Section 3.5: what `slow_down` adds, in seconds. */
+const SLOWER_BY = 5
+const SLOWEST = 60
+
+/**
+ * Shows a person the page and the code, and asks the server until they have decided.
+ *
+ * @returns tokens; refusals of the person, and the code's end, are thrown
+ * @throws {PosternError} `oauth-consent-refused`, `oauth-sign-in-timeout`, `oauth-metadata-invalid`, `oauth-token-refused`,
+ *   `address-refused`, and what the connection throws
+ */
+export async function signInByDevice(
+  flow: DeviceFlow,
+  { reach, interaction, clock }: { readonly reach: Reach; readonly interaction: Interaction; readonly clock: Clock },
+  signal: AbortSignal,
+): Promise<TokenOutcome> {
+  const { server, destination } = flow
+  const device = await authorizeDevice(flow, reach, signal)
+  const url = passAddress(device.verification_uri_complete ?? device.verification_uri, "open for a person", reach.policy)
+  const message = `Sign in to ${server} (issuer ${new URL(destination.issuer).host}), on this device or another`
+  await interaction.openLink({ url, message, code: device.user_code }, signal)
+
+  let intervalMs = 1000 * (device.interval ?? DEFAULT_INTERVAL)
+  for (let waitedMs = 0; waitedMs < device.expires_in * 1000; waitedMs += intervalMs) {
+    await clock.sleep(intervalMs, signal)
+    const outcome = await askForTokens(flow, device.device_code, { reach, clock }, signal)
+    if ("tokens" in outcome) return outcome
+    const { error } = outcome.refusal
+    if (error === "slow_down") intervalMs = Math.min(intervalMs + 1000 * SLOWER_BY, 1000 * SLOWEST)
+    else if (error === "access_denied") throw new PosternError(oauthConsentRefused({ server, error, said: outcome.refusal.said ?? "" }))
+    else if (error === "expired_token") break
+    else if (error !== "authorization_pending") return outcome
+  }
+  throw new PosternError(oauthSignInTimeout({ server, limitMs: device.expires_in * 1000 }))
+}
+
+async function authorizeDevice(
+  { destination, client, scopes }: DeviceFlow,
+  reach: Reach,
+  signal: AbortSignal,
+): Promise<v.InferOutput<typeof schema>> {
+  const { metadata, resourceParameter } = destination
+  const parameters = {
+    ...(scopes.length > 0 ? { scope: scopes.join(" ") } : {}),
+    ...(resourceParameter === undefined ? {} : { resource: resourceParameter }),
+  }
+  const { status, json } = await sendForm(
+    (options) => oauth.deviceAuthorizationRequest(metadata, clientOf(client), proofOf(client), parameters, options),
+    reach,
+    signal,
+  )
+  if (status !== 200) throw tokenFault(metadata.issuer, { status, ...wordsOf(json) })
+  const parsed = v.safeParse(schema, json)
+  if (parsed.success) return parsed.output
+  const fault = `${v.getDotPath(parsed.issues[0]) ?? "the answer"} of its device authorization is not what it should be`
+  throw new PosternError(oauthMetadataInvalid({ address: metadata.device_authorization_endpoint ?? metadata.issuer, fault }))
+}
+
+async function askForTokens(
+  { destination, client }: DeviceFlow,
+  deviceCode: string,
+  { reach, clock }: { readonly reach: Reach; readonly clock: Clock },
+  signal: AbortSignal,
+): Promise<TokenOutcome> {
+  const { metadata, resourceParameter } = destination
+  const additionalParameters = resourceParameter === undefined ? {} : { resource: resourceParameter }
+  const answer = await sendForm(
+    (options) =>
+      oauth.deviceCodeGrantRequest(metadata, clientOf(client), proofOf(client), deviceCode, { ...options, additionalParameters }),
+    reach,
+    signal,
+  )
+  return judgeTokens(answer, { issuer: metadata.issuer, clientId: client.id, nowMs: clock.now() })
+}

@@ -1,0 +1,71 @@
+/** Where the ways back from a sign-in end: the first answer that is the flow's own is redeemed, once; each visitor gets a page. */
+import { type Diagnosis, PosternError } from "../../core/diagnosis.ts"
+import type { LoopbackPage } from "../../core/http-loopback.ts"
+import { judgeCallback, readCallback } from "./authorization-request.ts"
+import type { ClientFlow, Redeem } from "./browser-flow.ts"
+import { failurePage, strayPage, successPage } from "./page.ts"
+
+/** Where visits come in. Until a flow is open, and after it was used, each is a stray. */
+export interface ReceptionDesk<Result> {
+  visit(parameters: URLSearchParams): LoopbackPage | Promise<LoopbackPage>
+  open(flow: ClientFlow): void
+  /** Takes an answer that came another way; throws if it is not the flow's own. */
+  settle(parameters: URLSearchParams): void
+  /** Takes the result of another way. */
+  finish(result: Result): void
+  fail(error: unknown): void
+  readonly done: Promise<Result>
+  /** Ends when the browser has its page, if one came. */
+  readonly farewell: Promise<unknown>
+}
+
+export function receptionDesk<Result extends { readonly subject?: string }>(server: string, redeem: Redeem<Result>): ReceptionDesk<Result> {
+  let flow: ClientFlow | undefined
+  let isUsed = false
+  let page: Promise<unknown> = Promise.resolve()
+  let resolve: (result: Promise<Result>) => void
+  let reject: (reason: unknown) => void
+  const done = new Promise<Result>((...settlers) => ([resolve, reject] = settlers))
+  done.catch(() => undefined) // whoever waits for it hears it
+
+  const take = (own: ClientFlow, parameters: URLSearchParams): Promise<Result> => {
+    isUsed = true
+    const outcome = (async () => redeem(own, readCallback(own, parameters)))()
+    resolve(outcome)
+    return outcome
+  }
+  return {
+    done,
+    get farewell() {
+      return page
+    },
+    open: (opened) => (flow = opened),
+    fail: (error) => reject(error),
+    finish(result) {
+      isUsed = true
+      resolve(Promise.resolve(result))
+    },
+    visit(parameters) {
+      if (flow === undefined) return strayPage("none has begun here")
+      const verdict = judgeCallback(flow, parameters)
+      if (verdict.is === "foreign") return strayPage(verdict.why)
+      if (isUsed) return strayPage("this one has been used")
+      const told = take(flow, parameters).then(
+        ({ subject }) => successPage(server, subject),
+        (error: unknown) => failurePage(server, tell(error)),
+      )
+      page = told
+      return told
+    },
+    settle(parameters) {
+      if (flow === undefined || isUsed) return
+      void take(flow, parameters).catch(() => undefined) // `done` tells it
+    },
+  }
+}
+
+/** A fault of our own is not explained to a browser. */
+function tell(error: unknown): Diagnosis {
+  if (error instanceof PosternError) return error.diagnosis
+  return { code: "internal", kind: "failed", cause: "Something went wrong; see where the sign-in was started.", evidence: [] }
+}

@@ -1,0 +1,104 @@
+/** From a token answer to a stored grant: what is told as a success is one. */
+import type { HttpServer } from "../../config/server.ts"
+import { PosternError } from "../../core/diagnosis.ts"
+import type { Http } from "../../core/http.ts"
+import type { MethodTools } from "../tools.ts"
+import type { ClientFlow } from "./browser-flow.ts"
+import { purposeOf } from "./client.ts"
+import { oauthClientRefused, oauthTokenNotAccepted } from "./diagnoses.ts"
+import { requireEndpoint } from "./discovery.ts"
+import { TOKEN_LIMIT_MS, type TokenOutcome, tokenFault } from "./exchange.ts"
+import { type Grant, grantName, keepGrant, secretsOfGrant } from "./grant.ts"
+import { type GrantOwner, grantPrefix } from "./owner.ts"
+import { requirePinned } from "./pin.ts"
+import { keepRegistration } from "./registration.ts"
+import { testRequest } from "./test-request.ts"
+import type { Tokens } from "./token-answer.ts"
+
+/** A kept registration that the token endpoint does not know any more (S43). */
+export class ForgottenClient extends PosternError {}
+
+/** What a grant is made of beside its tokens. */
+export type FlowFacts = Pick<ClientFlow, "destination" | "client" | "scopes" | "isKept" | "registration">
+
+export interface Settlement {
+  readonly outcome: TokenOutcome
+  readonly flow: FlowFacts
+  readonly server: HttpServer
+  readonly owner: GrantOwner
+  readonly former: Grant | undefined
+}
+
+/** Pin, one accepted request, store: in this order, so that what is told as a success is one. */
+export async function settle(
+  { outcome, flow, server, owner, former }: Settlement,
+  tools: MethodTools,
+  signal: AbortSignal,
+): Promise<Grant> {
+  const { issuer } = flow.destination
+  if ("refusal" in outcome) {
+    const { error, said } = outcome.refusal
+    if (error !== "invalid_client") throw tokenFault(issuer, outcome.refusal)
+    const diagnosis = oauthClientRefused({ server: server.name, client: flow.client.id, said: said ?? error })
+    throw flow.isKept ? new ForgottenClient(diagnosis) : new PosternError(diagnosis)
+  }
+  const grant = toGrant(outcome.tokens, flow, former, tools.clock.now())
+  for (const secret of secretsOfGrant(grant)) tools.redactor.learn(secret)
+  requirePinned(server, grant)
+  await requireAccepted(owner, grant, tools.http, signal)
+  await store(owner, grant, tools)
+  if (flow.registration) await keepRegistration(tools.vault, issuer, purposeOf(server.oauth ?? {}), flow.registration)
+  return grant
+}
+
+/** @param former - its version is counted on */
+function toGrant(
+  tokens: Tokens,
+  { destination, client, scopes }: Pick<ClientFlow, "destination" | "client" | "scopes">,
+  former: Grant | undefined,
+  nowMs: number,
+): Grant {
+  const { metadata, resourceParameter } = destination
+  const { accessToken, refreshToken, expiresAtMs, subject } = tokens
+  return {
+    version: (former?.version ?? 0) + 1,
+    issuer: destination.issuer,
+    tokenEndpoint: requireEndpoint(destination, "token_endpoint"),
+    ...(metadata.revocation_endpoint === undefined ? {} : { revocationEndpoint: metadata.revocation_endpoint }),
+    client,
+    resource: destination.resource,
+    ...(resourceParameter === undefined ? {} : { resourceParameter }),
+    scopes: [...(tokens.scopes ?? scopes)],
+    accessToken,
+    ...(refreshToken === undefined ? {} : { refreshToken }),
+    obtainedAtMs: nowMs,
+    ...(expiresAtMs === undefined ? {} : { expiresAtMs }),
+    ...(subject === undefined ? {} : { subject }),
+  }
+}
+
+/** A server that cannot be reached, or answers with a fault of its own, says nothing of the token. */
+async function requireAccepted({ server, url }: GrantOwner, grant: Grant, http: Http, signal: AbortSignal): Promise<void> {
+  const { status, header } = await testRequest(url, http, grant.accessToken, signal).catch((error: unknown) => {
+    if (!(error instanceof PosternError)) throw error
+    return { status: 0, header: "" }
+  })
+  if (status !== 401 && status !== 403) return
+  throw new PosternError(oauthTokenNotAccepted({ server, status, issuer: grant.issuer, challenge: header }))
+}
+
+/** The new one is written first; then what it replaces goes: a sign-in with another issuer or client has another name. */
+async function store(owner: GrantOwner, grant: Grant, { vault }: MethodTools): Promise<void> {
+  const name = grantName(owner.label, grant)
+  const terms = { waitMs: 2 * TOKEN_LIMIT_MS, holdMs: TOKEN_LIMIT_MS }
+  await vault.renew(
+    { name, origin: owner.url.origin },
+    async () => ({ next: keepGrant(grant), result: undefined }),
+    terms,
+    new AbortController().signal,
+  )
+  for (const entry of await vault.list()) {
+    const isSame = entry.facts.kind === "grant" && entry.origin === owner.url.origin && entry.facts.resource === grant.resource
+    if (isSame && entry.name !== name && entry.name.startsWith(grantPrefix(owner.label))) await vault.remove(entry.name)
+  }
+}

@@ -1,0 +1,278 @@
+import { readFile, rm, writeFile } from "node:fs/promises"
+import { expect, test } from "vitest"
+import type { Grant } from "../../../src/auth/oauth/grant.ts"
+import { systemClock } from "../../../src/core/clock.ts"
+import { mountSmallDisk } from "../../core/folder.ts"
+import { type StrictPair, startProtectedServer } from "../../servers/protected-server.ts"
+import { type VaultFolder, makeVaultFolder, placesIn } from "../../vault/vault-folder.ts"
+import { type Member, makeMember, serverAt, willingPerson } from "./member.ts"
+
+const { signal } = new AbortController()
+const refreshes = (server: StrictPair): number => server.authorization.exchanges("refresh_token").length
+
+/** Somebody has signed in; `members` are processes that come after that. */
+async function signedIn(server: StrictPair, folder: VaultFolder): Promise<void> {
+  await using first = makeMember(folder, serverAt(server.url))
+  await first.authenticator.signIn(willingPerson(), signal)
+}
+
+const members = (count: number, folder: VaultFolder, server: StrictPair, clock = systemClock): Member[] =>
+  Array.from({ length: count }, () => makeMember(folder, serverAt(server.url), clock))
+const later = (ms: number) => ({ ...systemClock, now: () => Date.now() + ms })
+
+/** Writes a grant without the lease, as an older program would. */
+async function putGrant(folder: VaultFolder, grant: Grant): Promise<void> {
+  const vault = folder.open()
+  const entry = (await vault.list()).find(({ facts }) => facts.kind === "grant")
+  const place = { name: entry?.name ?? "", origin: entry?.origin ?? "" }
+  const next = { secret: JSON.stringify(grant), facts: entry?.facts ?? { kind: "grant" as const } }
+  // A lease of another name would not keep it out: what it renews is the record, at once.
+  await vault.renew(place, async () => ({ next, result: undefined }), { waitMs: 0, holdMs: 1_000 }, signal)
+}
+
+async function grantIn(folder: VaultFolder): Promise<Grant & { facts: object }> {
+  const vault = folder.open()
+  const entry = (await vault.list()).find(({ facts }) => facts.kind === "grant")
+  return { ...(JSON.parse((await vault.read(entry?.name ?? "", entry?.origin ?? "")) ?? "") as Grant), facts: entry?.facts ?? {} }
+}
+
+test("3.4: of ten that find the token ended, one renews it, and all calls are answered", async () => {
+  await using server = await startProtectedServer()
+  await using folder = await makeVaultFolder()
+  await signedIn(server, folder)
+
+  const ten = members(10, folder, server, later(3600_000))
+  const answers = await Promise.all(ten.map((one) => one.call()))
+
+  expect(answers).toEqual(Array(10).fill(200))
+  expect(refreshes(server)).toBe(1)
+  expect(server.authorization.tokens.reuses).toBe(0)
+})
+
+test.each<[string, (server: StrictPair) => void]>([
+  ["before its time", () => undefined],
+  ["that never said how long it lasts", (server) => (server.authorization.tellsLifetime = false)],
+])("3.4: of ten whose token is refused %s, one renews it, and all calls are answered", async (_, set) => {
+  await using server = await startProtectedServer()
+  set(server)
+  await using folder = await makeVaultFolder()
+  await signedIn(server, folder)
+  server.authorization.tokens.expireAccessTokens()
+
+  const answers = await Promise.all(members(10, folder, server).map((one) => one.call()))
+
+  expect(answers).toEqual(Array(10).fill(200))
+  expect(refreshes(server)).toBe(1)
+  expect(server.authorization.tokens.reuses).toBe(0)
+})
+
+test("3.4: fifty calls of one process that meet an ended token share one renewal", async () => {
+  await using server = await startProtectedServer()
+  await using folder = await makeVaultFolder()
+  await signedIn(server, folder)
+  server.authorization.tokens.expireAccessTokens()
+  const [one] = members(1, folder, server)
+
+  const answers = await Promise.all(Array.from({ length: 50 }, () => one?.call()))
+
+  expect(answers).toEqual(Array(50).fill(200))
+  expect(refreshes(server)).toBe(1)
+})
+
+test("a token endpoint that is overloaded twice is asked again, and nobody has to sign in", async () => {
+  await using server = await startProtectedServer()
+  await using folder = await makeVaultFolder()
+  await signedIn(server, folder)
+  let refusals = 0
+  server.authorization.handler = ({ path, params }, response) => {
+    if (path !== "/token" || params.get("grant_type") !== "refresh_token" || ++refusals > 2) return false
+    response.writeHead(503).end("<html>busy</html>")
+    return true
+  }
+
+  expect(await makeMember(folder, serverAt(server.url), later(3600_000)).call()).toBe(200)
+  expect(refreshes(server)).toBe(3)
+})
+
+test.each<[string, number, string, string]>([
+  ["a page with status 500", 500, "<html>sorry</html>", "oauth-token-refused"],
+  ["a page with status 200", 200, "<html>a network's sign-in page</html>", "oauth-token-refused"],
+  ["an error with status 200, as Slack does", 200, '{"ok":false,"error":"internal_error"}', "oauth-token-refused"],
+  ["an error that ends no grant", 400, '{"error":"invalid_request"}', "oauth-token-refused"],
+  ["a token of another type", 200, '{"access_token":"a","token_type":"mac"}', "oauth-token-invalid"],
+  ["a token with a line break", 200, '{"access_token":"a\\r\\nX: y","token_type":"bearer"}', "oauth-token-invalid"],
+])("%s is no reason for a sign-in, and leaves the grant as it was", async (_, status, body, code) => {
+  await using server = await startProtectedServer()
+  await using folder = await makeVaultFolder()
+  await signedIn(server, folder)
+  const before = await grantIn(folder)
+  server.authorization.handler = ({ path }, response) => {
+    if (path !== "/token") return false
+    response.writeHead(status, { "content-type": body.startsWith("{") ? "application/json" : "text/html" }).end(body)
+    return true
+  }
+  const one = makeMember(folder, serverAt(server.url), later(3600_000))
+
+  expect(await one.call()).toMatchObject({ code, kind: "failed" })
+  expect(refreshes(server)).toBeGreaterThan(0) // the trap was reached
+  const after = await grantIn(folder)
+  expect(after).toMatchObject({ refreshToken: before.refreshToken, accessToken: before.accessToken })
+  expect(after.facts).not.toHaveProperty("needsSignIn")
+  server.authorization.handler = () => false
+  expect(await one.call()).toBe(200)
+})
+
+test("an authorization server that is down is told as that, and while the token is good it is used", async () => {
+  const server = await startProtectedServer()
+  await using folder = await makeVaultFolder()
+  await signedIn(server, folder)
+  await server.authorization[Symbol.asyncDispose]()
+
+  expect(await makeMember(folder, serverAt(server.url), later(3600_000)).call()).toMatchObject({ code: "server-unreachable" })
+  expect(await makeMember(folder, serverAt(server.url), later(3550_000)).token()).toBe((await grantIn(folder)).accessToken)
+  await server.mcp.close()
+})
+
+test("a grant that the server has ended says so, is kept, and is not tried again and again", async () => {
+  await using server = await startProtectedServer()
+  await using folder = await makeVaultFolder()
+  await signedIn(server, folder)
+  server.authorization.tokens.revoke((await grantIn(folder)).refreshToken ?? "")
+
+  const answers = await Promise.all(members(5, folder, server).map((one) => one.call()))
+
+  expect(answers).toEqual(Array(5).fill(expect.objectContaining({ code: "oauth-sign-in-needed", kind: "sign-in" })))
+  expect(refreshes(server)).toBe(1)
+  const grant = await grantIn(folder)
+  expect(grant.facts).toMatchObject({ needsSignIn: expect.stringContaining("refresh token") })
+  expect(grant.refreshToken).toBeDefined()
+})
+
+test("a refused refresh is no end where a copy of the store was renewed elsewhere and brought back", async () => {
+  await using server = await startProtectedServer()
+  await using folder = await makeVaultFolder()
+  await signedIn(server, folder)
+  const stale = await readFile(folder.vaultPath)
+  await makeMember(folder, serverAt(server.url), later(3600_000)).call()
+  const renewed = await readFile(folder.vaultPath)
+  const { accessToken, refreshToken } = await grantIn(folder)
+  await writeFile(folder.vaultPath, stale)
+  server.authorization.handler = async ({ params }) => {
+    if (params.get("grant_type") === "refresh_token") await writeFile(folder.vaultPath, renewed)
+    return false
+  }
+
+  const token = await makeMember(folder, serverAt(server.url), later(3600_000)).token()
+
+  expect(refreshes(server)).toBe(2)
+  expect(token).toBe(accessToken)
+  const grant = await grantIn(folder)
+  expect(grant.refreshToken).toBe(refreshToken)
+  expect(grant.facts).not.toHaveProperty("needsSignIn")
+})
+
+test("where no new refresh token comes, the old one is kept and used again", async () => {
+  await using server = await startProtectedServer()
+  server.authorization.rotates = false
+  server.authorization.bend.token = (honest, { params }) => {
+    const { refresh_token: _, ...rest } = honest
+    return params.get("grant_type") === "refresh_token" ? rest : honest
+  }
+  await using folder = await makeVaultFolder()
+  await signedIn(server, folder)
+  const { refreshToken } = await grantIn(folder)
+  const one = makeMember(folder, serverAt(server.url))
+
+  for (let round = 1; round <= 2; round++) {
+    server.authorization.tokens.expireAccessTokens()
+    expect(await one.call()).toBe(200)
+  }
+
+  expect(server.authorization.exchanges("refresh_token").map(({ params }) => params.get("refresh_token"))).toEqual([
+    refreshToken,
+    refreshToken,
+  ])
+})
+
+test("a refresh names the same resource, goes to the token endpoint of the sign-in, and nowhere else", async () => {
+  await using server = await startProtectedServer()
+  await using stranger = await startProtectedServer()
+  await using folder = await makeVaultFolder()
+  await signedIn(server, folder)
+  server.authorization.bend.metadata = () => ({ ...stranger.authorization, token_endpoint: `${stranger.authorization.origin}/token` })
+  server.bendMetadata = (honest) => ({ ...honest, authorization_servers: [stranger.authorization.issuer] })
+
+  expect(await makeMember(folder, serverAt(server.url), later(3600_000)).call()).toBe(200)
+
+  expect(server.authorization.exchanges("refresh_token")[0]?.params.get("resource")).toBe(server.url)
+  expect(stranger.authorization.seen).toEqual([])
+})
+
+test("a process that died in the middle of its exchange leaves a grant that is tried once more, and then says what happened", async () => {
+  await using server = await startProtectedServer()
+  await using folder = await makeVaultFolder()
+  await signedIn(server, folder)
+  const { facts: _, ...grant } = await grantIn(folder)
+  const cut = { ...grant, exchangeBegunAtMs: 1_790_000_000_000 }
+  // The server has rotated the token, and nobody has heard the answer.
+  server.authorization.tokens.refresh(grant.refreshToken ?? "", { clientId: grant.client.id, lifetimeSeconds: 1, rotates: true })
+  await putGrant(folder, cut)
+
+  const answers = await Promise.all(members(3, folder, server, later(3600_000)).map((one) => one.call()))
+
+  expect(answers).toEqual(
+    Array(3).fill(expect.objectContaining({ code: "oauth-sign-in-needed", cause: expect.stringContaining("cut off") })),
+  )
+  expect(refreshes(server)).toBe(1)
+})
+
+test("a disk that fills up between exchange and write loses nothing: the session goes on, it is told, and stored later", async ({
+  skip,
+}) => {
+  await using disk = await mountSmallDisk(96)
+  if (disk === undefined) return skip("mounting a small disk is not permitted here")
+  const folder = placesIn(disk)
+  await using server = await startProtectedServer()
+  await signedIn(server, folder)
+  const filler = disk.at("filler")
+  server.authorization.beforeAnswer = async ({ params }) => {
+    if (params.get("grant_type") === "refresh_token") await writeFile(filler, Buffer.alloc(200_000)).catch(() => undefined) // fills what there is
+  }
+  server.authorization.tokens.expireAccessTokens()
+  const one = makeMember(folder, serverAt(server.url))
+
+  expect(await one.call()).toBe(200)
+  expect(one.told).toMatchObject([{ code: "oauth-grant-not-stored" }])
+  const used = await one.token()
+  expect((await grantIn(folder)).accessToken).not.toBe(used)
+
+  // It ends before there is room: whoever holds the lease renews it again.
+  server.authorization.tokens.expireAccessTokens()
+  expect(await one.call()).toBe(200)
+  await rm(filler)
+  server.authorization.beforeAnswer = () => undefined
+  await expect.poll(async () => (await grantIn(folder)).accessToken, { timeout: 20_000 }).toBe(await one.token())
+  expect(server.authorization.tokens.reuses).toBe(0)
+})
+
+test("with a home that cannot be written, no exchange begins: the refresh token would be used up", async ({ skip }) => {
+  await using disk = await mountSmallDisk(96)
+  if (disk === undefined) return skip("mounting a small disk is not permitted here")
+  const folder = placesIn(disk)
+  await using server = await startProtectedServer()
+  await signedIn(server, folder)
+  disk.makeReadOnly()
+
+  expect(await makeMember(folder, serverAt(server.url), later(3600_000)).call()).toMatchObject({ code: "not-writable", kind: "failed" })
+  expect(refreshes(server)).toBe(0)
+})
+
+test("only renew.ts has the exchange of a refresh token", async () => {
+  const sources = await Promise.all(
+    ["exchange", "settle", "sign-in", "device", "oauth", "kept-grant", "sign-out"].map((name) =>
+      readFile(new URL(`../../../src/auth/oauth/${name}.ts`, import.meta.url), "utf8"),
+    ),
+  )
+
+  for (const source of sources) expect(source).not.toMatch(/refreshTokenGrantRequest|genericTokenEndpointRequest|"\.\/refresh\.ts"/)
+})

@@ -1,0 +1,225 @@
+import { expect, test } from "vitest"
+import { covers } from "../../../src/auth/oauth/grant.ts"
+import { PosternError } from "../../../src/core/diagnosis.ts"
+import { nobodyToAsk } from "../../../src/auth/diagnoses.ts"
+import { startProtectedServer, type StrictPair } from "../../servers/protected-server.ts"
+import { makeVaultFolder } from "../../vault/vault-folder.ts"
+import { makeMember, serverAt, willingPerson } from "./member.ts"
+
+const { signal } = new AbortController()
+const nobody = () => Promise.reject(new PosternError(nobodyToAsk({ question: "x", instead: "y" })))
+/** The address that a browser would end at, without going there. */
+async function wayBack(url: URL): Promise<URL> {
+  const answer = await fetch(url, { redirect: "manual" })
+  return new URL(answer.headers.get("location") ?? "")
+}
+const authorizations = (server: StrictPair) => server.authorization.seenAt("/authorize")
+
+test("a sign-in sends S256, a state, the resource byte for byte, the scopes of the challenge, and exchanges with the same resource (S45 to S50)", async () => {
+  await using server = await startProtectedServer({ challengeScope: "read" })
+  server.bendMetadata = (honest) => ({ ...honest, resource: server.origin }) // a bare origin: no slash may be added
+  await using folder = await makeVaultFolder()
+  await using one = makeMember(folder, serverAt(server.url))
+
+  const identity = await one.authenticator.signIn(willingPerson(), signal)
+
+  const [asked] = authorizations(server)
+  expect(Object.fromEntries(asked?.params ?? [])).toMatchObject({
+    response_type: "code",
+    code_challenge_method: "S256",
+    scope: "read",
+    resource: server.origin,
+  })
+  expect(asked?.params.get("state")).toMatch(/^[\w-]{43}$/)
+  expect(server.authorization.exchanges("authorization_code")[0]?.params.get("resource")).toBe(server.origin)
+  expect(identity).toMatchObject({ account: server.authorization.issuer, scopes: ["read"] })
+  expect(await one.call()).toBe(200)
+})
+
+test("callbacks without the flow's state, or with another, change nothing; the honest one still wins, once", async () => {
+  await using server = await startProtectedServer()
+  await using folder = await makeVaultFolder()
+  await using one = makeMember(folder, serverAt(server.url))
+  const pages: number[] = []
+  const openLink = async ({ url }: { url: URL }): Promise<"opened"> => {
+    const honest = await wayBack(url)
+    const bent = (change: (to: URL) => void): URL => {
+      const to = new URL(honest)
+      change(to)
+      return to
+    }
+    const forged = [
+      bent((to) => to.searchParams.delete("state")),
+      bent((to) => to.searchParams.set("state", "guessed")),
+      bent((to) => to.searchParams.append("state", "twice")),
+      bent((to) => (to.search = "?error=access_denied")),
+      bent((to) => (to.pathname = "/other")),
+    ]
+    for (const to of forged) pages.push((await fetch(to)).status)
+    pages.push((await fetch(honest, { method: "POST" })).status)
+    void fetch(honest).then(async () => undefined)
+    return "opened"
+  }
+
+  await one.authenticator.signIn(willingPerson({ openLink }), signal)
+
+  expect(pages).toEqual([400, 400, 400, 400, 404, 404])
+  expect(server.authorization.exchanges("authorization_code")).toHaveLength(1)
+  expect(await one.call()).toBe(200)
+})
+
+test.each<[string, (to: URL) => void]>([
+  ["another issuer", (to) => to.searchParams.set("iss", "https://evil.example")],
+  ["no issuer, though the server says that it names itself", (to) => to.searchParams.delete("iss")],
+  [
+    "an error of another issuer",
+    (to) => (to.search = `?error=x&error_description=evil&state=${to.searchParams.get("state")}&iss=https://evil.example`),
+  ],
+])("S49: an answer that names %s is refused before anything is redeemed", async (_, bend) => {
+  await using server = await startProtectedServer()
+  server.authorization.bend.callback = (honest) => {
+    bend(honest)
+    return honest
+  }
+  await using folder = await makeVaultFolder()
+  await using one = makeMember(folder, serverAt(server.url))
+
+  const refused = one.authenticator.signIn(willingPerson(), signal)
+
+  await expect(refused).rejects.toMatchObject({ diagnosis: { code: "oauth-issuer-mismatch", kind: "guard" } })
+  await expect(refused).rejects.not.toThrow("evil\n")
+  expect(authorizations(server)).toHaveLength(1) // the trap was reached
+  expect(server.authorization.exchanges("authorization_code")).toEqual([])
+})
+
+test.each<[string, (answer: URL) => string]>([
+  ["the whole address", (answer) => answer.href],
+  ["its query", (answer) => answer.search],
+  ["the bare code", (answer) => answer.searchParams.get("code") ?? ""],
+])("3.2: where no browser is started, %s can be pasted; what is not the answer changes nothing", async (_, paste) => {
+  await using server = await startProtectedServer()
+  await using folder = await makeVaultFolder()
+  await using one = makeMember(folder, serverAt(server.url))
+  const told: string[] = []
+  let honest: URL | undefined
+  let asked = 0
+  const person = willingPerson({
+    async openLink({ url }) {
+      honest = await wayBack(url)
+      return "shown"
+    },
+    askText: async () => (asked++ === 0 ? "http://127.0.0.1/callback?code=evil&state=guessed" : paste(honest ?? new URL("http://x"))),
+    tell: (text) => void told.push(text),
+  })
+
+  await one.authenticator.signIn(person, signal)
+
+  expect(told).toEqual([expect.stringContaining("not the answer to this sign-in")])
+  expect(await one.call()).toBe(200)
+})
+
+test("with nobody who could paste, the browser may still come back by itself", async () => {
+  await using server = await startProtectedServer()
+  await using folder = await makeVaultFolder()
+  await using one = makeMember(folder, serverAt(server.url))
+  const openLink = async ({ url }: { url: URL }): Promise<"shown"> => {
+    void fetch(url).catch(() => undefined)
+    return "shown"
+  }
+
+  await one.authenticator.signIn(willingPerson({ openLink, askText: nobody }), signal)
+
+  expect(await one.call()).toBe(200)
+})
+
+test("of six that sign in at once, one asks the person; the others have its grant", async () => {
+  await using server = await startProtectedServer()
+  await using folder = await makeVaultFolder()
+  let tabs = 0
+  const person = willingPerson({
+    async openLink({ url }) {
+      tabs++
+      void fetch(url).catch(() => undefined)
+      return "opened"
+    },
+  })
+
+  const six = Array.from({ length: 6 }, () => makeMember(folder, serverAt(server.url)))
+  await Promise.all(six.map((one) => one.authenticator.signIn(person, signal)))
+
+  expect(tabs).toBe(1)
+  expect(await Promise.all(six.map((one) => one.call()))).toEqual(Array(6).fill(200))
+})
+
+test("a sign-in that fails leaves the former one as it was", async () => {
+  await using server = await startProtectedServer()
+  await using folder = await makeVaultFolder()
+  await using one = makeMember(folder, serverAt(server.url))
+  await one.authenticator.signIn(willingPerson(), signal)
+  const token = await one.token()
+  server.authorization.bend.callback = (honest) =>
+    new URL(
+      `${honest.origin}${honest.pathname}?error=access_denied&state=${honest.searchParams.get("state")}&iss=${server.authorization.issuer}`,
+    )
+
+  await expect(one.authenticator.signIn(willingPerson(), signal)).rejects.toMatchObject({ diagnosis: { code: "oauth-consent-refused" } })
+
+  expect(await one.token()).toBe(token)
+})
+
+test("a registration that the server has forgotten is made again, once, without anybody being shown an error", async () => {
+  await using server = await startProtectedServer()
+  await using folder = await makeVaultFolder()
+  await using one = makeMember(folder, serverAt(server.url))
+  await one.authenticator.signIn(willingPerson(), signal)
+  await one.authenticator.signIn(willingPerson(), signal)
+  expect(server.authorization.seenAt("/register")).toHaveLength(1) // the kept one was used
+  server.authorization.clients.clear()
+
+  await one.authenticator.signIn(willingPerson(), signal)
+
+  expect(server.authorization.seenAt("/register")).toHaveLength(2)
+  expect(await one.call()).toBe(200)
+})
+
+test("a token that the server does not take is no success, and does not replace the former sign-in", async () => {
+  await using server = await startProtectedServer()
+  await using folder = await makeVaultFolder()
+  await using one = makeMember(folder, serverAt(server.url))
+  await one.authenticator.signIn(willingPerson(), signal)
+  const token = await one.token()
+  server.refusesAll = true
+
+  await expect(one.authenticator.signIn(willingPerson(), signal)).rejects.toMatchObject({ diagnosis: { code: "oauth-token-not-accepted" } })
+
+  server.refusesAll = false
+  expect(await one.token()).toBe(token)
+})
+
+test("a pinned identity is checked before anything is stored or sent", async () => {
+  await using server = await startProtectedServer()
+  await using folder = await makeVaultFolder()
+  await using pinned = makeMember(folder, serverAt(server.url, {}, { pin: { subject: `${server.authorization.issuer}#bob` } }))
+
+  await expect(pinned.authenticator.signIn(willingPerson(), signal)).rejects.toMatchObject({
+    diagnosis: { code: "oauth-subject-mismatch", kind: "guard" },
+  })
+
+  expect(server.authorization.exchanges("authorization_code")).toHaveLength(1) // the trap was reached
+  expect(await folder.open().list()).toEqual([])
+})
+
+test.each<[string, string, boolean]>([
+  ["https://a.example/mcp", "https://a.example/mcp", true],
+  ["https://a.example", "https://a.example/mcp", true],
+  ["https://a.example/", "https://a.example/mcp", true],
+  ["https://a.example/m", "https://a.example/mcp", false],
+  ["https://a.example/mcp/deeper", "https://a.example/mcp", false],
+  ["https://a.example:444/mcp", "https://a.example/mcp", false],
+  ["http://a.example/mcp", "https://a.example/mcp", false],
+  ["https://b.example/mcp", "https://a.example/mcp", false],
+  ["https://a.example/mcp#x", "https://a.example/mcp", false],
+  ["urn:a", "https://a.example/mcp", false],
+])("S32: the resource %s is that of %s: %s", (resource, url, is) => {
+  expect(covers(resource, new URL(url))).toBe(is)
+})
