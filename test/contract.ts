@@ -42,12 +42,9 @@ export const contract: Readonly<Record<string, Row>> = {
     asks: "list: transport, method, who, where, how long, environment, whether a sign-in is needed",
     begun: "who and how long of every method",
   },
-  "3.2": { asks: "auth NAME: browser, loopback, PKCE; also over SSH and without a browser", begun: "the device flow comes" },
+  "3.2": { asks: "auth NAME: browser, loopback, PKCE; also over SSH and without a browser", built: true },
   "3.3": { asks: "a token that ends in mid-session: sign in, and the same call is answered", later: "comes with the method oauth" },
-  "3.4": {
-    asks: "a refresh that nobody notices, exactly one for all processes, never a lost token",
-    begun: "the lease stands, the exchange comes",
-  },
+  "3.4": { asks: "a refresh that nobody notices, exactly one for all processes, never a lost token", built: true },
 
   "4": {
     asks: "local processes with --env and --; list, get, remove; a wrong Node.js version in one sentence",
