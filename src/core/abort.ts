@@ -8,6 +8,7 @@
  * @throws the signal's reason, or what the promise throws
  */
 export async function orAborted<Result>(promise: Promise<Result>, signal: AbortSignal): Promise<Result> {
+  if (signal.aborted) promise.catch(() => undefined) // nobody will hear how it ends
   signal.throwIfAborted()
   let onAbort: (() => void) | undefined
   const aborted = new Promise<never>((_, reject) => {
