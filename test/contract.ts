@@ -43,7 +43,7 @@ export const contract: Readonly<Record<string, Row>> = {
     begun: "who and how long of every method",
   },
   "3.2": { asks: "auth NAME: browser, loopback, PKCE; also over SSH and without a browser", built: true },
-  "3.3": { asks: "a token that ends in mid-session: sign in, and the same call is answered", later: "comes with the method oauth" },
+  "3.3": { asks: "a token that ends in mid-session: sign in, and the same call is answered", built: true },
   "3.4": { asks: "a refresh that nobody notices, exactly one for all processes, never a lost token", built: true },
 
   "4": {

@@ -1,4 +1,6 @@
 /** Puts a bridge together: a client side, a relay, and the server side that the entry asks for. */
+import type { Authenticator } from "../auth/method.ts"
+import { hasGrant } from "../auth/oauth/owner.ts"
 import { authenticatorFor, methodOf } from "../auth/registry.ts"
 import { CONNECT_MS, SILENCE_MS, openHttp } from "../auth/server-http.ts"
 import type { AuthTools } from "../auth/tools.ts"
@@ -12,12 +14,15 @@ import type { Redactor } from "../core/redact.ts"
 import { makeBacklog } from "./backlog.ts"
 import type { ClientSide } from "./client/client-side.ts"
 import { diagnosisOf } from "./error-answer.ts"
+import type { Frame } from "./frame.ts"
 import { httpSide, sseSide } from "./http-side.ts"
 import type { OnSent, Receive, ServerSide } from "./link.ts"
 import { type MemoryStore, withMemory } from "./memory.ts"
 import { memoryFile } from "./memory-file.ts"
 import { relay } from "./relay.ts"
 import { withSession } from "./session.ts"
+import type { SignInSettings } from "./sign-in/mount.ts"
+import { isLocked, whenLocked } from "./when-locked.ts"
 
 export interface BridgeSettings {
   readonly name: string
@@ -30,6 +35,8 @@ export interface BridgeSettings {
   readonly memoryFolder?: string
   /** Where a local server may write its own log. */
   readonly stderr: (chunk: Buffer) => void
+  /** How a person may be asked to sign in; without it nobody is, and the client is told that it is needed. */
+  readonly signIn?: SignInSettings
   /** Hears at once why the connection could not even be prepared. */
   onRefused(diagnosis: Diagnosis): void
   /** Ends the bridge. */
@@ -60,8 +67,7 @@ export async function runBridge(settings: BridgeSettings): Promise<Diagnosis | u
     const entry = await settings.findServer()
     const store = memoryFolder === undefined ? undefined : memoryFile(memoryFolder, entry, log)
     void store?.recall() // read while the rest is prepared; what the era of the server is may stand in it
-    server = await prepareSide(entry, { store, onSent: backlog.leave }, settings)
-    if (store) server = withMemory(server, { store, tell: (frame) => client.write(frame.bytes), log })
+    server = await prepareServer(entry, { store, onSent: backlog.leave }, settings)
   } catch (error) {
     refused = diagnosisOf(error)
     settings.onRefused(refused)
@@ -79,12 +85,33 @@ function refusing(diagnosis: Diagnosis): ServerSide {
   }
 }
 
+/** A way to a server, and what proves us to it, where it is not a local one. */
+interface Prepared {
+  readonly side: ServerSide
+  readonly authenticator?: Authenticator
+  readonly origin?: string
+}
+
+/** Makes the server side, whole: with its memory, and with what deals with a locked door where a person can open it. */
+async function prepareServer(entry: Server, around: Around, settings: BridgeSettings): Promise<ServerSide> {
+  const { store } = around
+  const { name, client, tools, log, signIn, signal: life } = settings
+  const tell: Receive = (frame) => client.write(frame.bytes)
+  const { side, authenticator, origin = "" } = await prepareSide(entry, around, settings)
+  const remembering = store ? withMemory(side, { store, tell, log }) : side
+  const method = methodOf(entry)
+  if (!signIn || !authenticator || method === "header") return remembering
+  const mount = async (initialize?: Frame): Promise<ServerSide> => {
+    const { mountSignIn } = await import("./sign-in/mount.ts")
+    return mountSignIn(side, { ...signIn, name, authenticator, tools, store, initialize, tell, onWait: around.onSent, log, life })
+  }
+  // A server for which nothing is configured may want a sign-in all the same; most do not, and then nobody has signed in.
+  const isOpen = method === "none" && entry.transport !== "stdio" && !(await hasGrant(entry, origin, tools.vault))
+  return isOpen ? whenLocked(remembering, mount) : mount()
+}
+
 /** Replaces what the entry refers to, and makes the side. Nothing is sent or started yet. */
-async function prepareSide(
-  server: Server,
-  { store, onSent }: Pick<Surroundings, "store" | "onSent">,
-  settings: BridgeSettings,
-): Promise<ServerSide> {
+async function prepareSide(server: Server, { store, onSent }: Around, settings: BridgeSettings): Promise<Prepared> {
   const { env, vault, redactor } = settings.tools
   const sources: Sources = {
     env,
@@ -95,7 +122,7 @@ async function prepareSide(
     },
   }
   learnVariables(server, env, redactor)
-  if (server.transport === "stdio") return localSide(server, { sources, onSent }, settings)
+  if (server.transport === "stdio") return { side: await localSide(server, { sources, onSent }, settings) }
   return remoteSide(server, { sources, store, onSent }, settings)
 }
 
@@ -110,30 +137,42 @@ function learnVariables(server: Server, env: Environment, redactor: Redactor): v
 }
 
 /** What a side is made with, apart from the entry and the settings of the bridge. */
-interface Surroundings {
-  readonly sources: Sources
+interface Around {
   readonly store: MemoryStore | undefined
   readonly onSent: OnSent
+}
+
+interface Surroundings extends Around {
+  readonly sources: Sources
 }
 
 async function remoteSide(
   server: HttpServer,
   { sources, store, onSent }: Surroundings,
   { client, tools, log, signal }: BridgeSettings,
-): Promise<ServerSide> {
+): Promise<Prepared> {
   const { name, transport } = server
   const url = await expandAddress(server, sources)
   const http = openHttp(server, url, tools.env)
   const authenticator = authenticatorFor(server, url.origin, { ...tools, http })
-  const silenceMs = server.timeoutMs ?? SILENCE_MS
   // What is missing for the proof is told now, before anything is sent. A sign-in that cannot be renewed now may be at the next message.
   if (methodOf(server) === "header" || methodOf(server) === "aws")
-    await authenticator.authorize({ method: "POST", url, headers: {} }, AbortSignal.any([signal, AbortSignal.timeout(CONNECT_MS)]))
+    await checkProof(authenticator, url, AbortSignal.any([signal, AbortSignal.timeout(CONNECT_MS)]))
   const door = { http, authenticator, clock: tools.clock }
   const receive: Receive = (frame) => client.write(frame.bytes)
+  const silenceMs = server.timeoutMs ?? SILENCE_MS
   const limits = { silenceMs, resumeSilenceMs: server.resumeTimeoutMs ?? RESUMED_SILENCE_MS, maxFrameBytes: MAX_FRAME_BYTES }
   const link = { name, url, door, receive, onSent, log, ...limits }
-  return transport === "sse" ? sseSide(link, signal) : httpSide(link, store, signal)
+  return { side: await (transport === "sse" ? sseSide(link, signal) : httpSide(link, store, signal)), authenticator, origin: url.origin }
+}
+
+/** What a person can mend is no reason to stop here: each message meets it again, and it is dealt with there. */
+async function checkProof(authenticator: Authenticator, url: URL, signal: AbortSignal): Promise<void> {
+  try {
+    await authenticator.authorize({ method: "POST", url, headers: {} }, signal)
+  } catch (error) {
+    if (!isLocked(error)) throw error
+  }
 }
 
 async function localSide(

@@ -10,6 +10,7 @@ import { serverOnlyLegacy, serverOnlyModern } from "./diagnoses.ts"
 import { type Frame, makeFrame, readFrames } from "./frame.ts"
 import { memberPiece, memberText, replacePiece } from "./json-text.ts"
 import type { Receive, ServerSide } from "./link.ts"
+import { isLocked } from "./when-locked.ts"
 
 /** Texts by key: results as the server sent them, by `keyOf` their request; and what `eras/verdicts.ts` keeps. */
 export type Remembered = Readonly<Record<string, string>>
@@ -21,6 +22,12 @@ export interface MemoryStore {
   keep(key: string, text: string | undefined): void
   /** Resolves when all that was kept is written. */
   written(): Promise<void>
+}
+
+/** A server side that remembers. */
+export interface Memory extends ServerSide {
+  /** @returns the answer to an opening, or to the first page of a list, as it is remembered */
+  standIn(request: Frame): Promise<Frame | undefined>
 }
 
 /** What the two eras begin with. */
@@ -36,7 +43,7 @@ const MOST_CHARACTERS = 4 * 1024 * 1024
  *
  * @param tell - takes the notices for the client once the server is back
  */
-export function withMemory(side: ServerSide, { store, tell, log }: { store: MemoryStore; tell: Receive; log: Log }): ServerSide {
+export function withMemory(side: ServerSide, { store, tell, log }: { store: MemoryStore; tell: Receive; log: Log }): Memory {
   /** Whether something was answered from memory that the client has not been told to read anew. */
   let stale = false
 
@@ -53,14 +60,21 @@ export function withMemory(side: ServerSide, { store, tell, log }: { store: Memo
     for (const kind of kinds) await tell(makeFrame({ method: `notifications/${kind}/list_changed` }))
   }
 
+  const standIn = async (request: Frame): Promise<Frame | undefined> => {
+    const result = isRemembered(request) ? (await store.recall())[keyOf(request)] : undefined
+    if (result === undefined) return undefined
+    const text = request.revision === "" ? (request.method === "initialize" ? withListChanged(result) : result) : withoutLife(result)
+    const [answer] = readFrames(Buffer.from(`{"jsonrpc":"2.0","id":${request.id},"result":${text}}`))
+    return answer
+  }
+
   const answerFromMemory = async (frame: Frame, error: unknown, receive: Receive): Promise<void> => {
-    const result = standsInFor(error) ? (await store.recall())[keyOf(frame)] : undefined
-    if (result === undefined) throw error
+    const answer = standsInFor(error) ? await standIn(frame) : undefined
+    if (answer === undefined) throw error
     log.info("answered from memory", { method: frame.method, code: (error as PosternError).diagnosis.code }) // checked above
     // A modern client is told by the answer itself that it is stale at once.
     if (frame.revision === "") stale = true
-    const text = frame.revision === "" ? (frame.method === "initialize" ? withListChanged(result) : result) : withoutLife(result)
-    for (const answer of readFrames(Buffer.from(`{"jsonrpc":"2.0","id":${frame.id},"result":${text}}`))) await receive(answer)
+    await receive(answer)
   }
 
   const carryAndRemember = async (frame: Frame, receive: Receive, signal: AbortSignal): Promise<void> => {
@@ -82,6 +96,7 @@ export function withMemory(side: ServerSide, { store, tell, log }: { store: Memo
   }
 
   return {
+    standIn,
     carry(frame, receive, signal) {
       // A call to a server that is up, which is nearly every message, passes without a step more.
       const watched = frame.kind === "request" && (stale || OPENINGS.has(frame.method) || LISTS.has(frame.method))
@@ -97,14 +112,22 @@ export function withMemory(side: ServerSide, { store, tell, log }: { store: Memo
 /** A server may answer the two eras in two ways. */
 const keyOf = ({ method, revision }: Frame): string => (revision === "" ? method : `${method} of ${revision}`)
 
-/** What is remembered does not stand in for a server that is up, and speaks another era than the client. */
+/**
+ * What is remembered does not stand in for a server that is up, and speaks another era than the client. A locked door is left to
+ * `locked-start.ts`: there a person can do something.
+ */
 function standsInFor(error: unknown): boolean {
-  return error instanceof PosternError && ![serverOnlyModern.code, serverOnlyLegacy.code].includes(error.diagnosis.code)
+  if (!(error instanceof PosternError) || [serverOnlyModern.code, serverOnlyLegacy.code].includes(error.diagnosis.code)) return false
+  return !isLocked(error)
 }
 
 /** An opening, or the first page of a list: any other page belongs to a cursor that the server may have forgotten. */
 function isRemembered(frame: Frame): boolean {
-  if (!LISTS.has(frame.method)) return OPENINGS.has(frame.method)
+  return LISTS.has(frame.method) ? isFirstPage(frame) : OPENINGS.has(frame.method)
+}
+
+/** Whether a list is asked for from its beginning. */
+export function isFirstPage(frame: Frame): boolean {
   const params = memberText(frame.bytes.toString("utf8"), "params")
   return params === undefined || memberText(params, "cursor") === undefined
 }

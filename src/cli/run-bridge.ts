@@ -7,13 +7,32 @@ import { type Log, jsonLog, silentLog } from "../core/log.ts"
 import type { Context } from "./context.ts"
 import { EXIT_CODES, tellDiagnosis } from "./exit.ts"
 
-/** The options of `run`; each takes a value. */
+/** The options of `run`, by the names that commander gives them. Each takes a value: any, or one of `words`, of which the first is meant where it is left out. */
 export const RUN_OPTIONS = {
-  config: { value: "<file>", about: "read this file of the mcpServers shape, and no other" },
-  log: { value: "<file>", about: "append events to this file, without secrets and payloads" },
+  config: { flag: "--config <file>", about: "read this file of the mcpServers shape, and no other" },
+  log: { flag: "--log <file>", about: "append events to this file, without secrets and payloads" },
+  signIn: {
+    flag: "--sign-in <when>",
+    words: ["ask", "eager", "never"],
+    about: "have a person sign in when a call needs it, at the start too, or never: then only the command is told",
+  },
+  authPrompt: {
+    flag: "--auth-prompt <offer>",
+    words: ["on", "off"],
+    about: "add a prompt auth to those of a server that one can sign in to",
+  },
 } as const
 
-export type RunOptions = { readonly [Name in keyof typeof RUN_OPTIONS]?: string }
+type Value<Option> = Option extends { readonly words: readonly (infer Word)[] } ? Word : string
+
+/** One of them. */
+export interface RunOption {
+  readonly flag: string
+  readonly words?: readonly string[]
+  readonly about: string
+}
+
+export type RunOptions = { readonly [Name in keyof typeof RUN_OPTIONS]?: Value<(typeof RUN_OPTIONS)[Name]> }
 
 /**
  * Reads the words after `run`, where they are as a client's configuration has them: a name, and options apart from their values.
@@ -26,9 +45,9 @@ export function readPlainRun(words: readonly string[]): { readonly name: string;
   const options: Record<string, string> = {}
   for (let at = 0; at < rest.length; at += 2) {
     const [option = "", value = ""] = [rest[at], rest[at + 1]]
-    const known = Object.keys(RUN_OPTIONS).find((one) => option === `--${one}`)
-    if (known === undefined || value.startsWith("-")) return undefined
-    options[known] = value
+    const [key, known] = Object.entries<RunOption>(RUN_OPTIONS).find(([, { flag }]) => flag.startsWith(`${option} `)) ?? []
+    if (!key || value.startsWith("-") || known?.words?.includes(value) === false) return undefined
+    options[key] = value
   }
   return { name, options }
 }
@@ -42,6 +61,7 @@ export async function runServer(name: string, options: RunOptions, context: Cont
     client: stdioClient({ input: stdin, output: stdout, maxFrameBytes: MAX_FRAME_BYTES }),
     tools: await context.tools(),
     memoryFolder: context.places.memory,
+    signIn: { mode: options.signIn ?? "ask", prompt: options.authPrompt !== "off" },
     log: options.log === undefined ? silentLog : logTo(options.log, context),
     stderr: (chunk) => void stderr.write(chunk),
     onRefused: (diagnosis) => note(tellDiagnosis(diagnosis)),

@@ -12,6 +12,7 @@ import * as bridge from "../bridge/diagnoses.ts"
 import { serverError } from "../bridge/client/in-process.ts"
 import { internalFault } from "../bridge/error-answer.ts"
 import { sessionLost } from "../bridge/link.ts"
+import * as signIn from "../bridge/sign-in/diagnoses.ts"
 import * as config from "../config/diagnoses.ts"
 import * as remarks from "../config/remarks.ts"
 import type { DiagnosisKind } from "../core/diagnosis.ts"
@@ -37,7 +38,7 @@ export interface CodeFacts {
  * @throws {Error} if two diagnoses share a code
  */
 export function allCodes(...others: readonly Readonly<Record<string, unknown>>[]): readonly CodeFacts[] {
-  const single = { severalSecrets, serverError, internalFault, sessionLost, lockLost, lockTimeout, checkTimeout }
+  const single = { severalSecrets, serverError, internalFault, sessionLost, lockLost, lockTimeout, checkTimeout, ...signIn }
   const ofHttp = { ...http, proxyInvalid, proxyRefused, certificateUnusable }
   const ofAws = [aws, awsAssume, awsDenials, awsRefusals, awsSso, awsTrust]
   const exported = [auth, ...ofAws, oauth, bridge, config, remarks, files, ofHttp, vault, single, ...others].flatMap((module) =>

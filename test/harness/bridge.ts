@@ -6,7 +6,7 @@ import { httpSide } from "../../src/bridge/http-side.ts"
 import { relay } from "../../src/bridge/relay.ts"
 import { type MemoryStore, withMemory } from "../../src/bridge/memory.ts"
 import { withSession } from "../../src/bridge/session.ts"
-import type { Link, OnSent, Receive } from "../../src/bridge/link.ts"
+import type { Link, OnSent, Receive, ServerSide } from "../../src/bridge/link.ts"
 import type { Authenticator } from "../../src/auth/method.ts"
 import { withoutProof } from "./without-proof.ts"
 import { type Clock, systemClock } from "../../src/core/clock.ts"
@@ -50,6 +50,8 @@ export interface TestBridgeSettings {
   /** Where the server is remembered; without it nothing is. */
   readonly store?: MemoryStore
   readonly clock?: Clock
+  /** Puts something between the relay and the session. */
+  readonly wrap?: (side: ServerSide, tell: Receive, life: AbortSignal) => ServerSide
 }
 
 export function startBridge(url: string, settings: TestBridgeSettings = {}): TestBridge {
@@ -89,12 +91,14 @@ export function startBridge(url: string, settings: TestBridgeSettings = {}): Tes
   const receive: Receive = (frame) => client.write(frame.bytes)
   const link = settings.link?.(receive, backlog.leave)
   const { store } = settings
-  const side = httpSide({ name: "test", url: new URL(url), door, receive, log: silentLog, ...limits }, store, stop.signal)
+  const http = { name: "test", url: new URL(url), door, receive, log: silentLog, ...limits }
+  const bare = link ? withSession(link, stop.signal) : httpSide(http, store, stop.signal)
+  const side = store ? withMemory(bare, { store, tell: receive, log: silentLog }) : bare
   const ended = relay({
     name: "test",
     client,
     backlog,
-    server: link ? withSession(link, stop.signal) : store ? withMemory(side, { store, tell: receive, log: silentLog }) : side,
+    server: settings.wrap?.(side, receive, stop.signal) ?? side,
     redactor: createRedactor(),
     log: silentLog,
     signal: stop.signal,

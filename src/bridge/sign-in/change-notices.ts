@@ -1,0 +1,80 @@
+/** Tells a client that its lists are stale: when the door has opened, and when somebody else is signed in than before (S19). */
+import type { Authenticator } from "../../auth/method.ts"
+import type { Clock } from "../../core/clock.ts"
+import type { Log } from "../../core/log.ts"
+import { type Frame, makeFrame } from "../frame.ts"
+import { memberText } from "../json-text.ts"
+import type { Receive } from "../link.ts"
+import { type Kind, editResult, kindsIn, withCapabilities } from "./additions.ts"
+
+export interface ChangeNotices {
+  /** Learns from the result of `initialize` what the client may be told, and makes it promise that where `adds` says so. */
+  opening(answer: Frame, adds: boolean): Frame
+  /** Whether the server said that it has such lists; it may have them where nothing was heard of it. */
+  mayHave(kind: Kind): boolean
+  /** Tells that all lists may have changed, and remembers who is signed in. */
+  tell(): Promise<void>
+  /** Tells it if somebody else is signed in than before; looks now and then, or `now`. */
+  noticeIdentity(now?: "now"): Promise<void>
+}
+
+export interface ChangeNoticesSettings {
+  readonly authenticator: Pick<Authenticator, "identity">
+  /** Takes what goes to the client unasked. */
+  readonly tell: Receive
+  readonly clock: Clock
+  readonly log: Log
+}
+
+/** How often it is looked who is signed in, at most: it is on the way of every call. In milliseconds. */
+const LOOK_MS = 5_000
+
+export function changeNotices({ authenticator, tell, clock, log }: ChangeNoticesSettings): ChangeNotices {
+  let has: readonly Kind[] | undefined
+  let told: readonly Kind[] = []
+  let who: string | undefined
+  let lookedAtMs = -Infinity
+
+  const tellAll = async (): Promise<void> => {
+    for (const kind of told) await tell(makeFrame({ method: `notifications/${kind}/list_changed` }))
+  }
+
+  return {
+    async tell() {
+      lookedAtMs = clock.now()
+      who = await whoIs(authenticator)
+      await tellAll()
+    },
+
+    mayHave: (kind) => has?.includes(kind) ?? true,
+
+    opening(answer, adds) {
+      const result = memberText(answer.bytes.toString("utf8"), "result")
+      if (answer.kind !== "response" || result === undefined) return answer
+      has = kindsIn(result).all
+      const edited = adds ? editResult(answer, withCapabilities) : answer
+      told = kindsIn(memberText(edited.bytes.toString("utf8"), "result") ?? "{}").told
+      return edited
+    },
+
+    async noticeIdentity(now) {
+      if (now === undefined && clock.now() - lookedAtMs < LOOK_MS) return
+      lookedAtMs = clock.now()
+      const before = who
+      who = await whoIs(authenticator)
+      if (before === undefined || before === who) return
+      log.info("somebody else is signed in")
+      await tellAll()
+    },
+  }
+}
+
+/** Who is signed in, as one text; it is never shown. */
+export async function whoIs(authenticator: Pick<Authenticator, "identity">): Promise<string> {
+  try {
+    const { subject, account } = await authenticator.identity()
+    return JSON.stringify([subject, account])
+  } catch {
+    return "unknown" // a vault that cannot be read now: the next request tells why
+  }
+}

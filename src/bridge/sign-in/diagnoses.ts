@@ -1,0 +1,50 @@
+/** What can go wrong while a person is asked to sign in, apart from the method's own failures. */
+import { defineDiagnosis } from "../../core/diagnosis.ts"
+import { quote } from "../../core/redact.ts"
+
+export const signInDeclined = defineDiagnosis({
+  code: "sign-in-declined",
+  about:
+    "A person was asked to sign in, by the client or in a browser, and said no, or closed the question. Nothing was changed, and nobody is asked again for five minutes unless a person asks for it.",
+  kind: "sign-in",
+  tell: ({ server, how }: { server: string; how: string }) => ({
+    cause: `Not signed in to "${server}": the sign-in was declined.`,
+    evidence: [how],
+    next: `postern auth ${server}`,
+  }),
+})
+
+export const signInTimeout = defineDiagnosis({
+  code: "sign-in-timeout",
+  about: "A sign-in was begun, and the person had not finished it within five minutes. The session goes on; the next call asks again.",
+  kind: "sign-in",
+  tell: ({ server, limitMs }: { server: string; limitMs: number }) => ({
+    cause: `The sign-in to "${server}" was not finished within ${limitMs / 60_000} minutes.`,
+    evidence: [],
+    next: `postern auth ${server}`,
+  }),
+})
+
+export const signInPaused = defineDiagnosis({
+  code: "sign-in-paused",
+  about:
+    "The server wants a sign-in, and Postern does not ask for one by itself now: a person has just declined, or two sign-ins in a row led to no request that the server took. The prompt `auth` and the command ask all the same.",
+  kind: "sign-in",
+  tell: ({ server, why }: { server: string; why: string }) => ({
+    cause: `Signing in to "${server}" is needed, and is not asked for now.`,
+    evidence: [why],
+    next: `postern auth ${server}`,
+  }),
+})
+
+export const requestStateInvalid = defineDiagnosis({
+  code: "request-state-invalid",
+  about:
+    "A request of the client claims to answer a question of Postern (`requestState`), and its state was not made by this bridge, was made for another request, or is older than 15 minutes. It was not sent.",
+  kind: "guard",
+  tell: ({ method, why }: { method: string; why: string }) => ({
+    cause: `The state that came with ${quote(method, 60)} is not accepted: ${why}.`,
+    evidence: ["nothing was sent"],
+    next: "send the request again without it",
+  }),
+})

@@ -1,0 +1,218 @@
+/** The sign-ins of one bridge: one at a time however many calls wait for it, and not again and again. */
+import type { Interaction, SignInLink } from "../../auth/interaction.ts"
+import type { Authenticator } from "../../auth/method.ts"
+import { nobodyToAsk } from "../../auth/diagnoses.ts"
+import { orAborted } from "../../core/abort.ts"
+import type { Clock } from "../../core/clock.ts"
+import { PosternError } from "../../core/diagnosis.ts"
+import type { Identity } from "../../core/identity.ts"
+import type { Log } from "../../core/log.ts"
+import { bridgeStopping } from "../diagnoses.ts"
+import { signInDeclined, signInPaused, signInTimeout } from "./diagnoses.ts"
+
+/**
+ * How a link comes before a person.
+ *
+ * @param signedIn - resolves when the person is in, and never otherwise
+ * @returns `opened` if a browser or the client shows it; `shown` if nothing does, and whoever waits has to be given it
+ * @throws {PosternError} `sign-in-declined`
+ */
+export type Way = (link: SignInLink, signal: AbortSignal, signedIn: Promise<void>) => Promise<"opened" | "shown">
+
+/** One sign-in, shared by all that wait for it. */
+export interface SignIn {
+  /**
+   * Waits until it has ended, or has come to a link that whoever waits has to hand on.
+   *
+   * @returns the link, or undefined when the person is in
+   * @throws {PosternError} why it came to nothing, and the reason of `signal`, which ends the wait and nothing else
+   */
+  linkOrEnd(signal: AbortSignal): Promise<SignInLink | undefined>
+  /** Waits until the person is in. @throws as `linkOrEnd` */
+  end(signal: AbortSignal): Promise<void>
+}
+
+export interface SignIns {
+  /** How many have led somebody in. Who was refused before the last one did need not ask for another. */
+  readonly done: number
+  /** The one that is under way. */
+  readonly current: SignIn | undefined
+  /**
+   * Joins the one that is under way, or begins one.
+   *
+   * @param way - of a new one
+   * @param asked - the person asks for it by name, so no brake holds
+   * @throws {PosternError} `sign-in-paused` where a person has just declined, or two came to nothing
+   */
+  join(way: Way, asked: boolean): SignIn
+  /** The person has said no to the one that is under way. */
+  decline(reason: PosternError): void
+  /** The server took a request: what came before it is forgotten. */
+  succeeded(): void
+}
+
+export interface SignInsSettings {
+  /** The server's name. */
+  readonly name: string
+  readonly authenticator: Pick<Authenticator, "signIn">
+  readonly clock: Clock
+  readonly log: Log
+  /** Hears of each success, before anybody that waits. */
+  onSignedIn(identity: Identity): Promise<void>
+  /** How long a person may take, in milliseconds; 5 minutes unless said. */
+  readonly limitMs?: number
+  /** Ends all of it. */
+  readonly life: AbortSignal
+}
+
+const SIGN_IN_MS = 5 * 60_000
+/** How long nobody is asked again after a no, in milliseconds. */
+const QUIET_MS = 5 * 60_000
+/** Sign-ins without a request that was taken after them. */
+const MOST_IN_VAIN = 2
+
+export function makeSignIns(settings: SignInsSettings): SignIns {
+  const { name, clock } = settings
+  let current: BegunSignIn | undefined
+  let done = 0
+  let inVain = 0
+  let declinedAtMs: number | undefined
+
+  const brake = (): string | undefined => {
+    if (declinedAtMs !== undefined && clock.now() - declinedAtMs < QUIET_MS) return "it was declined a short while ago"
+    return inVain >= MOST_IN_VAIN ? `${inVain} sign-ins in a row came to nothing` : undefined
+  }
+
+  const begin = (way: Way): BegunSignIn => {
+    // What never came before a person opened no tab, and is no reason to ask less.
+    const counted: Way = (...step) => {
+      inVain++
+      return way(...step)
+    }
+    const onSignedIn: SignInsSettings["onSignedIn"] = async (identity) => {
+      done++
+      await settings.onSignedIn(identity)
+    }
+    const begun = beginSignIn(counted, { ...settings, onSignedIn })
+    const forget = (): void => {
+      if (current === begun) current = undefined
+    }
+    void begun.ended.then(forget, (error: unknown) => {
+      if (error instanceof PosternError && error.diagnosis.code === signInDeclined.code) declinedAtMs = clock.now()
+      forget()
+    })
+    return begun
+  }
+
+  return {
+    get done() {
+      return done
+    },
+
+    get current() {
+      return current
+    },
+
+    join(way, asked) {
+      if (current) return current
+      const why = asked ? undefined : brake()
+      if (why !== undefined) throw new PosternError(signInPaused({ server: name, why }))
+      current = begin(way)
+      return current
+    },
+
+    decline(reason) {
+      declinedAtMs = clock.now()
+      current?.stop(reason)
+    },
+
+    succeeded() {
+      inVain = 0
+      declinedAtMs = undefined
+    },
+  }
+}
+
+interface BegunSignIn extends SignIn {
+  readonly ended: Promise<void>
+  stop(reason: Error): void
+}
+
+function beginSignIn(way: Way, settings: SignInsSettings): BegunSignIn {
+  const { name, authenticator, log, life, limitMs = SIGN_IN_MS } = settings
+  const end = new AbortController()
+  const limit = setTimeout(() => end.abort(new PosternError(signInTimeout({ server: name, limitMs }))), limitMs)
+  limit.unref()
+  const signal = end.signal
+  const onEnd = (): void => end.abort(new PosternError(bridgeStopping({ server: name })))
+  if (life.aborted) onEnd()
+  life.addEventListener("abort", onEnd, { once: true })
+  const [handedOn, handOn] = later<SignInLink>()
+  const [signedIn, tellSignedIn] = later<void>()
+  /** Before a person has it, a sign-in that nobody waits for is given up; after that it is the person's. */
+  let isWithPerson = false
+  let waiting = 0
+
+  const openLink: Interaction["openLink"] = async (link, inner) => {
+    const how = await way(link, AbortSignal.any([inner, signal]), signedIn)
+    isWithPerson = true
+    if (how === "shown") handOn(link)
+    return how
+  }
+
+  const run = async (): Promise<void> => {
+    log.info("sign-in begins")
+    try {
+      const identity = await orAborted(authenticator.signIn(interactionBy(openLink, settings), signal), signal)
+      log.info("signed in", { subject: identity.subject })
+      await settings.onSignedIn(identity)
+      tellSignedIn()
+    } catch (error) {
+      log.error("sign-in failed", { code: error instanceof PosternError ? error.diagnosis.code : String(error) })
+      throw error
+    } finally {
+      clearTimeout(limit)
+      life.removeEventListener("abort", onEnd)
+    }
+  }
+
+  const ended = run()
+  ended.catch(() => undefined) // whoever waits hears of it
+
+  const wait = async <Result>(promise: Promise<Result>, waiter: AbortSignal): Promise<Result> => {
+    waiting++
+    try {
+      return await orAborted(promise, waiter)
+    } finally {
+      waiting--
+      if (waiting === 0 && !isWithPerson) end.abort(new Error("nobody waits for this sign-in any more"))
+    }
+  }
+
+  return {
+    ended,
+    stop: (reason) => end.abort(reason),
+    linkOrEnd: (waiter) => wait(Promise.race([ended.then(() => undefined), handedOn]), waiter),
+    end: (waiter) => wait(ended, waiter),
+  }
+}
+
+/** A promise, and the function that resolves it. */
+function later<Value>(): [Promise<Value>, (value: Value) => void] {
+  let resolve: ((value: Value) => void) | undefined
+  const promise = new Promise<Value>((set) => (resolve = set))
+  return [promise, (value) => resolve?.(value)]
+}
+
+/** MCP's version of the contract in `auth/interaction.ts`. A client must not be asked for secrets (S67), so what needs typing is left to a terminal. */
+function interactionBy(openLink: Interaction["openLink"], { name, log }: SignInsSettings): Interaction {
+  const leaveToTerminal = (question: string): never => {
+    throw new PosternError(nobodyToAsk({ question, instead: `postern auth ${name}`, why: "a client of MCP may not be asked for it" }))
+  }
+  return {
+    askSecret: async (question) => leaveToTerminal(question),
+    askText: async (question) => leaveToTerminal(question),
+    openLink,
+    tell: (text) => log.info("told", { text }),
+  }
+}
