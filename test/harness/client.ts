@@ -55,7 +55,7 @@ export interface Client extends AsyncDisposable {
   write(text: string): void
   send(message: Record<string, unknown>): void
   request(method: string, params?: unknown, id?: number | string): Promise<Spoken>
-  open(): Promise<Spoken>
+  open(capabilities?: Record<string, unknown>): Promise<Spoken>
   heard(fits: (message: Spoken) => boolean): Promise<Spoken>
   /** Resolves with the exit code, or the signal. */
   readonly exited: Promise<number | NodeJS.Signals | null>
@@ -96,10 +96,10 @@ export function startClient(home: Pick<Home, "env" | "path">, args: readonly str
       client.send({ id, method, ...(params === undefined ? {} : { params }) })
       return client.heard((message) => message.id === id && message.method === undefined)
     },
-    async open() {
+    async open(capabilities = {}) {
       const answer = await client.request("initialize", {
         protocolVersion: "2025-11-25",
-        capabilities: {},
+        capabilities,
         clientInfo: { name: "test", version: "1" },
       })
       client.send({ method: "notifications/initialized" })

@@ -8,8 +8,13 @@ export interface LocalServer {
   readonly env: Readonly<Record<string, string>>
 }
 
-/** What a server may ask of a client, by method, and what this client answers. */
+/** What a server may ask of a client, by method, and what this client answers: a value, or what a function makes of the parameters. */
 export type Answers = Readonly<Record<string, unknown>>
+
+export interface ClientTraits {
+  /** What is declared, where that is not an empty object for each answer. */
+  readonly capabilities?: object
+}
 
 interface ToolResult {
   readonly content: readonly { readonly type: string; readonly text?: string; readonly uri?: string }[]
@@ -53,7 +58,7 @@ interface SdkClient extends SharedFace {
   connect(transport: unknown): Promise<void>
   close(): Promise<void>
   callTool(params: unknown, ...rest: unknown[]): Promise<ToolResult>
-  setRequestHandler(of: unknown, answer: () => Promise<unknown>): void
+  setRequestHandler(of: unknown, answer: (request: { readonly params?: unknown }) => Promise<unknown>): void
   fallbackNotificationHandler?: (notification: { readonly method: string }) => Promise<void>
 }
 
@@ -120,14 +125,23 @@ function keepNotifications(client: SdkClient): ForeignClient["sawNotification"] 
 /**
  * Starts a local server and opens a session with it.
  *
- * @param answers - what this client answers when the server asks; a capability is declared for each
+ * @param answers - what this client answers when the server asks; a capability is declared for each, unless `traits` says otherwise
  * @throws what the SDK throws when `initialize` is refused
  */
-export async function connectForeignClient(sdk: Sdk, server: LocalServer, answers: Answers = {}): Promise<ForeignClient> {
+export async function connectForeignClient(
+  sdk: Sdk,
+  server: LocalServer,
+  answers: Answers = {},
+  traits: ClientTraits = {},
+): Promise<ForeignClient> {
   const { Client, StdioClientTransport } = sdk.load()
   const capabilities = Object.fromEntries(Object.keys(answers).map((method) => [method.split("/")[0], {}]))
-  const client = new Client({ name: "foreign-client", version: "1.0.0" }, { capabilities, ...sdk.options })
-  for (const [method, answer] of Object.entries(answers)) client.setRequestHandler(sdk.handlerKey(method), async () => answer)
+  const client = new Client({ name: "foreign-client", version: "1.0.0" }, { capabilities, ...sdk.options, ...traits })
+  for (const [method, answer] of Object.entries(answers)) {
+    const respond = async ({ params }: { readonly params?: unknown }): Promise<unknown> =>
+      typeof answer === "function" ? (answer as (params: unknown) => unknown)(params) : answer // the test's own function
+    client.setRequestHandler(sdk.handlerKey(method), respond)
+  }
   const sawNotification = keepNotifications(client)
   await client.connect(new StdioClientTransport({ ...server, stderr: "pipe" }))
   return Object.assign(client, {
