@@ -125,11 +125,11 @@ async function prepareFlow(question: Bindable, redirectUri: string, tools: Metho
   const { server, destination, scopes, plan } = question
   const flowWith = (client: OAuthClient): Flow =>
     startFlow({ server: server.name, destination, client, redirectUri, scopes, extraParameters: server.oauth?.authorizeParams ?? {} })
-  const first = await realizeClient(question, { redirectUri, scopes }, tools.http, signal)
+  const first = await realizeClient(question, redirectUri, tools.http, signal)
   const flow = flowWith(first.client)
   if (!first.isKept || (await isWelcome(flow, question, tools, signal))) return { ...flow, ...first }
   const anew = { ...question, plan: { kind: "registration", kept: undefined, ports: plan.ports } } as const
-  const second = await realizeClient(anew, { redirectUri, scopes }, tools.http, signal)
+  const second = await realizeClient(anew, redirectUri, tools.http, signal)
   return { ...flowWith(second.client), ...second }
 }
 

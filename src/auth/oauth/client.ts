@@ -70,14 +70,14 @@ export function purposeOf({ redirectHost = "127.0.0.1", redirectPath = "/callbac
  */
 export async function realizeClient(
   { server, destination, policy, plan }: ClientQuestion & { readonly plan: ClientPlan },
-  redirect: { readonly redirectUri: string; readonly scopes: readonly string[] },
+  redirectUri: string,
   http: Http,
   signal: AbortSignal,
 ): Promise<{ readonly client: OAuthClient; readonly isKept: boolean; readonly registration?: Registration }> {
   if (plan.kind === "known") return { client: plan.client, isKept: false }
-  if (plan.kept?.redirectUri === redirect.redirectUri) return { client: plan.kept.client, isKept: true }
+  if (plan.kept?.redirectUri === redirectUri) return { client: plan.kept.client, isKept: true }
   const { registration_endpoint = "" } = destination.metadata // there is one: that is what the plan stands on
-  const wish = { server: server.name, metadata: { ...destination.metadata, registration_endpoint }, ...redirect, policy }
+  const wish = { server: server.name, metadata: { ...destination.metadata, registration_endpoint }, redirectUri, policy }
   const registration = await register(wish, http, signal)
   return { client: registration.client, isKept: false, registration }
 }

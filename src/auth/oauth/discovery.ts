@@ -8,6 +8,7 @@ import { oauthMetadataInvalid, oauthNotOffered, oauthPkceMissing } from "./diagn
 import { covers } from "./grant.ts"
 import { type IssuerMetadata, findIssuerMetadata, noIssuerMetadata } from "./issuer-metadata.ts"
 import { type ResourceMetadata, findResourceMetadata } from "./resource-metadata.ts"
+import { splitScopes } from "./scopes.ts"
 
 /** Where one signs in for a server, and what is asked for there. */
 export interface Destination {
@@ -105,11 +106,6 @@ function scopesFor(
   const scopes = asked.length > 0 ? asked : (published?.scopesSupported ?? [])
   const offline = metadata.scopes_supported?.includes("offline_access") && scopes.length > 0 ? ["offline_access"] : []
   return [...new Set([...scopes, ...offline])]
-}
-
-/** @returns the single scopes of a `scope` parameter (RFC 6749 section 3.3) */
-export function splitScopes(text: string | undefined): readonly string[] {
-  return [...new Set((text ?? "").split(/\s+/).filter((scope) => /^[\x21\x23-\x5b\x5d-\x7e]+$/.test(scope)))]
 }
 
 /** The canonical address of a server that does not name itself: no fragment, and no slash where there is no path. */

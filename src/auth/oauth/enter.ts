@@ -3,9 +3,9 @@ import type { HttpServer, OAuthSettings } from "../../config/server.ts"
 import type { Interaction } from "../interaction.ts"
 import { openHttp } from "../server-http.ts"
 import type { AuthTools } from "../tools.ts"
-import { splitScopes } from "./discovery.ts"
 import { type GrantEntry, findGrant } from "./grant.ts"
 import { grantOwner, policyOf } from "./owner.ts"
+import { splitScopes } from "./scopes.ts"
 import { type SignInWish, signIn } from "./sign-in.ts"
 
 export interface EntryWish {

@@ -1,5 +1,4 @@
 /** A server's grant as a running bridge has it: read from the vault at the cost of one look at a stamp, renewed when it has to be. */
-import { orAborted } from "../../core/abort.ts"
 import type { PosternError } from "../../core/diagnosis.ts"
 import type { MethodTools } from "../tools.ts"
 import type { RenewalNeed } from "./renew.ts"
@@ -78,6 +77,7 @@ export function keptGrant(owner: GrantOwner, tools: MethodTools): KeptGrant {
   /** The lease of what is not stored is held by a renewal of this very process, which renews it again if it is told to. */
   const waitForUnstored = async (need: RenewalNeed, signal: AbortSignal): Promise<void> => {
     needOfUnstored = need
+    const { orAborted } = await import("../../core/abort.ts")
     await orAborted(new Promise<void>((wake) => waiting.push(wake)), signal)
   }
 
@@ -89,6 +89,7 @@ export function keptGrant(owner: GrantOwner, tools: MethodTools): KeptGrant {
         await waitForUnstored(need, signal)
         if (unstored) return unstored
       }
+      const { orAborted } = await import("../../core/abort.ts")
       running ??= exchange(need).finally(() => (running = undefined))
       const grant = await orAborted(running, signal)
       // What was under way was another's wish: it may have found the refused token to be good still.

@@ -8,15 +8,12 @@ import type { HttpServer } from "../../config/server.ts"
 import { PosternError } from "../../core/diagnosis.ts"
 import type { Identity } from "../../core/identity.ts"
 import { configuredHeaders } from "../header.ts"
-import type { Authenticator, Recovery } from "../method.ts"
+import type { Authenticator } from "../method.ts"
 import type { MethodTools } from "../tools.ts"
-import { type Challenge, findBearer } from "./challenge.ts"
-import { oauthAccessDenied, oauthSignInNeeded } from "./diagnoses.ts"
 import { type Grant, type GrantEntry, findGrant, grantIdentity } from "./grant.ts"
 import { type KeptGrant, keptGrant } from "./kept-grant.ts"
 import { grantOwner, grantOwnerInClear, policyOf } from "./owner.ts"
-import { requirePinned } from "./pin.ts"
-import { type StepUp, afterStepUp, stepUpFor } from "./step-up.ts"
+import type { RefusalMemory } from "./refusal.ts"
 
 /** A token that ends within this is renewed before it is sent, in milliseconds; each process adds up to half of it, so that not all come at once. */
 const EARLY_MS = 60_000
@@ -27,8 +24,9 @@ export function oauthAuthenticator(server: HttpServer, origin: string, tools: Me
   const configured = Object.keys(server.headers).length === 0 ? undefined : configuredHeaders(server, origin, tools)
   const earlyMs = EARLY_MS * (1 + Math.random() / 2)
   let kept: Promise<KeptGrant> | undefined
-  let challenge: Challenge | undefined
-  let stepUp: StepUp = { scopes: [], asked: [] }
+  let memory: RefusalMemory = { stepUp: { scopes: [], asked: [] } }
+  /** The token that was sent last, and how often. */
+  let sent = { token: "", times: 0 }
   let patientUntilMs = 0
 
   const grantKeeper = (): Promise<KeptGrant> => (kept ??= grantOwner(server, tools).then((owner) => keptGrant(owner, tools)))
@@ -50,13 +48,14 @@ export function oauthAuthenticator(server: HttpServer, origin: string, tools: Me
     try {
       return await keeper.renew({ lifetimeMs }, signal)
     } catch (error) {
-      if (leftMs <= 0 || signal.aborted) throw error
+      const isOver = leftMs <= 0 || signal.aborted
+      if (isOver && error instanceof PosternError && error.diagnosis.kind === "sign-in")
+        memory = { ...memory, unmended: { token: grant.accessToken } }
+      if (isOver) throw error
       patientUntilMs = now + PATIENCE_MS
       return grant
     }
   }
-
-  const signInAdvice = (why: string): Recovery => ({ advice: "sign-in", diagnosis: oauthSignInNeeded({ server: server.name, why }) })
 
   return {
     async authorize(request, signal) {
@@ -64,36 +63,19 @@ export function oauthAuthenticator(server: HttpServer, origin: string, tools: Me
       const more = ((await configured?.()) ?? []).map(({ name, value }) => [name.toLowerCase(), value])
       const headers = { ...request.headers, ...Object.fromEntries(more) }
       if (grant === undefined) return { ...request, headers } // the refusal says where one signs in; some servers ask for nothing at first
-      requirePinned(server, grant)
-      return { ...request, headers: { ...headers, authorization: `Bearer ${grant.accessToken}` } }
+      if (server.pin?.subject !== undefined) (await import("./pin.ts")).requirePinned(server, grant)
+      const { accessToken: token } = grant
+      sent = { token, times: sent.token === token ? sent.times + 1 : 1 }
+      return { ...request, headers: { ...headers, authorization: `Bearer ${token}` } }
     },
 
-    async recover(request, { status, headers }, signal) {
-      const asked = findBearer(headers["www-authenticate"])
-      challenge = asked ?? challenge
-      const keeper = await grantKeeper()
-      keeper.lookAgain()
-      const grant = await keeper.read()
-      if (grant === undefined) return signInAdvice("nobody has signed in yet")
-      if (status === 403) {
-        if (asked?.parameters["error"] !== "insufficient_scope") {
-          return { advice: "denied", diagnosis: oauthAccessDenied({ server: server.name, subject: subjectOf(grant), status }) }
-        }
-        const { recovery, next } = stepUpFor(server.name, grant, asked, stepUp)
-        stepUp = next
-        return recovery
-      }
-
-      const sent = /^Bearer (.*)$/.exec(request.headers["authorization"] ?? "")?.[1]
-      const refused = oauthSignInNeeded({ server: server.name, why: "the server does not take the token", issuer: grant.issuer })
-      if (sent !== grant.accessToken) return { advice: "retry", diagnosis: refused } // renewed, or signed in, meanwhile
-      try {
-        await keeper.renew({ refused: sent, lifetimeMs: 0 }, signal)
-        return { advice: "retry", diagnosis: refused }
-      } catch (error) {
-        if (!(error instanceof PosternError)) throw error
-        return { advice: error.diagnosis.kind === "sign-in" ? "sign-in" : "denied", diagnosis: error.diagnosis }
-      }
+    async recover(request, answer, signal) {
+      const { judgeRefusal } = await import("./refusal.ts")
+      const token = /^Bearer (.*)$/.exec(request.headers["authorization"] ?? "")?.[1]
+      const refusal = { answer, sent: token, timesSent: token === sent.token ? sent.times : 0 }
+      const verdict = await judgeRefusal(refusal, { server, keeper: await grantKeeper(), memory }, signal)
+      memory = verdict.memory
+      return verdict.recovery
     },
 
     async identity() {
@@ -101,14 +83,16 @@ export function oauthAuthenticator(server: HttpServer, origin: string, tools: Me
     },
 
     async signIn(interaction, signal) {
-      const { signIn } = await import("./sign-in.ts")
+      const [{ signIn }, { afterStepUp }] = await Promise.all([import("./sign-in.ts"), import("./step-up.ts")])
       const keeper = await grantKeeper()
       const owner = await grantOwner(server, tools)
+      const { challenge, unmended, stepUp } = memory
       const agreed = stepUp.scopes.length === 0 ? [] : ((await keeper.read())?.scopes ?? [])
-      const moreScopes = [...agreed, ...stepUp.scopes]
-      stepUp = afterStepUp(stepUp)
-      await signIn({ server, owner, policy: policyOf(owner), challenge, moreScopes }, tools, interaction, signal)
+      const wish = { server, owner, policy: policyOf(owner), challenge, moreScopes: [...agreed, ...stepUp.scopes] }
+      memory = { ...memory, stepUp: afterStepUp(stepUp) }
+      await signIn({ ...wish, ...(unmended ? { unmended } : {}) }, tools, interaction, signal)
       keeper.lookAgain()
+      memory = { stepUp: memory.stepUp }
       return identityOf(await findGrant(tools.vault, owner))
     },
 
@@ -124,5 +108,3 @@ export function oauthAuthenticator(server: HttpServer, origin: string, tools: Me
 
 const identityOf = (entry: GrantEntry | undefined): Identity =>
   entry === undefined ? { subject: "nobody has signed in yet", source: "none" } : grantIdentity(entry)
-
-const subjectOf = ({ subject, client }: Grant): string => subject ?? `the client ${client.id}`

@@ -14,17 +14,20 @@ export interface GrantOwner {
   readonly label: string
   /** Of the server. */
   readonly url: URL
+  /** Whether addresses in private networks may be opened on its behalf. */
+  readonly allowPrivate: boolean
 }
 
 /** @throws {PosternError} as `expandAddress`: the address may hold variables and secrets */
 export async function grantOwner(server: HttpServer, { env, vault }: Pick<AuthTools, "env" | "vault">): Promise<GrantOwner> {
   const url = await expandAddress(server, { env, readSecret: (name, origin) => vault.read(name, origin) })
-  return { server: server.name, label: labelOf(server), url }
+  return { server: server.name, label: labelOf(server), url, allowPrivate: allowsPrivate(server) }
 }
 
 /** The same without the secrets of the address: enough to say whose sign-in it is, and needs no key. */
 export async function grantOwnerInClear(server: HttpServer, { env }: Pick<AuthTools, "env">): Promise<GrantOwner> {
-  return { server: server.name, label: labelOf(server), url: await expandAddress(server, { env, readSecret: async () => "a" }) }
+  const url = await expandAddress(server, { env, readSecret: async () => "a" })
+  return { server: server.name, label: labelOf(server), url, allowPrivate: allowsPrivate(server) }
 }
 
 /** The names of all grants of a label begin with this. */
@@ -44,7 +47,9 @@ export function labelOf({ name, oauth }: HttpServer): string {
   return isAccountLabel(label) ? label : `_${createHash("sha256").update(label).digest("hex").slice(0, 16)}`
 }
 
+const allowsPrivate = (server: HttpServer & { readonly allowPrivate?: boolean }): boolean => server.allowPrivate === true
+
 /** @returns what addresses may be opened on behalf of a server */
-export function policyOf({ url }: GrantOwner): AddressPolicy {
-  return { home: url, allowPrivate: false }
+export function policyOf({ url, allowPrivate }: GrantOwner): AddressPolicy {
+  return { home: url, allowPrivate }
 }

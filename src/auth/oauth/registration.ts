@@ -44,7 +44,6 @@ export interface RegistrationWish {
   readonly server: string
   readonly metadata: IssuerMetadata & { readonly registration_endpoint: string }
   readonly redirectUri: string
-  readonly scopes: readonly string[]
   readonly policy: AddressPolicy
 }
 
@@ -86,7 +85,7 @@ export async function register(wish: RegistrationWish, http: Http, signal: Abort
   }
 }
 
-function clientMetadata({ metadata, redirectUri, scopes }: RegistrationWish) {
+function clientMetadata({ metadata, redirectUri }: RegistrationWish) {
   const methods = metadata.token_endpoint_auth_methods_supported ?? ["none"]
   const authMethod = ["none", "client_secret_basic", "client_secret_post"].find((method) => methods.includes(method)) ?? "none"
   const device = metadata.device_authorization_endpoint === undefined ? [] : ["urn:ietf:params:oauth:grant-type:device_code"]
@@ -97,7 +96,7 @@ function clientMetadata({ metadata, redirectUri, scopes }: RegistrationWish) {
     grant_types: ["authorization_code", "refresh_token", ...device],
     response_types: ["code"],
     token_endpoint_auth_method: authMethod,
-    ...(scopes.length > 0 ? { scope: scopes.join(" ") } : {}),
+    // No scope: some servers hold a client to what it named here for ever, and a step-up would be refused.
   }
 }
 

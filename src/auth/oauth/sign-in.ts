@@ -21,6 +21,8 @@ export interface SignInWish {
   readonly policy: AddressPolicy
   /** Of the refusal that led here; undefined: the server is asked. */
   readonly challenge?: Challenge | undefined
+  /** The token that made it needed, or that there was none: a grant with another one is a winner's. Absent: whatever stands there now. */
+  readonly unmended?: { readonly token: string | undefined }
   /** Asked for beside what the server asks for: what was agreed to before, and what a step-up needs. */
   readonly moreScopes?: readonly string[]
   /** Whether a kept registration is left aside, and a new one made. */
@@ -44,14 +46,13 @@ const LEASE = { waitMs: PERSON_LIMIT_MS, holdMs: PERSON_LIMIT_MS + 3 * TOKEN_LIM
  */
 export async function signIn(wish: SignInWish, tools: MethodTools, interaction: Interaction, signal: AbortSignal): Promise<Grant> {
   const { owner } = wish
-  const before = await readCurrent(owner, tools)
+  const before = wish.unmended ?? { token: (await readCurrent(owner, tools))?.accessToken }
   const place = { name: signInName(owner), origin: owner.url.origin }
   return tools.vault.renew(
     place,
     async () => {
       const now = await readCurrent(owner, tools)
-      const isNew =
-        now !== undefined && now.needsSignIn === undefined && (now.version !== before?.version || now.accessToken !== before.accessToken)
+      const isNew = now !== undefined && now.needsSignIn === undefined && now.accessToken !== before.token
       // Whoever asks for more than the winner has been given asks again.
       if (isNew && (wish.moreScopes ?? []).every((scope) => now.scopes.includes(scope))) return { result: now }
       return { result: await askPerson(wish, now, { tools, interaction }, signal) }
@@ -150,7 +151,7 @@ async function signInOnce(
 
   const hasDevice = destination.metadata.device_authorization_endpoint !== undefined
   if (wish.device === "instead" && hasDevice) {
-    const client = await realizeClient({ ...question, plan }, { redirectUri: keptRedirect(plan), scopes }, tools.http, signal)
+    const client = await realizeClient({ ...question, plan }, keptRedirect(plan), tools.http, signal)
     return byDevice({ ...client, destination, scopes }, signal)
   }
   const beside = wish.device === "beside" && hasDevice ? { beside: byDevice } : {}

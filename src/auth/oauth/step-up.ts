@@ -2,8 +2,8 @@
 import type { Recovery } from "../method.ts"
 import type { Challenge } from "./challenge.ts"
 import { oauthScopeNeeded, oauthScopeRefused } from "./diagnoses.ts"
-import { splitScopes } from "./discovery.ts"
 import type { Grant } from "./grant.ts"
+import { splitScopes } from "./scopes.ts"
 
 /** What a session has asked a person for beyond the first sign-in. */
 export interface StepUp {

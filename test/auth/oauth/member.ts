@@ -19,6 +19,8 @@ export interface Member extends AsyncDisposable {
   readonly told: Diagnosis[]
   /** One call as the door makes it: proof, one recovery at most. @returns the status, or the diagnosis of a refusal */
   call(): Promise<number | Diagnosis>
+  /** One call to a server that refuses it: as the door does, which asks about the second refusal too. */
+  refusedTwice(): Promise<Diagnosis>
   /** The token that a request would carry now. */
   token(): Promise<string | undefined>
 }
@@ -56,6 +58,13 @@ export function makeMember(folder: VaultFolder, server: HttpServer, clock = syst
         return advice === "retry" ? (await send()).answer.status : diagnosis
       } catch (error) {
         return diagnosisOf(error)
+      }
+    },
+    async refusedTwice() {
+      for (;;) {
+        const { request, answer } = await send()
+        const { advice, diagnosis } = await authenticator.recover(request, answer, signal)
+        if (advice !== "retry") return diagnosis
       }
     },
     token: async () => /^Bearer (.*)$/.exec((await authenticator.authorize(bare, signal)).headers["authorization"] ?? "")?.[1],

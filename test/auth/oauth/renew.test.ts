@@ -276,3 +276,18 @@ test("only renew.ts has the exchange of a refresh token", async () => {
 
   for (const source of sources) expect(source).not.toMatch(/refreshTokenGrantRequest|genericTokenEndpointRequest|"\.\/refresh\.ts"/)
 })
+
+test("a server that takes no token at all costs one renewal, and is told as that: not one with every message", async () => {
+  await using server = await startProtectedServer()
+  await using folder = await makeVaultFolder()
+  await signedIn(server, folder)
+  server.refusesAll = true
+  const one = makeMember(folder, serverAt(server.url))
+
+  const first = await one.refusedTwice()
+  const others = [await one.refusedTwice(), await one.refusedTwice()]
+
+  expect(first).toMatchObject({ code: "oauth-token-not-accepted", kind: "failed" })
+  expect(others).toEqual(Array(2).fill(expect.objectContaining({ code: "oauth-token-not-accepted" })))
+  expect(refreshes(server)).toBe(1)
+})

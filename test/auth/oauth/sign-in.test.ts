@@ -3,6 +3,7 @@ import { covers } from "../../../src/auth/oauth/grant.ts"
 import { PosternError } from "../../../src/core/diagnosis.ts"
 import { nobodyToAsk } from "../../../src/auth/diagnoses.ts"
 import { startProtectedServer, type StrictPair } from "../../servers/protected-server.ts"
+import { personWho } from "../../harness/interaction.ts"
 import { makeVaultFolder } from "../../vault/vault-folder.ts"
 import { makeMember, serverAt, willingPerson } from "./member.ts"
 
@@ -149,6 +150,19 @@ test("of six that sign in at once, one asks the person; the others have its gran
 
   expect(tabs).toBe(1)
   expect(await Promise.all(six.map((one) => one.call()))).toEqual(Array(6).fill(200))
+})
+
+test("whoever was refused before another signed in has that sign-in, also if they ask only after it", async () => {
+  await using server = await startProtectedServer()
+  await using folder = await makeVaultFolder()
+  await using late = makeMember(folder, serverAt(server.url))
+  await using early = makeMember(folder, serverAt(server.url))
+  expect(await late.call()).toMatchObject({ code: "oauth-sign-in-needed" })
+  await early.authenticator.signIn(willingPerson(), signal)
+
+  await late.authenticator.signIn(personWho({}), signal) // fails if anybody is asked
+
+  expect(await late.call()).toBe(200)
 })
 
 test("a sign-in that fails leaves the former one as it was", async () => {

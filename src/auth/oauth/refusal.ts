@@ -1,0 +1,91 @@
+/** What a 401 or 403 of the server means for a sign-in, and what is to be remembered of it until somebody signs in. */
+import type { HttpServer } from "../../config/server.ts"
+import { PosternError } from "../../core/diagnosis.ts"
+import type { Answer } from "../../core/http.ts"
+import type { Recovery } from "../method.ts"
+import { type Challenge, findBearer } from "./challenge.ts"
+import { oauthAccessDenied, oauthSignInNeeded, oauthTokenNotAccepted } from "./diagnoses.ts"
+import type { Grant } from "./grant.ts"
+import type { KeptGrant } from "./kept-grant.ts"
+import { type StepUp, stepUpFor } from "./step-up.ts"
+
+/** What a session knows of the server's refusals. */
+export interface RefusalMemory {
+  /** The last one's, which says where one signs in. */
+  readonly challenge?: Challenge
+  readonly stepUp: StepUp
+  /** The token that only a person can mend, or undefined where there was none; absent: no sign-in is wanted. */
+  readonly unmended?: { readonly token: string | undefined }
+  /** The last token that was renewed for a refusal. */
+  readonly renewed?: string
+  /** One of those that was refused at its first use. */
+  readonly notAccepted?: string
+}
+
+/** One refusal. */
+export interface Refusal {
+  readonly answer: Pick<Answer, "status" | "headers">
+  /** The token that was sent; undefined: none. */
+  readonly sent: string | undefined
+  /** How often that token was sent so far: once, and it was never accepted. */
+  readonly timesSent: number
+}
+
+type Verdict = { readonly recovery: Recovery; readonly memory: RefusalMemory }
+
+/**
+ * Looks at a refusal: what was renewed or signed in to meanwhile is tried, what can be renewed is renewed; the rest takes a person.
+ *
+ * @returns the advice, and what to remember of it
+ */
+export async function judgeRefusal(
+  { answer, sent, timesSent }: Refusal,
+  { server, keeper, memory: before }: { readonly server: HttpServer; readonly keeper: KeptGrant; readonly memory: RefusalMemory },
+  signal: AbortSignal,
+): Promise<Verdict> {
+  const { status, headers } = answer
+  const challenge = findBearer(headers["www-authenticate"])
+  const memory: RefusalMemory = { ...before, ...(challenge ? { challenge } : {}) }
+  keeper.lookAgain()
+  const grant = await keeper.read()
+  if (grant === undefined) {
+    const diagnosis = oauthSignInNeeded({ server: server.name, why: "nobody has signed in yet" })
+    return { recovery: { advice: "sign-in", diagnosis }, memory: { ...memory, unmended: { token: undefined } } }
+  }
+  if (status === 403) return judgeForbidden(server.name, grant, challenge, memory)
+  const refused = oauthSignInNeeded({ server: server.name, why: "the server does not take the token", issuer: grant.issuer })
+  if (sent !== grant.accessToken) return { recovery: { advice: "retry", diagnosis: refused }, memory }
+
+  // A server that takes no token at all would use one up with every message.
+  if (sent === memory.notAccepted || (sent === memory.renewed && timesSent === 1)) {
+    const header = headers["www-authenticate"] ?? ""
+    const diagnosis = oauthTokenNotAccepted({ server: server.name, status, issuer: grant.issuer, challenge: header })
+    return { recovery: { advice: "denied", diagnosis }, memory: { ...memory, notAccepted: sent } }
+  }
+  return renewOrTell(grant, { keeper, memory, refused }, signal)
+}
+
+function judgeForbidden(server: string, grant: Grant, challenge: Challenge | undefined, memory: RefusalMemory): Verdict {
+  if (challenge?.parameters["error"] !== "insufficient_scope") {
+    const subject = grant.subject ?? `the client ${grant.client.id}`
+    return { recovery: { advice: "denied", diagnosis: oauthAccessDenied({ server, subject, status: 403 }) }, memory }
+  }
+  const { recovery, next } = stepUpFor(server, grant, challenge, memory.stepUp)
+  return { recovery, memory: { ...memory, stepUp: next, unmended: { token: grant.accessToken } } }
+}
+
+async function renewOrTell(
+  grant: Grant,
+  { keeper, memory, refused }: { readonly keeper: KeptGrant; readonly memory: RefusalMemory; readonly refused: Recovery["diagnosis"] },
+  signal: AbortSignal,
+): Promise<Verdict> {
+  try {
+    const renewed = await keeper.renew({ refused: grant.accessToken, lifetimeMs: 0 }, signal)
+    return { recovery: { advice: "retry", diagnosis: refused }, memory: { ...memory, renewed: renewed.accessToken } }
+  } catch (error) {
+    if (!(error instanceof PosternError)) throw error
+    const { diagnosis } = error
+    if (diagnosis.kind !== "sign-in") return { recovery: { advice: "denied", diagnosis }, memory }
+    return { recovery: { advice: "sign-in", diagnosis }, memory: { ...memory, unmended: { token: grant.accessToken } } }
+  }
+}
