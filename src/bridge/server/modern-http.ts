@@ -38,11 +38,9 @@ export function modernHttpSide(settings: ModernHttpSettings): ModernSide {
   const newId = (): string => `"postern:${++ids}"`
   const exchange = modernExchange(settings, newId)
 
-  const open = (request: Frame) => (receive: Receive, signal: AbortSignal) => exchange(request, receive, signal)
-
   const ask = (request: Frame, receive: Receive, signal: AbortSignal): Promise<void> => {
-    if (request.method === LISTEN) return keepSubscription({ request, open: open(request), clock: door.clock, log }, receive, signal)
-    return repeatWhereSafe(request, receive, signal)
+    if (request.method !== LISTEN) return repeatWhereSafe(request, receive, signal)
+    return keepSubscription({ request, open: exchange, clock: door.clock, log }, receive, signal)
   }
 
   /** The repeated request is a new one with an id of its own (S17); the client gets the answer under the id that it knows. */

@@ -19,7 +19,7 @@ export interface Subscription {
   /** As the client asked; it is sent again with the id that the client knows, since what comes names it. */
   readonly request: Frame
   /** Opens the stream once, and delivers what comes. @returns whether the request was answered */
-  readonly open: (receive: Receive, signal: AbortSignal) => Promise<boolean>
+  readonly open: (request: Frame, receive: Receive, signal: AbortSignal) => Promise<boolean>
   readonly clock: Clock
   readonly log: Log
 }
@@ -48,7 +48,7 @@ export async function keepSubscription({ request, open, clock, log }: Subscripti
   for (;;) {
     failures++
     try {
-      if (await open(watch, signal)) return
+      if (await open(request, watch, signal)) return
       if (ended) return await receive(completion(request))
       if (!agreed) return // the relay tells that there was no answer
     } catch (error) {
