@@ -1,5 +1,4 @@
 /** `postern aws trust`: lets you assume a role, by adding one statement to its trust policy. */
-import { dirname, join } from "node:path"
 import { Command } from "commander"
 import type { AwsAccess } from "../auth/aws/access.ts"
 import type { PolicyDocument } from "../auth/aws/policy-document.ts"
@@ -103,7 +102,7 @@ async function trust({ role, access, admin, options }: Asked, context: Context):
 
   if (options.json !== true) context.stdout.write(`${await describePlan(plan)}\n\n`)
   await consent(plan, options, context)
-  const backup = await keepBackup(plan, join(dirname(context.places.trust), "aws-trust"), clock)
+  const backup = await keepBackup(plan, context.places.awsTrust, clock)
   await applyTrust(plan, (await admin.callerOf(asker, signal)).arn, iam, signal)
   return { ...common, changed: true, backup, ...(await tryOut({ plan, access, externalId, options }, context)) }
 }

@@ -10,7 +10,10 @@ export function delimiterOf(platform: NodeJS.Platform): string {
   return platform === "win32" ? ";" : ":"
 }
 
-/** The folders and files that Postern writes. Nothing else is written anywhere. */
+/**
+ * The folders and files that Postern writes. Nothing else is written anywhere, but sessions of AWS SSO, which lie where all AWS tools
+ * share them (`auth/aws/sso-cache.ts`).
+ */
 export interface Places {
   /** `config.json`: the servers, without a secret; fit for a dotfiles repository. */
   readonly config: string
@@ -22,6 +25,8 @@ export interface Places {
   readonly trust: string
   /** `memory/`: what servers said of themselves when they were last reached, for the time when they are down. */
   readonly memory: string
+  /** `aws-trust/`: trust policies as they were before `postern aws trust` changed them. */
+  readonly awsTrust: string
 }
 
 /**
@@ -39,6 +44,7 @@ export function findPlaces(env: Environment, platform: NodeJS.Platform = process
     vaultKey: join(folders.state, "vault.key"),
     trust: join(folders.state, "trust.json"),
     memory: join(folders.state, "memory"),
+    awsTrust: join(folders.state, "aws-trust"),
   }
 }
 

@@ -8,6 +8,7 @@ test("7: POSTERN_HOME moves everything that is written into one folder", () => {
     vaultKey: "/p/vault.key",
     trust: "/p/trust.json",
     memory: "/p/memory",
+    awsTrust: "/p/aws-trust",
   })
 })
 
@@ -18,5 +19,6 @@ test("7: without it the XDG folders are used, the vault and its key apart", () =
     vaultKey: "/home/me/.local/state/postern/vault.key",
     trust: "/home/me/.local/state/postern/trust.json",
     memory: "/home/me/.local/state/postern/memory",
+    awsTrust: "/home/me/.local/state/postern/aws-trust",
   })
 })

@@ -26,6 +26,9 @@ export interface DeniedAssume {
   readonly said: string
 }
 
+/** The one cause that STS has words of its own for. */
+const MFA_CODE_WRONG = /^MultiFactorAuthentication failed/
+
 /** What could be found out, and what not. */
 interface Findings {
   readonly role: Role | "missing" | "unreadable"
@@ -36,6 +39,7 @@ interface Findings {
 
 /** @returns the cause, as far as the caller's rights allow to find it; asks IAM at most three times, and never fails itself */
 export async function explainAssumeDenied(tried: DeniedAssume, iam: Iam, signal: AbortSignal): Promise<Diagnosis> {
+  if (MFA_CODE_WRONG.test(tried.said)) return told.mfaCodeWrong({ ...tried, checked: [], unchecked: [] })
   const role = principalFrom(tried.role)
   const caller = principalFrom(tried.caller)
   const found = await lookAtRole(tried, { role, caller }, iam, signal)

@@ -71,6 +71,18 @@ export const roleMfa = defineDiagnosis({
   }),
 })
 
+export const mfaCodeWrong = defineDiagnosis({
+  code: "aws-mfa-code-wrong",
+  about: "AWS did not accept the code of the MFA device: mistyped, used before (each is good once), or of another device.",
+  kind: "sign-in",
+  tell: (seen: Seen) => ({
+    cause: `AWS does not accept the code of the MFA device for ${short(seen.role)}.`,
+    evidence: evidence(seen),
+    next:
+      seen.server === "" ? "wait for the next code, and run the command again" : `wait for the next code, then postern auth ${seen.server}`,
+  }),
+})
+
 export const roleDenies = defineDiagnosis({
   code: "aws-role-denies",
   about: "The trust policy of the role denies the caller, and that wins over every Allow.",

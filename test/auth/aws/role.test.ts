@@ -230,7 +230,7 @@ test("a wrong code of the MFA device is told, and leaves no session", async () =
 
   const signIn = stage.authenticator(server).signIn(personWho({ askText: async () => "000000" }), signal)
 
-  await expect(signIn).rejects.toMatchObject(codeOf("aws-assume-denied"))
+  await expect(signIn).rejects.toMatchObject(codeOf("aws-mfa-code-wrong"))
   expect(stage.sts.refusals).toEqual([{ action: "AssumeRole", type: "AccessDenied" }])
   await expect(stage.call(stage.authenticator(server))).rejects.toMatchObject(codeOf("aws-mfa-needed"))
 })

@@ -148,6 +148,8 @@ function admit(role: Role | undefined, parameters: Readonly<Record<string, strin
   const trusted = role?.trusts.some(
     (one) => one === caller.arn || caller.arn.startsWith(`${one.replace(":iam:", ":sts:").replace(":role/", ":assumed-role/")}/`),
   )
+  if (trusted === true && role?.mfaCodes !== undefined && code !== undefined && !role.mfaCodes.has(code))
+    throw new Refused("AccessDenied", "MultiFactorAuthentication failed with invalid MFA one time pass code. ")
   const isAdmitted =
     trusted === true && role?.externalId === externalId && (role?.mfaCodes === undefined || role.mfaCodes.delete(code ?? ""))
   if (!isAdmitted) throw new Refused("AccessDenied", `User: ${caller.arn} is not authorized to perform: sts:AssumeRole on resource: ${arn}`)
