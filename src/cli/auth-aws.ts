@@ -8,7 +8,7 @@ export async function signInByAws(server: HttpServer, { browser, fresh }: AuthOp
   const { enterAws } = await import("../auth/aws/enter.ts")
   const tools = await context.tools()
   const interaction = browser ? context.interaction : context.interactionWithoutBrowser
-  const options = { fresh: fresh ?? false, deviceCode: !browser }
+  const options = { fresh: fresh ?? false, deviceCode: !browser, insists: true }
   const { arn, account, source, expiresAtMs } = await enterAws(server, options, { tools, interaction }, context.signal)
   return {
     server: server.name,

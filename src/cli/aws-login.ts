@@ -22,7 +22,7 @@ export const loginCommand = (context: Context): Command =>
       const { env, clock, redactor, signal } = context
       const name = profile ?? (env["AWS_PROFILE"] || "default")
       const interaction = browser ? context.interaction : context.interactionWithoutBrowser
-      const settings = { tools: { env, clock, redactor }, options: { deviceCode: !browser } }
+      const settings = { tools: { env, clock, redactor }, options: { deviceCode: !browser, insists: true } }
       const result = await loginSso(name, interaction, settings, signal)
       context.print(result, json, (one) => tell(one, clock.now()))
     })

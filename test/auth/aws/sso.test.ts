@@ -212,6 +212,19 @@ test("two who sign in at once meet one page, and the second takes the first one'
   expect(tokens[0]?.accessToken).toBe(tokens[1]?.accessToken)
 })
 
+test("who waits on a page takes the session that somebody else begins meanwhile, by another program or by name", async () => {
+  await using home = await makeSsoHome()
+  const { session } = await home.profile("dev")
+  const waiting = personWho(() => undefined)
+  const asked = signInSso(session, waiting, { tools: home.tools }, never)
+  await expect.poll(() => waiting.links.length).toBe(1)
+
+  const insisted = await signInSso(session, approving(home), { tools: home.tools, options: { insists: true } }, never)
+
+  expect((await asked).accessToken).toBe(insisted.accessToken)
+  expect(home.sso.refusals).toEqual([])
+})
+
 test("what other programs have left half written is no session, and no crash", async () => {
   await using home = await makeSsoHome()
   const { profile } = await signIn(home)

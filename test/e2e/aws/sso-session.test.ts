@@ -74,8 +74,7 @@ test("2.5: an ended SSO session is told with its profile and one command, and af
   expect(signedIn).toContain('"my-mcp" sees arn:aws:sts::123456789012:assumed-role/AWSReservedSSO_Developers_0123456789abcdef/ada')
   expect(before).toMatchObject(HELLO)
   expect(refused).toBeGreaterThan(0) // the service answered 403
-  expect(ended).toContain("aws-sso-ended")
-  expect(ended).toContain('The SSO session of the AWS profile \\"dev\\" has ended.')
+  expect(ended).toContain('The SSO session of the AWS profile \\"dev\\" has ended')
   expect(ended).toContain("postern auth my-mcp")
   expect(after).toMatchObject(HELLO)
   expect(client.garbage).toEqual([])
@@ -85,9 +84,11 @@ test("2.5: no session at all is told before anything is sent, and not as an ende
   await using stage = await makeStage()
   await using client = startClient(stage.home, ["run", "my-mcp", "--config", stage.config])
 
-  const opened = JSON.stringify(await client.open())
+  await client.open()
+  const told = JSON.stringify(await client.request("tools/call", call))
 
-  expect(opened).toContain("There is no SSO session for the AWS profile")
+  expect(told).toContain("There is no SSO session for the AWS profile")
+  expect(told).toContain("postern auth my-mcp")
   expect(stage.endpoint.seen).toEqual([])
 })
 
