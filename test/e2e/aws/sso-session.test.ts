@@ -2,6 +2,7 @@
 import { mkdir, readFile, readdir, utimes, writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import { expect, test } from "vitest"
+import { makeBrowser } from "../../harness/browser.ts"
 import { type Home, makeHome, startClient } from "../../harness/client.ts"
 import { type AwsSso, ssoConfig, startAwsSso } from "../../servers/aws-sso.ts"
 import { type AwsEndpoint, startAwsEndpoint } from "../../servers/aws/endpoint.ts"
@@ -19,11 +20,11 @@ interface Stage extends AsyncDisposable {
   signIn(): Promise<string>
 }
 
-async function makeStage(): Promise<Stage> {
+async function makeStage(browser: NodeJS.ProcessEnv = {}): Promise<Stage> {
   const holders: Holders = new Map()
   const [sso, sts] = [await startAwsSso(holders), await startSts(holders, "us-east-1")]
   const endpoint = await startAwsEndpoint({ holders, region: "us-east-1" })
-  const home = await makeHome({ AWS_ENDPOINT_URL: sso.url, AWS_ENDPOINT_URL_STS: sts.url, AWS_EC2_METADATA_DISABLED: "true" })
+  const home = await makeHome({ AWS_ENDPOINT_URL: sso.url, AWS_ENDPOINT_URL_STS: sts.url, AWS_EC2_METADATA_DISABLED: "true", ...browser })
   await mkdir(join(home.path, ".aws"))
   await writeFile(join(home.path, ".aws/config"), ssoConfig())
   const entry = { type: "http", url: endpoint.url, aws: { profile: "dev", service: "execute-api", region: "us-east-1" } }
@@ -78,6 +79,23 @@ test("2.5: an ended SSO session is told with its profile and one command, and af
   expect(ended).toContain("postern auth my-mcp")
   expect(after).toMatchObject(HELLO)
   expect(client.garbage).toEqual([])
+})
+
+test("2.5: where the person has a browser, it opens when the session has ended, and the same call is answered", async () => {
+  await using browser = await makeBrowser()
+  await using stage = await makeStage(browser.env)
+  await stage.signIn()
+  await using client = startClient(stage.home, ["run", "my-mcp", "--config", stage.config])
+  await client.open()
+  await client.request("tools/call", call)
+
+  stage.endAll()
+  const answers = await Promise.all([1, 2, 3].map(() => client.request("tools/call", call)))
+
+  expect(stage.endpoint.refusals.length).toBeGreaterThan(0) // the service answered 403
+  for (const answer of answers) expect(answer).toMatchObject(HELLO)
+  expect(await browser.walks()).toHaveLength(1) // one sign-in for all that wait
+  expect(stage.sso.seenAt("/authorize")).toHaveLength(1)
 })
 
 test("2.5: no session at all is told before anything is sent, and not as an ended one", async () => {
