@@ -14,14 +14,15 @@ import type { Redactor } from "../core/redact.ts"
 import { makeBacklog } from "./backlog.ts"
 import type { ClientSide } from "./client/client-side.ts"
 import { diagnosisOf } from "./error-answer.ts"
-import type { Frame } from "./frame.ts"
 import { httpSide, sseSide } from "./http-side.ts"
 import type { OnSent, Receive, ServerSide } from "./link.ts"
 import { type MemoryStore, withMemory } from "./memory.ts"
 import { memoryFile } from "./memory-file.ts"
 import { relay } from "./relay.ts"
 import { withSession } from "./session.ts"
+import { memoryOfPerson } from "./sign-in/memory-of-person.ts"
 import type { SignInSettings } from "./sign-in/mount.ts"
+import { editResult, withCapabilities } from "./sign-in/promises.ts"
 import { isLocked, whenLocked } from "./when-locked.ts"
 
 export interface BridgeSettings {
@@ -94,20 +95,23 @@ interface Prepared {
 
 /** Makes the server side, whole: with its memory, and with what deals with a locked door where a person can open it. */
 async function prepareServer(entry: Server, around: Around, settings: BridgeSettings): Promise<ServerSide> {
-  const { store } = around
   const { name, client, tools, log, signIn, signal: life } = settings
+  const { store, onSent: onWait } = around
   const tell: Receive = (frame) => client.write(frame.bytes)
   const { side, authenticator, origin = "" } = await prepareSide(entry, around, settings)
-  const remembering = store ? withMemory(side, { store, tell, log }) : side
   const method = methodOf(entry)
-  if (!signIn || !authenticator || method === "header") return remembering
-  const mount = async (initialize?: Frame): Promise<ServerSide> => {
-    const { mountSignIn } = await import("./sign-in/mount.ts")
-    return mountSignIn(side, { ...signIn, name, authenticator, tools, store, initialize, tell, onWait: around.onSent, log, life })
-  }
+  if (!signIn || !authenticator || method === "header") return store ? withMemory(side, { store, tell, log }) : side
+
+  const memory = store && withMemory(side, { store: memoryOfPerson(store, authenticator), tell, log })
   // A server for which nothing is configured may want a sign-in all the same; most do not, and then nobody has signed in.
-  const isOpen = method === "none" && entry.transport !== "stdio" && !(await hasGrant(entry, origin, tools.vault))
-  return isOpen ? whenLocked(remembering, mount) : mount()
+  const canSignIn = method !== "none" || (entry.transport !== "stdio" && (await hasGrant(entry, origin, tools.vault)))
+  return whenLocked(memory ?? side, {
+    promise: canSignIn && signIn.prompt ? (answer) => editResult(answer, withCapabilities) : undefined,
+    async load(opening) {
+      const { mountSignIn } = await import("./sign-in/mount.ts")
+      return mountSignIn(side, { ...signIn, name, authenticator, tools, memory, opening, tell, onWait, log, life })
+    },
+  })
 }
 
 /** Replaces what the entry refers to, and makes the side. Nothing is sent or started yet. */

@@ -20,23 +20,24 @@ import {
   TOOL_NAME,
   authPrompt,
   authenticateTool,
-  editResult,
   hasElement,
-  withCapabilities,
   withElement,
 } from "./sign-in/additions.ts"
 import { resultFrame } from "./sign-in/answers.ts"
 import { changeNotices } from "./sign-in/change-notices.ts"
 import { probe } from "./sign-in/probe.ts"
+import { editResult, withCapabilities } from "./sign-in/promises.ts"
 import { emptyList, isUnknownMethod, leastInitialize } from "./sign-in/stand-in.ts"
-import { isLocked } from "./when-locked.ts"
+import { type Opening, isLocked } from "./when-locked.ts"
 
-export interface LockedStartSettings extends Omit<LadderSettings, "onSignedIn" | "onTaken"> {
+export interface LockedStartSettings extends Omit<LadderSettings, "initialize" | "onSignedIn" | "onTaken"> {
   readonly authenticator: Authenticator
   /** What remembers the server, where anything does. */
   readonly memory: Memory | undefined
   /** Whether the prompt `auth` is offered. */
   readonly prompt: boolean
+  /** What came before this was there. */
+  readonly opening?: Opening
 }
 
 type Carry = ServerSide["carry"]
@@ -49,6 +50,8 @@ type Carry = ServerSide["carry"]
 export function withLockedStart(server: ServerSide, settings: LockedStartSettings): ServerSide {
   const { name, memory, authenticator } = settings
   const notices = changeNotices(settings)
+  const { opening = {} } = settings
+  if (opening.answer) notices.opening(opening.answer, settings.prompt)
   let locked = false
   /** Whether all that the client knows of the server is the least there can be. */
   let isStandIn = false
@@ -62,7 +65,12 @@ export function withLockedStart(server: ServerSide, settings: LockedStartSetting
     locked = false
     await notices.tell()
   }
-  const ladder = withLadder(memory ?? server, { ...settings, onSignedIn: () => open("now"), onTaken: () => open() })
+  const ladder = withLadder(memory ?? server, {
+    ...settings,
+    initialize: opening.initialize,
+    onSignedIn: () => open("now"),
+    onTaken: () => open(),
+  })
 
   const initialize: Carry = async (frame, receive, signal) => {
     try {

@@ -1,33 +1,57 @@
-/** Loads what deals with a locked door when the first one is met: a server that lets everybody in never pays for it. */
+/**
+ * Loads what deals with a locked door when it is needed: at the first one that is met, or, where somebody has signed in, with the first
+ * request after the opening, since a prompt is offered then. A server that lets everybody in never pays for it, and no start waits for it.
+ */
 import { proofMissing } from "../auth/diagnoses.ts"
 import { PosternError } from "../core/diagnosis.ts"
 import type { Frame } from "./frame.ts"
-import type { ServerSide } from "./link.ts"
+import type { Receive, ServerSide } from "./link.ts"
 
 /** Whether a failure means that a person can open the door; where no proof is configured at all, none can. */
 export function isLocked(error: unknown): error is PosternError {
   return error instanceof PosternError && error.diagnosis.kind === "sign-in" && error.diagnosis.code !== proofMissing.code
 }
 
-/**
- * Wraps a server side.
- *
- * @param load - makes the side that deals with it, given the client's `initialize` where one came before; the message that met the
- *   door is carried once more, by that side
- */
-export function whenLocked(side: ServerSide, load: (initialize: Frame | undefined) => Promise<ServerSide>): ServerSide {
-  let initialize: Frame | undefined
+/** How the client opened the session, as far as it has. */
+export interface Opening {
+  /** Its `initialize`. */
+  readonly initialize?: Frame
+  /** The server's answer to that, as it came. */
+  readonly answer?: Frame
+}
+
+export interface LockedDoor {
+  /** Makes the side that deals with it. The message that met the door is carried once more, by that side. */
+  load(opening: Opening): Promise<ServerSide>
+  /** Where somebody has signed in: what the client is told of the server at its opening. It has to promise what is added later. */
+  readonly promise?: ((answer: Frame) => Frame) | undefined
+}
+
+/** Wraps a server side. */
+export function whenLocked(side: ServerSide, { load, promise }: LockedDoor): ServerSide {
+  let opening: Opening = {}
   let loaded: Promise<ServerSide> | undefined
+
+  const carryLoaded: ServerSide["carry"] = async (frame, receive, signal) => {
+    loaded ??= load(opening)
+    await (await loaded).carry(frame, receive, signal)
+  }
+
   return {
     async carry(frame, receive, signal) {
-      if (loaded) return (await loaded).carry(frame, receive, signal)
-      if (frame.method === "initialize") initialize = frame
+      const isOpening = frame.method === "initialize" || frame.method === "server/discover"
+      if (loaded || (promise && frame.kind === "request" && !isOpening)) return carryLoaded(frame, receive, signal)
+      const hear: Receive = (said) => {
+        if (said.kind !== "response" || !promise) return receive(said)
+        if (frame.method === "initialize") opening = { initialize: frame, answer: said }
+        return receive(promise(said))
+      }
+      if (frame.method === "initialize") opening = { initialize: frame }
       try {
-        await side.carry(frame, receive, signal)
+        await side.carry(frame, isOpening ? hear : receive, signal)
       } catch (error) {
         if (!isLocked(error)) throw error
-        loaded ??= load(initialize)
-        await (await loaded).carry(frame, receive, signal)
+        await carryLoaded(frame, receive, signal)
       }
     },
     close: async (signal) => (loaded ? (await loaded).close(signal) : side.close(signal)),

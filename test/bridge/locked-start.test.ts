@@ -2,7 +2,6 @@
 import { expect, onTestFinished, test } from "vitest"
 import { type LockedStartSettings, withLockedStart } from "../../src/bridge/locked-start.ts"
 import { type MemoryStore, type Remembered, withMemory } from "../../src/bridge/memory.ts"
-import { whoIs } from "../../src/bridge/sign-in/change-notices.ts"
 import { memoryOfPerson } from "../../src/bridge/sign-in/memory-of-person.ts"
 import { systemClock } from "../../src/core/clock.ts"
 import { silentLog } from "../../src/core/log.ts"
@@ -60,7 +59,7 @@ async function makeScene(): Promise<Scene> {
           withLockedStart(side, {
             name: "linear",
             authenticator,
-            memory: withMemory(side, { store: memoryOfPerson(storeIn(kept), () => whoIs(authenticator)), tell, log: silentLog }),
+            memory: withMemory(side, { store: memoryOfPerson(storeIn(kept), authenticator), tell, log: silentLog }),
             mode: "ask",
             prompt: true,
             browser,

@@ -5,7 +5,8 @@ import type { Log } from "../../core/log.ts"
 import { type Frame, makeFrame } from "../frame.ts"
 import { memberText } from "../json-text.ts"
 import type { Receive } from "../link.ts"
-import { type Kind, editResult, kindsIn, withCapabilities } from "./additions.ts"
+import { whoIs } from "./memory-of-person.ts"
+import { type Kind, editResult, kindsIn, withCapabilities } from "./promises.ts"
 
 export interface ChangeNotices {
   /** Learns from the result of `initialize` what the client may be told, and makes it promise that where `adds` says so. */
@@ -66,15 +67,5 @@ export function changeNotices({ authenticator, tell, clock, log }: ChangeNotices
       log.info("somebody else is signed in")
       await tellAll()
     },
-  }
-}
-
-/** Who is signed in, as one text; it is never shown. */
-export async function whoIs(authenticator: Pick<Authenticator, "identity">): Promise<string> {
-  try {
-    const { subject, account } = await authenticator.identity()
-    return JSON.stringify([subject, account])
-  } catch {
-    return "unknown" // a vault that cannot be read now: the next request tells why
   }
 }

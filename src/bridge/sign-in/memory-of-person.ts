@@ -1,5 +1,6 @@
 /** A memory that belongs to whoever is signed in: what the server showed to somebody else is not remembered (S19). */
 import { createHash } from "node:crypto"
+import type { Authenticator } from "../../auth/method.ts"
 import type { MemoryStore } from "../memory.ts"
 
 const OWNER = "owner"
@@ -7,14 +8,14 @@ const OWNER = "owner"
 const isResult = (key: string): boolean => key.includes("/") || key.startsWith("initialize")
 
 /**
- * Wraps a store.
+ * Wraps a store. Of who is signed in only a hash is kept.
  *
- * @param whoIs - who is signed in, as one text; only its hash is kept
+ * @param authenticator - says who that is
  */
-export function memoryOfPerson(store: MemoryStore, whoIs: () => Promise<string>): MemoryStore {
+export function memoryOfPerson(store: MemoryStore, authenticator: Pick<Authenticator, "identity">): MemoryStore {
   const owner = async (): Promise<string> =>
     createHash("sha256")
-      .update(await whoIs())
+      .update(await whoIs(authenticator))
       .digest("hex")
       .slice(0, 16)
   let writing = Promise.resolve()
@@ -40,5 +41,15 @@ export function memoryOfPerson(store: MemoryStore, whoIs: () => Promise<string>)
       await writing
       await store.written()
     },
+  }
+}
+
+/** Who is signed in, as one text; it is never shown. */
+export async function whoIs(authenticator: Pick<Authenticator, "identity">): Promise<string> {
+  try {
+    const { subject, account } = await authenticator.identity()
+    return JSON.stringify([subject, account])
+  } catch {
+    return "unknown" // a vault that cannot be read now: the next request tells why
   }
 }

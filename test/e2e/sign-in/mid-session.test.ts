@@ -64,6 +64,7 @@ test("consent that is refused in the browser ends the call with the reason, and 
   expect(refused.result?.["isError"]).toBe(true)
   expect(textOf(refused)).toMatch(/access_denied|refused|declined/)
   expect(textOf(allowed)).toBe("yes")
+  await expect.poll(() => scene.browser.walks()).toHaveLength(3)
 })
 
 test("a client that ends while a person is waited for takes the bridge with it", async () => {

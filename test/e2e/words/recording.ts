@@ -24,7 +24,7 @@ export async function recordMidSession(): Promise<string> {
     return false
   }
   const elicit = ({ message }: { message: string }): object => {
-    say("postern", `asks in the client: "${message}"`)
+    say("bridge", `asks in the client: "${message}"`)
     say("person", "says yes")
     return { action: "accept", content: {} }
   }
