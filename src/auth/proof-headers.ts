@@ -17,6 +17,9 @@ import type { AuthTools } from "./tools.ts"
 export async function proofHeaders(server: Server, tools: AuthTools, signal: AbortSignal): Promise<Readonly<Record<string, string>>> {
   if (server.transport === "stdio")
     throw new PosternError(noSecretToAsk({ server: server.name, source: "its own variables (a local server)" }))
+  // A signature is made for one body and five minutes: it is no header to hand out.
+  if (server.aws !== undefined)
+    throw new PosternError(noSecretToAsk({ server: server.name, source: "a signature of each single request (postern run makes them)" }))
   const { env, vault } = tools
   const url = await expandAddress(server, { env, readSecret: (name, origin) => vault.read(name, origin) })
   const http = openHttp(server, url, env)

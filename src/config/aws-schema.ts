@@ -5,7 +5,8 @@ import type { AwsSettings, Pin } from "./server.ts"
 const matching = (pattern: RegExp, right: string) => v.exactOptional(v.pipe(v.string(right), v.regex(pattern, right)))
 
 /** Names of sessions and source identities, as STS takes them. */
-const SESSION_NAME = /^[\w+=,.@-]{2,64}$/
+export const SESSION_NAME = /^[\w+=,.@-]{2,64}$/
+export const ROLE_ARN = /^arn:aws(?:-cn|-us-gov)?:iam::\d{12}:role\/[\w+=,.@/-]+$/
 const NAME = "2 to 64 letters, digits and _+=,.@-"
 const DURATION = "a whole number of seconds, from 900 to 43200"
 
@@ -15,7 +16,7 @@ export const awsSchema = v.strictObject(
     // A signature for several regions at once (Signature Version 4A, region "*") is another algorithm, and not made.
     region: matching(/^[a-z]{2,4}(?:-[a-z]+)+-\d$/, "one region, such as ap-southeast-1"),
     service: matching(/^[a-z0-9-]+$/, "the name that signatures have for the service, such as execute-api"),
-    assumeRole: matching(/^arn:aws(?:-cn|-us-gov)?:iam::\d{12}:role\/[\w+=,.@/-]+$/, "an ARN such as arn:aws:iam::123456789012:role/NAME"),
+    assumeRole: matching(ROLE_ARN, "an ARN such as arn:aws:iam::123456789012:role/NAME"),
     externalId: matching(/^[\w+=,.@:/-]{2,1224}$/, "2 to 1224 letters, digits and _+=,.@:/-"),
     sessionName: matching(SESSION_NAME, NAME),
     duration: v.exactOptional(v.pipe(v.number(DURATION), v.integer(DURATION), v.minValue(900, DURATION), v.maxValue(43_200, DURATION))),

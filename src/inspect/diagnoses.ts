@@ -3,6 +3,7 @@ import * as aws from "../auth/aws/diagnoses.ts"
 import * as awsAssume from "../auth/aws/assume-diagnoses.ts"
 import * as awsDenials from "../auth/aws/denial-diagnoses.ts"
 import * as awsRefusals from "../auth/aws/refusal-diagnoses.ts"
+import * as awsRemarks from "../auth/aws/remarks.ts"
 import * as awsSso from "../auth/aws/sso-diagnoses.ts"
 import * as awsTrust from "../auth/aws/trust-diagnoses.ts"
 import * as auth from "../auth/diagnoses.ts"
@@ -13,6 +14,7 @@ import { serverError } from "../bridge/client/in-process.ts"
 import { internalFault } from "../bridge/error-answer.ts"
 import { sessionLost } from "../bridge/link.ts"
 import * as signIn from "../bridge/sign-in/diagnoses.ts"
+import * as awsVariables from "../config/aws-variables.ts"
 import * as config from "../config/diagnoses.ts"
 import * as remarks from "../config/remarks.ts"
 import type { DiagnosisKind } from "../core/diagnosis.ts"
@@ -40,7 +42,7 @@ export interface CodeFacts {
 export function allCodes(...others: readonly Readonly<Record<string, unknown>>[]): readonly CodeFacts[] {
   const single = { severalSecrets, serverError, internalFault, sessionLost, lockLost, lockTimeout, checkTimeout, ...signIn }
   const ofHttp = { ...http, proxyInvalid, proxyRefused, certificateUnusable }
-  const ofAws = [aws, awsAssume, awsDenials, awsRefusals, awsSso, awsTrust]
+  const ofAws = [aws, awsAssume, awsDenials, awsRefusals, awsRemarks, awsSso, awsTrust, awsVariables]
   const exported = [auth, ...ofAws, oauth, bridge, config, remarks, files, ofHttp, vault, single, ...others].flatMap((module) =>
     Object.values(module),
   )

@@ -3,6 +3,7 @@ import { readdir, readFile } from "node:fs/promises"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { expect, test } from "vitest"
+import * as awsRemarks from "../../src/auth/aws/remarks.ts"
 import * as commandLine from "../../src/cli/diagnoses.ts"
 import { EXIT_CODES } from "../../src/cli/exit.ts"
 import * as remarks from "../../src/config/remarks.ts"
@@ -11,7 +12,7 @@ import { type CodeFacts, allCodes } from "../../src/inspect/diagnoses.ts"
 const inRepository = (path: string): string => fileURLToPath(new URL(`../../${path}`, import.meta.url))
 const pages = inRepository("docs/diagnoses")
 const codes = allCodes(commandLine)
-const remarkCodes = new Set(Object.values(remarks).map(({ code }) => code))
+const remarkCodes = new Set([...Object.values(remarks), ...Object.values(awsRemarks)].map(({ code }) => code))
 
 const WORDS = { failed: "failed", usage: "wrong usage", "sign-in": "sign-in needed", guard: "refused by a guard" } as const
 const MADE = "<!-- Made by `npm run docs` from the code's own table; a change here is overwritten. -->"

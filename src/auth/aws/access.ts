@@ -18,7 +18,7 @@ export interface AwsAccess extends AsyncDisposable {
   readonly source: AwsSource
   readonly tools: AuthTools & QueryTools
   /** Asks AWS whose the keys are. */
-  callerOf(found: Found, signal: AbortSignal): Promise<Caller>
+  callerOf(found: Pick<Found, "credentials" | "region">, signal: AbortSignal): Promise<Caller>
 }
 
 /** What stands in for an entry. */

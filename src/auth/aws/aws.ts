@@ -16,6 +16,7 @@ import { type AwsIdentity, keepIdentity } from "./identity.ts"
 import { readRefusal } from "./refusal.ts"
 import { serverTime } from "./server-time.ts"
 import { createSigner, type Sign } from "./sign.ts"
+import { signInCommand } from "./sign-in-command.ts"
 import { type AwsSource, openSource } from "./who.ts"
 
 /** How much of a refusal's body is looked at, in bytes. */
@@ -97,8 +98,8 @@ function keyIdOf(authorization = ""): string | undefined {
 }
 
 /** For credentials that have ended and are not renewed by themselves. */
-function howToRenew({ name, scope }: HttpServer): string {
-  return scope === "file" ? "renew the credentials where they come from" : `postern auth ${name}`
+function howToRenew(server: HttpServer): string {
+  return signInCommand(server) ?? "renew the credentials where they come from"
 }
 
 async function subjectOf({ caller, source }: AwsIdentity): Promise<string> {

@@ -92,10 +92,10 @@ export const awsMfaNeeded = defineDiagnosis({
   code: "aws-mfa-needed",
   about: "The role may only be assumed with a code of the person's MFA device, and such a code is good for one use.",
   kind: "sign-in",
-  tell: ({ server, device, role }: { server: string; device: string; role: string }) => ({
+  tell: ({ signIn, device, role }: { signIn: string | undefined; device: string; role: string }) => ({
     cause: `To assume the AWS role, a code of the MFA device is needed.`,
     evidence: [`role: ${quote(role)}`, `device: ${quote(device)}`, "nothing was sent"],
-    next: `postern auth ${server}`,
+    next: signIn ?? "add the server with postern add NAME --aws, then postern auth NAME: this program can ask nobody",
   }),
 })
 

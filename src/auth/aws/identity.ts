@@ -26,7 +26,12 @@ export interface AwsIdentity {
 }
 
 /** Credentials as they were found. */
-export type Found = Omit<AwsIdentity, "caller">
+export interface Found extends Omit<AwsIdentity, "caller"> {
+  /** What they hang on, as `Look.basis`. */
+  readonly basis: string
+  /** How the files were that they depend on, taken before they were read. */
+  readonly stamp: string
+}
 
 /** What the keeper works with. */
 export interface IdentityTools {
@@ -39,7 +44,7 @@ export interface IdentityTools {
   readonly isPinned: boolean
   /** How a person says that another identity may take over. */
   readonly howToConfirm: string
-  /** Changes when the files that the identity depends on change. */
+  /** How the files are now that the identity depends on: changes when one of them does. */
   stamp(): string
   /** Resolves the source anew. */
   find(signal: AbortSignal): Promise<Found>
@@ -49,8 +54,10 @@ export interface IdentityTools {
    * @returns undefined where AWS could not be asked; never with a pin, where that is an error
    */
   check(found: Found, signal: AbortSignal): Promise<Caller | undefined>
-  /** Whether a person has said, since that time, that this caller may take over. */
-  isConfirmed(caller: Caller, sinceMs: number): Promise<boolean>
+  /** Whether a person has said, since that time, that these credentials and their caller may take over. */
+  isConfirmed(found: Found, caller: Caller, sinceMs: number): Promise<boolean>
+  /** Hears of each identity that begins to sign: the first, and one that took over. Keys that were merely renewed are none. */
+  onIdentity(identity: AwsIdentity): void
 }
 
 export interface IdentityKeeper {
@@ -73,8 +80,7 @@ const LEAST_MS = 10_000
 /** How long resolving and checking may take, a program that prints credentials included, in milliseconds. */
 const SETTLE_MS = 90_000
 
-interface Held extends AwsIdentity {
-  readonly stamp: string
+interface Held extends Found, AwsIdentity {
   /** When it was found, in milliseconds since 1970. */
   readonly sinceMs: number
 }
@@ -87,41 +93,41 @@ export function keepIdentity(tools: IdentityTools): IdentityKeeper {
   let settling: Promise<void> | undefined
   let forgotten = false
 
-  const leftMs = ({ credentials: { expiresAtMs } }: AwsIdentity): number => (expiresAtMs ?? Infinity) - tools.time.now()
-  const isGood = (identity: Held | undefined, stamp: string): identity is Held => identity?.stamp === stamp && leftMs(identity) > LEAST_MS
+  const leftMs = ({ credentials: { expiresAtMs } }: Found): number => (expiresAtMs ?? Infinity) - tools.time.now()
+  const isGood = (identity: Held | undefined): identity is Held => identity?.stamp === tools.stamp() && leftMs(identity) > LEAST_MS
 
-  const settle = async (stamp: string): Promise<void> => {
-    const signal = AbortSignal.timeout(SETTLE_MS) // not that of one request: others wait too
-    const next = isGood(waiting, stamp) ? waiting : await resolve(stamp, signal)
-    if (held !== undefined && !isSame(held.credentials, next.credentials) && !(await mayFollow(held, next, tools))) {
+  const settle = async (): Promise<void> => {
+    const next = isGood(waiting) ? waiting : await resolve(AbortSignal.timeout(SETTLE_MS)) // not a request's signal: others wait too
+    const before = held
+    if (before !== undefined && !isSame(before.credentials, next.credentials) && !(await mayFollow(before, next, tools))) {
       waiting = next
-      throw new PosternError(awsIdentityChanged({ ...(await tellChange(held, next)), server: tools.server, next: tools.howToConfirm }))
+      throw new PosternError(awsIdentityChanged({ ...(await tellChange(before, next)), server: tools.server, next: tools.howToConfirm }))
     }
     held = next
+    if (before === undefined || waiting !== undefined) tools.onIdentity(next)
     waiting = undefined
   }
 
-  const resolve = async (stamp: string, signal: AbortSignal): Promise<Held> => {
+  const resolve = async (signal: AbortSignal): Promise<Held> => {
     const found = await tools.find(signal)
-    if (held !== undefined && isSame(held.credentials, found.credentials)) return { ...held, ...found, stamp }
+    if (held !== undefined && isSame(held.credentials, found.credentials)) return { ...held, ...found }
     const caller = tools.check(found, signal)
     if (tools.isPinned) await caller
-    return { ...found, caller, stamp, sinceMs: tools.clock.now() }
+    return { ...found, caller, sinceMs: tools.clock.now() }
   }
 
   return {
     async current(signal) {
       for (;;) {
-        const stamp = tools.stamp()
-        if (isGood(held, stamp) && waiting === undefined && !forgotten && leftMs(held) > EARLY_MS) return held
+        if (isGood(held) && waiting === undefined && !forgotten && leftMs(held) > EARLY_MS) return held
         const wasRefused = forgotten // then the present keys are no way out, whatever they say of their end
         forgotten = false
-        settling ??= settle(stamp).finally(() => (settling = undefined))
+        settling ??= settle().finally(() => (settling = undefined))
         try {
           await orAborted(settling, signal)
         } catch (error) {
           // Renewing failed: the present keys are good as long as they last, and nothing has changed.
-          if (!signal.aborted && !wasRefused && waiting === undefined && isGood(held, stamp)) return held
+          if (!signal.aborted && !wasRefused && waiting === undefined && isGood(held)) return held
           throw error
         }
         if (held === undefined || held.stamp !== tools.stamp()) continue // the files were written again meanwhile
@@ -138,7 +144,7 @@ export function keepIdentity(tools: IdentityTools): IdentityKeeper {
 async function mayFollow(before: Held, next: Held, { isConfirmed }: IdentityTools): Promise<boolean> {
   const [one, other] = await Promise.all([before.caller, next.caller])
   if (other === undefined) return before.stamp === next.stamp // nobody could be asked, and nothing but the time has changed
-  return (one !== undefined && principalOf(one.arn) === principalOf(other.arn)) || isConfirmed(other, before.sinceMs)
+  return (one !== undefined && principalOf(one.arn) === principalOf(other.arn)) || isConfirmed(next, other, before.sinceMs)
 }
 
 const isSame = (one: AwsCredentials, other: AwsCredentials): boolean =>

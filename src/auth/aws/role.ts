@@ -33,7 +33,10 @@ export interface RoleRequest {
 }
 
 export interface RoleTools extends StsTools {
+  /** The server's name, for what is told. */
   readonly server: string
+  /** The command by which a person gives a code of an MFA device; undefined where there is none. */
+  readonly signIn: string | undefined
   readonly vault: Vault
   readonly redactor: Redactor
   /** What the source is, so that another source gets another session. Two processes with one source say the same. */
@@ -76,13 +79,21 @@ export async function assumeRole(
     return { next: toSecret(lent, request), result: lent }
   }
   try {
-    return await tools.vault.renew(record, decide, TERMS, signal)
+    const session = await tools.vault.renew(record, decide, TERMS, signal)
+    if (asked) await dropEnded(tools)
+    return session
   } catch (error) {
     if (lent !== undefined) return lent // only storing it has failed
     // What STS says is final, and a code is good for one use; the vault's own faults must not keep us from asking for a role.
     if (asked || code !== undefined || signal.aborted || !(error instanceof PosternError)) throw error
     return lend(request, source, code, tools)
   }
+}
+
+/** Sessions that have ended go when a new one is made, so that they do not pile up. */
+async function dropEnded({ vault, time }: RoleTools): Promise<void> {
+  const sessions = (await vault.list()).filter(({ name }) => name.startsWith("aws/"))
+  for (const { name, facts } of sessions) if ((facts.expiresAtMs ?? Infinity) < time.now()) await vault.remove(name)
 }
 
 /** @returns the name in the vault: the same for everybody who asks for the same thing as the same identity */
@@ -125,8 +136,8 @@ function toSecret(session: AwsCredentials, { mfaDevice }: RoleRequest): KeptSecr
   }
 }
 
-async function askCode({ role }: RoleRequest, device: string, { askCode: ask, server }: RoleTools): Promise<string> {
-  if (ask === undefined) throw new PosternError(awsMfaNeeded({ server, device, role }))
+async function askCode({ role }: RoleRequest, device: string, { askCode: ask, signIn }: RoleTools): Promise<string> {
+  if (ask === undefined) throw new PosternError(awsMfaNeeded({ signIn, device, role }))
   return (await ask(device)).replace(/\s/g, "")
 }
 

@@ -307,3 +307,19 @@ test("no request is signed over http to another machine", async () => {
 
   await expect(stage.call(authenticator)).rejects.toMatchObject(codeOf("aws-unencrypted"))
 })
+
+test("2.6: list shows whom a person has confirmed, and not for other keys that stand there meanwhile", async () => {
+  await using stage = await makeStage()
+  const [dev, prod] = [addUser(stage.holders, "anna"), addUser(stage.holders, "anna", "999999999999")]
+  await stage.write({ credentials: toCredentialsFile("default", dev) })
+  await stage.authenticator().signIn(personWho({}), signal)
+
+  expect(await stage.authenticator().identity()).toMatchObject({ subject: dev.arn, account: dev.account })
+
+  await stage.write({ credentials: toCredentialsFile("default", prod) })
+  expect(await stage.authenticator().identity()).toMatchObject({ subject: "whoever holds the AWS profile default (no other being named)" })
+
+  await stage.write({ credentials: toCredentialsFile("default", dev) })
+  await stage.authenticator().signOut()
+  expect(await stage.authenticator().identity()).toMatchObject({ subject: expect.stringContaining("whoever holds") })
+})

@@ -273,3 +273,33 @@ test("a machine whose clock is off assumes a role all the same, and its session 
   expect(stage.endpoint.refusals).toEqual([])
   expect(stage.endpoint.callers).toHaveLength(2)
 })
+
+test("sessions that have ended go when a new one is made", async () => {
+  await using stage = await withRole()
+  let passedMs = 0
+  const clock: Clock = { ...systemClock, now: () => Date.now() + passedMs }
+  const namesIn = async (): Promise<string[]> => (await stage.folder.open().list()).map(({ name }) => name)
+  await stage.call(stage.authenticator(stage.server({ aws: { assumeRole: ROLE, sessionName: "first" } })))
+  const [first] = await namesIn()
+
+  passedMs = stage.sts.clockAheadMs = stage.endpoint.clockAheadMs = 2 * 3600_000
+  await stage.call(stage.authenticator(stage.server({ aws: { assumeRole: ROLE, sessionName: "second" } }), clock))
+
+  expect(first).toMatch(/^aws\//)
+  expect(await namesIn()).toEqual([expect.not.stringMatching(first ?? "")])
+})
+
+test("2.6: list tells the role before it is assumed, and how long its session lasts once it is, without a key", async () => {
+  await using stage = await withRole()
+  const server = stage.server({ aws: { assumeRole: ROLE } })
+
+  expect(await stage.authenticator(server).identity()).toEqual({
+    subject: ROLE,
+    account: "123456789012",
+    source: "the variables AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+  })
+
+  await stage.call(stage.authenticator(server))
+  await writeFile(stage.folder.keyPath, "damaged")
+  expect(await stage.authenticator(server).identity()).toMatchObject({ subject: ROLE, expiresAtMs: expect.any(Number) })
+})

@@ -1,0 +1,88 @@
+/** Finds the credentials for one server: its source, and the role on top of it. */
+import type { HttpServer } from "../../config/server.ts"
+import type { Http } from "../../core/http.ts"
+import type { Redactor } from "../../core/redact.ts"
+import type { AuthTools } from "../tools.ts"
+import { assumeOrExplain } from "./assume.ts"
+import { type AwsCredentials, resolveCredentials, type RoleWish } from "./credentials.ts"
+import type { FrontDoor } from "./endpoint.ts"
+import type { Found } from "./identity.ts"
+import { type Look, lookAround } from "./look.ts"
+import { regionFor } from "./region.ts"
+import type { RoleTools } from "./role.ts"
+import { configuredRole, wishedRole } from "./role-request.ts"
+import type { ServerTime } from "./server-time.ts"
+import { sharedFiles, stampOf } from "./shared-config.ts"
+import type { AwsKeys } from "./sign.ts"
+import { signInCommand } from "./sign-in-command.ts"
+
+export interface Finder {
+  /** How the files are now that the credentials depend on. */
+  stamp(): string
+  /** What the files say now. */
+  look(): Promise<Look>
+  /**
+   * Finds the credentials that ask for the role, where there is one, and what assuming it takes.
+   *
+   * @param askCode - asks a person for a code of an MFA device; absent where there is none to ask
+   * @throws {PosternError} what `lookAround`, `resolveCredentials` and `assumeOrExplain` throw
+   */
+  findOwn(signal: AbortSignal, askCode?: RoleTools["askCode"]): Promise<Found & { readonly roles: RoleTools }>
+  /** Finds the credentials that sign. As `findOwn`. */
+  find(signal: AbortSignal, askCode?: RoleTools["askCode"]): Promise<Found>
+}
+
+export interface FinderTools {
+  readonly server: HttpServer
+  readonly door: FrontDoor
+  readonly tools: AuthTools
+  readonly time: ServerTime
+  readonly http: Http
+}
+
+export function openFinder({ server, door, tools, time, http }: FinderTools): Finder {
+  const { env, vault, redactor, clock } = tools
+  const { config, credentials: secrets } = sharedFiles(env)
+  /** The files that the present source depends on: which ones, they say themselves. */
+  let watched: readonly string[] = [config, secrets]
+  const stamp = (): string => stampOf(watched)
+
+  const look = async (): Promise<Look> => {
+    const found = await lookAround(server, env)
+    watched = found.files
+    return found
+  }
+
+  const findOwn: Finder["findOwn"] = async (signal, askCode) => {
+    await look() // learns which files to watch
+    const stampBefore = stamp()
+    const { shared, source, basis } = await look()
+    const region = regionFor(server, door, { source, shared, env })
+    const signIn = signInCommand(server)
+    const common = { server: signIn === undefined ? "" : server.name, env, http, region, clock, redactor }
+    const roles: RoleTools = { ...common, signIn, time, vault, basis, ...(askCode === undefined ? {} : { askCode }) }
+    const lend = async (wish: RoleWish, keys: AwsKeys | undefined): Promise<AwsCredentials> =>
+      assumeOrExplain(await wishedRole(wish, server.name, env), keys, roles, signal)
+    const credentials = await resolveCredentials(source, { ...common, shared, assumeRole: lend }, signal)
+    learn(credentials, redactor)
+    return { credentials, source: source.told, region, basis, stamp: stampBefore, roles }
+  }
+
+  return {
+    stamp,
+    look,
+    findOwn,
+    async find(signal, askCode) {
+      const { roles, ...own } = await findOwn(signal, askCode)
+      const role = await configuredRole(server, door, env)
+      if (role === undefined) return own
+      const credentials = await assumeOrExplain(role, own.credentials, roles, signal)
+      return { ...own, credentials, source: `the role ${role.role}, assumed as ${own.source}` }
+    },
+  }
+}
+
+function learn({ secretAccessKey, sessionToken }: AwsKeys, redactor: Redactor): void {
+  redactor.learn(secretAccessKey)
+  if (sessionToken !== undefined) redactor.learn(sessionToken)
+}
