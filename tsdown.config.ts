@@ -38,7 +38,11 @@ const isStartModule = startModules()
 const program: UserConfig = {
   ...common,
   format: "cjs",
-  entry: { "bin/postern": entry },
+  entry: {
+    "bin/postern": entry,
+    "bin/aws-mcp-proxy": "src/bin/aws-mcp-proxy.ts",
+    "bin/aws-role-mcp-proxy": "src/bin/aws-role-mcp-proxy.ts",
+  },
   dts: false,
   clean: true,
   minify: { mangle: false, compress: true, codegen: { removeWhitespace: true } },

@@ -63,7 +63,15 @@ export interface Client extends AsyncDisposable {
 
 /** Starts `postern run` (or another command line of ours) in a home. */
 export function startClient(home: Pick<Home, "env" | "path">, args: readonly string[]): Client {
-  const child = spawn(process.execPath, [BINARY, ...args], { env: home.env, cwd: home.path })
+  return clientOf(spawn(process.execPath, [BINARY, ...args], { env: home.env, cwd: home.path }))
+}
+
+/** Starts another program of ours, which needs no words. */
+export function startProgram(path: string, env: NodeJS.ProcessEnv): Client {
+  return clientOf(spawn(process.execPath, [path], { env }))
+}
+
+function clientOf(child: ChildProcessWithoutNullStreams): Client {
   const messages: Spoken[] = []
   const garbage: string[] = []
   const watchers = new Set<() => void>()

@@ -1,0 +1,25 @@
+/** The life of a program's process: it ends when it is told to, or when its client has gone, and not before its last word is out. */
+import { readFileSync } from "node:fs"
+import type { Process } from "../cli/context.ts"
+import { thisProcess } from "../cli/create-context.ts"
+
+const PARENT_CHECK_MS = 2_000
+const LAST_WORDS_MS = 1_000
+
+/**
+ * @param manifest - the package's own `package.json`, seen from the program's file
+ * @param main - the program; what it returns is the exit code
+ */
+export async function live(manifest: URL, main: (process: Process) => Promise<number>): Promise<void> {
+  const end = new AbortController()
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => end.abort())
+  // A client that was killed takes its pipes with it; where something else holds them, its absence still shows.
+  const parent = process.ppid
+  setInterval(() => process.ppid !== parent && end.abort(), PARENT_CHECK_MS).unref()
+
+  const { version } = JSON.parse(readFileSync(manifest, "utf8")) as { version: string } // our own file
+  const exitCode = await main(thisProcess(version, end.signal))
+  // What a client holds open must not keep us alive: the result is out, or nobody reads it.
+  process.stdout.write("", () => process.exit(exitCode))
+  setTimeout(() => process.exit(exitCode), LAST_WORDS_MS)
+}
