@@ -24,10 +24,10 @@ export const contract: Readonly<Record<string, Row>> = {
 
   "2.1": {
     asks: "aws-mcp-proxy.js: three variables, stdio, every request signed with Signature V4",
-    begun: "signing stands, the program comes",
+    built: true,
   },
-  "2.2": { asks: "the ambient AWS identity is used; two sources that disagree are refused", begun: "the method stands, the programs come" },
-  "2.3": { asks: "aws-role-mcp-proxy.js: AssumeRole, renewed before it ends", begun: "roles stand, the program comes" },
+  "2.2": { asks: "the ambient AWS identity is used; two sources that disagree are refused", built: true },
+  "2.3": { asks: "aws-role-mcp-proxy.js: AssumeRole, renewed before it ends", built: true },
   "2.4": { asks: "aws trust merges a trust policy, shows the difference, asks, keeps a backup", built: true },
   "2.5": {
     asks: "an ended SSO session is told with its one command; the running session goes on after it",
@@ -35,7 +35,7 @@ export const contract: Readonly<Record<string, Row>> = {
   },
   "2.6": {
     asks: "the identity is shown at start and in list; a pinned account is checked first",
-    begun: "the guard stands; shown at start with the programs",
+    built: true,
   },
 
   "3.1": {
