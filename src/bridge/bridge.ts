@@ -150,18 +150,17 @@ interface Surroundings extends Around {
   readonly sources: Sources
 }
 
-async function remoteSide(
-  server: HttpServer,
-  { sources, store, onSent }: Surroundings,
-  { client, tools, log, signal }: BridgeSettings,
-): Promise<Prepared> {
+async function remoteSide(server: HttpServer, { sources, store, onSent }: Surroundings, settings: BridgeSettings): Promise<Prepared> {
+  const { client, tools, log, signal } = settings
   const { name, transport } = server
   const url = await expandAddress(server, sources)
   const http = openHttp(server, url, tools.env)
   const authenticator = authenticatorFor(server, url.origin, { ...tools, http })
   // What is missing for the proof is told now, before anything is sent. A sign-in that cannot be renewed now may be at the next message.
-  if (methodOf(server) === "header" || methodOf(server) === "aws")
-    await checkProof(authenticator, url, AbortSignal.any([signal, AbortSignal.timeout(CONNECT_MS)]))
+  const method = methodOf(server)
+  if (method === "header") await checkProof(authenticator, url, signal)
+  // The files that an identity of AWS comes from may be mended while we run, so it is told, and each message looks again.
+  if (method === "aws") await checkProof(authenticator, url, signal).catch((error: unknown) => settings.onRefused(diagnosisOf(error)))
   const door = { http, authenticator, clock: tools.clock }
   const receive: Receive = (frame) => client.write(frame.bytes)
   const silenceMs = server.timeoutMs ?? SILENCE_MS
@@ -173,7 +172,7 @@ async function remoteSide(
 /** What a person can mend is no reason to stop here: each message meets it again, and it is dealt with there. */
 async function checkProof(authenticator: Authenticator, url: URL, signal: AbortSignal): Promise<void> {
   try {
-    await authenticator.authorize({ method: "POST", url, headers: {} }, signal)
+    await authenticator.authorize({ method: "POST", url, headers: {} }, AbortSignal.any([signal, AbortSignal.timeout(CONNECT_MS)]))
   } catch (error) {
     if (!isLocked(error)) throw error
   }

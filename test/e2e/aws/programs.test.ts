@@ -128,7 +128,7 @@ test("2.3: a role that does not trust the caller is told in the protocol, and no
   const answer = await client.open()
 
   expect(answer.error?.data?.evidence.join()).toContain("is not authorized to perform: sts:AssumeRole")
-  expect(aws.sts.refusals).toEqual([{ action: "AssumeRole", type: "AccessDenied" }])
+  expect(new Set(aws.sts.refusals.map(({ type }) => type))).toEqual(new Set(["AccessDenied"])) // at the start, and for the message
   expect(aws.endpoint.seen).toEqual([])
 })
 

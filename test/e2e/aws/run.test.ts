@@ -145,6 +145,22 @@ test("2.3: twenty calls of four processes, with nothing in memory, make one Assu
   }
 })
 
+test("2.2: a source that is broken when the client starts is told, and mended without a restart", async () => {
+  await using small = await makeSmall()
+  const anna = addUser(small.holders, "anna")
+  await small.add("--profile", "dev", ...WHERE)
+  await using client = startClient(small.home, ["run", "finance"])
+
+  const refused = await client.open()
+  await small.credentials(toCredentialsFile("dev", anna))
+  const opened = await client.open()
+
+  expect(refused.error?.data).toMatchObject({ code: "aws-profile-unknown" })
+  expect(client.stderr()).toContain('There is no AWS profile "dev".')
+  expect(opened.result).toMatchObject({ serverInfo: { name: "test" } })
+  expect(small.endpoint.callers.length).toBeGreaterThan(0)
+})
+
 test("a bridge with a header loads nothing of AWS, and one that signs with keys does not load the SDK", async () => {
   await using small = await makeSmall()
   const hook = join(small.home.path, "loaded.cjs")
