@@ -29,7 +29,7 @@ function commandLinesOf(page: Page): readonly (readonly string[])[] {
   const blocks = blocksOf(page).filter(({ language }) => !["json", "toml"].includes(language))
   const lines = [...blocks.flatMap(({ text }) => text.split("\n")), ...inlineCodeOf(page)]
   return lines.flatMap((line) => {
-    const shown = /^(?:\$ |.*?\| |(?: +)|.*? next: )?postern (.*)$/.exec(line)?.[1]
+    const shown = /^(?:\$ |.*?\| |(?: +)|.*? next: )?postern (\S.*)$/.exec(line)?.[1]
     return shown === undefined ? [] : [splitWords(shown)]
   })
 }
