@@ -11,7 +11,7 @@ import { serverOnlyLegacy } from "../diagnoses.ts"
 import { type Frame, cancelledId } from "../frame.ts"
 import type { Receive, ServerSide } from "../link.ts"
 import type { ModernSide } from "../server/modern-http.ts"
-import { NotModern } from "../server/refusal.ts"
+import { NotModern, type Refusal, serverError } from "../server/refusal.ts"
 import { askRevisions, methodNotFound } from "./discover.ts"
 import { type OpeningSettings, withOpening } from "./opening.ts"
 
@@ -45,8 +45,10 @@ export function byEra({ makeModern, ...settings }: EraSettings): ServerSide {
 
   /** @throws {PosternError} `server-only-legacy` unless the message is the client's own question */
   const tellLegacy = async (message: Frame, error: NotModern, receive: Receive): Promise<void> => {
-    const transport = (await verdicts.recall())?.transport
-    verdicts.keep({ era: "legacy", ...(transport ? { transport } : {}) })
+    if (isSureLegacy(error.refusal, message)) {
+      const transport = (await verdicts.recall())?.transport
+      verdicts.keep({ era: "legacy", ...(transport ? { transport } : {}) })
+    }
     if (isProbe(message)) return receive(methodNotFound(message))
     const { status, body } = error.refusal
     const how = `answer: HTTP ${status} ${body.toString("utf8")}`
@@ -66,14 +68,18 @@ export function byEra({ makeModern, ...settings }: EraSettings): ServerSide {
     }
   }
 
+  /** A cancel need not name its revision; it belongs to the era of the request that it ends. */
+  const cancel = async (message: Frame, receive: Receive, signal: AbortSignal): Promise<void> => {
+    const side = modern ?? (await making)
+    if (side?.has(cancelledId(message) ?? "")) return side.carry(message, receive, signal)
+    return opened ? legacy.carry(message, receive, signal) : undefined // of nothing that is on its way
+  }
+
   return {
     carry(frame, receive, signal) {
       if (frame.revision !== "") return carryModern(frame, receive, signal)
       if (frame.method === "initialize") opened = true
-      // A cancel need not name its revision; it belongs to the era of the request that it ends.
-      if (frame.method === "notifications/cancelled" && (!opened || modern?.has(cancelledId(frame) ?? ""))) {
-        return modern?.carry(frame, receive, signal) ?? Promise.resolve()
-      }
+      if (frame.method === "notifications/cancelled" && (making || !opened)) return cancel(frame, receive, signal)
       return legacy.carry(frame, receive, signal)
     },
     async close(signal) {
@@ -84,6 +90,9 @@ export function byEra({ makeModern, ...settings }: EraSettings): ServerSide {
 }
 
 const isProbe = (message: Frame): boolean => message.kind === "request" && message.method === "server/discover"
+
+/** A bare 404 may come from a gateway before a server that is about to start: it answers this client, and is not remembered. */
+const isSureLegacy = ({ status, body }: Refusal, message: Frame): boolean => status !== 404 || serverError(body, message.id) !== undefined
 
 /** For a server whose transport is of the legacy era only: a modern client is told so at once. */
 export function legacyOnly(name: string, side: ServerSide): ServerSide {

@@ -224,6 +224,56 @@ test("a legacy verdict is remembered: the next probe is answered without a reque
   expect(JSON.parse(store.kept()["era"] ?? "{}")).toEqual({ era: "legacy", seen: "2026-11-27T13:00:00.000Z" })
 })
 
+test("a bare 404 answers the probe, and is not remembered: a gateway may stand before a server that starts (S22)", async () => {
+  await using server = await startModernServer()
+  const store = memoryStore()
+  let starting = true
+  server.handler = (_, response) => starting && answering(404, "<h1>no upstream</h1>", "text/html")(response)
+  const probe = async (): Promise<unknown> => {
+    await using bridge = startBridge(server.url, { store })
+    return (await bridge.request("server/discover", modern())).error?.code
+  }
+
+  const first = await probe()
+  starting = false
+  const second = await probe()
+
+  expect([first, second]).toEqual([-32601, undefined])
+  expect(store.kept()).not.toHaveProperty("era")
+})
+
+test("a notification that is refused says nothing about the era", async () => {
+  await using server = await startModernServer()
+  const store = memoryStore()
+  server.handler = ({ message }, response) => message?.method === "notifications/custom" && answering(400, "no")(response)
+  const bridge = startBridge(server.url, { store })
+
+  bridge.send({ method: "notifications/custom", params: modern() })
+  await bridge.end()
+
+  expect(methods(server)).toEqual(["notifications/custom"])
+  expect(store.kept()).not.toHaveProperty("era")
+})
+
+test("a cancel right behind the first modern message, which loads its side, ends it all the same (S16)", async () => {
+  await using server = await startModernServer()
+  server.handler = ({ message }, response) => {
+    if (message?.method !== "tools/list") return false
+    response.writeHead(200, { "content-type": "text/event-stream" }).flushHeaders()
+    return true
+  }
+  await using bridge = startBridge(server.url)
+
+  bridge.write(
+    `${JSON.stringify({ jsonrpc: "2.0", id: "a", method: "tools/list", params: modern() })}\n` +
+      JSON.stringify({ jsonrpc: "2.0", method: "notifications/cancelled", params: { requestId: "a" } }),
+  )
+  await bridge.request("server/discover", modern())
+
+  await expect.poll(() => server.seenOf("tools/list").length - server.closedEarly.length).toBe(0)
+  expect(bridge.messages.filter(({ id }) => id === "a")).toEqual([])
+})
+
 test("a server that was upgraded is believed, and the old verdict is gone (S24)", async () => {
   await using server = await startModernServer()
   const store = memoryStore()

@@ -101,6 +101,16 @@ test("a list that cannot be had does not stop the call", async () => {
   expect(answer.result).toBeDefined()
 })
 
+test("a server that is not there is told at once, without a second try for the call", async () => {
+  const server = await startModernServer()
+  await server[Symbol.asyncDispose]()
+  await using bridge = startBridge(server.url)
+
+  const { error } = await bridge.request("tools/call", modern({ name: "echo" }))
+
+  expect(error?.data?.code).toBe("server-unreachable")
+})
+
 test("headers that do not match are mended by a fresh list, and the call is sent once more (S13)", async () => {
   await using server = await startModernServer()
   server.tools = [query]

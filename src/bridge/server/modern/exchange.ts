@@ -64,7 +64,8 @@ export function modernExchange(settings: ModernHttpSettings, newId: () => string
     }
 
     if ("body" in answer) {
-      if (isDisproved(eraEvidence(answer, request))) throw new NotModern(name, answer)
+      // A notification may be refused in either era.
+      if (request.kind === "request" && isDisproved(eraEvidence(answer, request))) throw new NotModern(name, answer)
       await deliverRefusal(request, answer, receive, name)
       return true
     }

@@ -1,5 +1,6 @@
 /** The headers `Mcp-Param-*` of a call (S11): from the lists that have passed, or from one that we ask for by ourselves. */
 import { orAborted } from "../../../core/abort.ts"
+import { serverUnreachable } from "../../../core/http-failures.ts"
 import type { Log } from "../../../core/log.ts"
 import { diagnosisOf } from "../../error-answer.ts"
 import type { Frame } from "../../frame.ts"
@@ -11,7 +12,11 @@ import { type Ask, askForTools } from "./tool-list.ts"
 type Headers = Readonly<Record<string, string>>
 
 export interface ParamHeaders {
-  /** The headers of a message. Only a call of a tool has any; one that no list named yet is asked for. */
+  /**
+   * The headers of a message. Only a call of a tool has any; one that no list named yet is asked for.
+   *
+   * @throws {PosternError} `server-unreachable`
+   */
   of(message: Frame, params: Params, signal: AbortSignal): Promise<Headers>
   /** As `of`, after the list was asked for anew. @returns undefined where that did not name the tool */
   afresh(call: Frame, params: Params, signal: AbortSignal): Promise<Headers | undefined>
@@ -40,7 +45,12 @@ export function paramHeaders({ ask, newId, log }: { readonly ask: Ask; readonly 
   const askOnce = (call: Frame): Promise<void> =>
     (asking ??= askForTools(call, { ask, newId })
       .then(() => void (complete = true))
-      .catch((error: unknown) => log.info("list of tools not had", { code: diagnosisOf(error).code })) // the call itself will tell the cause
+      .catch((error: unknown) => {
+        const { code } = diagnosisOf(error)
+        log.info("list of tools not had", { code })
+        // The call itself will tell the cause, but need not wait for it once more.
+        if (code === serverUnreachable.code) throw error
+      })
       .finally(() => (asking = undefined)))
 
   const headersOf = ({ name, arguments: given }: Params): Headers | undefined => {
