@@ -28,7 +28,7 @@ async function bridgeTo(entry: Record<string, unknown>): Promise<Bridge> {
     args: [postern, "run", "modern", "--config", file],
     env: { PATH: process.env["PATH"] ?? "", HOME: home, POSTERN_HOME: home },
   }
-  return { home, command, [Symbol.asyncDispose]: () => rm(home, { recursive: true, force: true }) }
+  return { home, command, [Symbol.asyncDispose]: () => rm(home, { recursive: true, force: true, maxRetries: 5 }) }
 }
 
 interface Session extends AsyncDisposable {

@@ -6,8 +6,7 @@ import { PosternError } from "../../core/diagnosis.ts"
 import { connectionLost } from "../../core/http-failures.ts"
 import { type Frame, cancelledId, withId } from "../frame.ts"
 import type { Receive, ServerSide } from "../link.ts"
-import { type ModernHttpSettings, modernExchange } from "./modern/exchange.ts"
-import { paramsOf } from "./modern/request-headers.ts"
+import { type ModernHttpSettings, isSafe, modernExchange } from "./modern/exchange.ts"
 import { LISTEN, keepSubscription } from "./modern/subscription.ts"
 
 /** A server side that can be asked whether a request is on its way with it. */
@@ -15,17 +14,6 @@ export interface ModernSide extends ServerSide {
   has(id: string): boolean
 }
 
-/** What changes nothing at the server, so that it may be repeated when its stream was cut (S17). A call of a tool may not. */
-const SAFE: ReadonlySet<string> = new Set([
-  "server/discover",
-  "tools/list",
-  "prompts/list",
-  "resources/list",
-  "resources/templates/list",
-  "resources/read",
-  "prompts/get",
-  "completion/complete",
-])
 /** How often a safe request is repeated, and after which time, in milliseconds. */
 const MOST_REPEATS = 2
 const REPEAT_AFTER_MS = 250
@@ -88,13 +76,6 @@ export function modernHttpSide(settings: ModernHttpSettings): ModernSide {
       door.http.close()
     },
   }
-}
-
-/** What comes back with input, or with a state of the server's, belongs to one round and may have done its work (S19). */
-function isSafe(request: Frame): boolean {
-  if (!SAFE.has(request.method)) return false
-  const { inputResponses, requestState } = paramsOf(request)
-  return inputResponses === undefined && requestState === undefined
 }
 
 const isCut = (error: unknown): boolean => error instanceof PosternError && error.diagnosis.code === connectionLost.code

@@ -4,6 +4,7 @@ import type { Frame } from "../frame.ts"
 /** Requests that change nothing at the server, or the same once more. `tools/call` is never among them: only the client can decide that. */
 const REQUESTS: ReadonlySet<string> = new Set([
   "initialize",
+  "server/discover",
   "ping",
   "tools/list",
   "prompts/list",

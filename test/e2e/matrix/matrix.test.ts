@@ -35,7 +35,7 @@ async function tryRow(row: Row, declared: Answers = answers): Promise<readonly s
     expect(client.getNegotiatedProtocolVersion?.()).toBe(row.revision)
     return await tryFeatures(row, { client, tools: row.tools, proxy })
   } finally {
-    await rm(home, { recursive: true, force: true })
+    await rm(home, { recursive: true, force: true, maxRetries: 5 })
   }
 }
 

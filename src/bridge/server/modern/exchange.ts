@@ -7,6 +7,7 @@ import type { Frame } from "../../frame.ts"
 import type { Receive } from "../../link.ts"
 import { deliverAnswer } from "../answer-body.ts"
 import { NotModern, type Refusal, deliverRefusal, isSuccess, readRefusal } from "../refusal.ts"
+import { isRepeatable } from "../repeatable.ts"
 import type { Wire } from "../wire.ts"
 import { type ParamHeaders, paramHeaders } from "./param-headers.ts"
 import { paramsOf, requestHeaders } from "./request-headers.ts"
@@ -104,6 +105,17 @@ async function post(
 ): Promise<Answer | Refusal> {
   const headers = { accept: "application/json, text/event-stream", "content-type": "application/json", ...mirrored }
   const patience = message.method === LISTEN ? { silenceMs: 0 } : {} // a subscription is silent by nature
-  const answer = await passDoor({ method: "POST", url, headers, body: message.bytes, ...patience }, door, signal)
+  const request = { method: "POST", url, headers, body: message.bytes, repeatable: isSafe(message), ...patience } as const
+  const answer = await passDoor(request, door, signal)
   return isSuccess(answer) ? answer : readRefusal(answer)
+}
+
+/**
+ * Whether a message may be sent again when nobody knows if the server has run it (S17). What comes back with input, or with a state of
+ * the server's, belongs to one round, and may have done its work.
+ */
+export function isSafe(message: Frame): boolean {
+  if (!isRepeatable(message)) return false
+  const { inputResponses, requestState } = paramsOf(message)
+  return inputResponses === undefined && requestState === undefined
 }
