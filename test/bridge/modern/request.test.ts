@@ -1,6 +1,12 @@
 /** A modern message before a modern server: what leaves, and what comes back (S6 to S10, S16, S17). */
 import { expect, test } from "vitest"
+import { readFrames } from "../../../src/bridge/frame.ts"
+import { modernHttpSide } from "../../../src/bridge/server/modern-http.ts"
+import { systemClock } from "../../../src/core/clock.ts"
+import { createHttp } from "../../../src/core/http.ts"
+import { silentLog } from "../../../src/core/log.ts"
 import { startBridge } from "../../harness/bridge.ts"
+import { withoutProof } from "../../harness/without-proof.ts"
 import { sse } from "../../servers/mcp-server.ts"
 import { failure, modern, startModernServer } from "../../servers/modern-server.ts"
 
@@ -112,6 +118,36 @@ test("progress comes on the stream of its request, and a request of the server d
   await bridge.request("tools/call", modern({ name: "echo" }))
 
   expect(bridge.messages.map(({ method, id }) => method ?? id)).toEqual(["notifications/progress", 1])
+})
+
+test("a message that the server has taken makes room for others, however long its answer takes", async () => {
+  await using server = await startModernServer()
+  server.handler = ({ message }, response) => {
+    if (message?.method !== "tools/call") return false
+    sse(response)
+    response.flushHeaders()
+    return true
+  }
+  const taken: string[] = []
+  const door = { http: createHttp({ silenceMs: 5_000, connectMs: 5_000 }), authenticator: withoutProof, clock: systemClock }
+  const side = modernHttpSide({
+    name: "test",
+    url: new URL(server.url),
+    door,
+    log: silentLog,
+    maxFrameBytes: 1 << 20,
+    onSent: (frame) => void taken.push(frame.id),
+    onModern: () => undefined,
+  })
+  const stop = new AbortController()
+  const [call] = readFrames(Buffer.from(JSON.stringify({ jsonrpc: "2.0", id: 7, method: "tools/call", params: modern({ name: "echo" }) })))
+
+  const carrying = call && side.carry(call, () => undefined, stop.signal)
+  await expect.poll(() => taken).toContain("7")
+  stop.abort(new Error("over"))
+
+  await expect(carrying).rejects.toThrow("over")
+  await side.close(stop.signal)
 })
 
 test("a cancel closes the stream of its request; nothing else leaves, and nobody is answered (S16)", async () => {

@@ -240,6 +240,22 @@ test.each([
   expect(answer && knownTools(silentLog).learn(answer)).toBe(answer)
 })
 
+test("a tool that is left out is told in the log, with its name and the reason, fit for a terminal (S12)", () => {
+  const told: unknown[] = []
+  const log = { ...silentLog, error: (event: string, fields?: object) => void told.push([event, fields]) }
+  const tool = { name: "bad\u001b[2J", inputSchema: { properties: { a: { type: "number", "x-mcp-header": "A" } } } }
+  const [answer] = readFrames(Buffer.from(JSON.stringify({ jsonrpc: "2.0", id: 1, result: { tools: [tool] } })))
+
+  if (answer) knownTools(log).learn(answer)
+
+  expect(told).toEqual([
+    [
+      "tool left out of the list",
+      { tool: "bad\\u001b[2J", why: "x-mcp-header of a stands on something else than a string, an integer or a boolean" },
+    ],
+  ])
+})
+
 test("after the server has told that its list changed, the next call asks for it", async () => {
   await using server = await startModernServer()
   server.tools = [query]

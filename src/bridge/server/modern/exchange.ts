@@ -4,7 +4,7 @@ import type { Log } from "../../../core/log.ts"
 import { type Door, passDoor } from "../../door.ts"
 import { type Era, HEADER_MISMATCH, answerEvidence, eraEvidence, errorFacts } from "../../eras/evidence.ts"
 import type { Frame } from "../../frame.ts"
-import type { Receive } from "../../link.ts"
+import type { OnSent, Receive } from "../../link.ts"
 import { deliverAnswer } from "../answer-body.ts"
 import { NotModern, type Refusal, deliverRefusal, isSuccess, readRefusal } from "../refusal.ts"
 import { isRepeatable } from "../repeatable.ts"
@@ -20,6 +20,7 @@ export interface ModernHttpSettings {
   readonly log: Log
   /** The longest message, in bytes. */
   readonly maxFrameBytes: number
+  readonly onSent?: OnSent | undefined
   /** Hears once that the server has shown to be of the modern era. */
   onModern(): void
 }
@@ -100,13 +101,14 @@ async function send(message: Frame, { settings, tools }: Sending, signal: AbortS
 async function post(
   message: Frame,
   mirrored: Readonly<Record<string, string>>,
-  { url, door }: ModernHttpSettings,
+  { url, door, onSent }: ModernHttpSettings,
   signal: AbortSignal,
 ): Promise<Answer | Refusal> {
   const headers = { accept: "application/json, text/event-stream", "content-type": "application/json", ...mirrored }
   const patience = message.method === LISTEN ? { silenceMs: 0 } : {} // a subscription is silent by nature
   const request = { method: "POST", url, headers, body: message.bytes, repeatable: isSafe(message), ...patience } as const
   const answer = await passDoor(request, door, signal)
+  onSent?.(message)
   return isSuccess(answer) ? answer : readRefusal(answer)
 }
 
