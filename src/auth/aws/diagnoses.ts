@@ -2,6 +2,9 @@
 import { defineDiagnosis } from "../../core/diagnosis.ts"
 import { quote } from "../../core/redact.ts"
 
+/** `postern aws whoami` and its like ask for no server. */
+const forServer = (server: string): string => (server === "" ? "" : ` for the server "${server}"`)
+
 export const awsEndpointUnknown = defineDiagnosis({
   code: "aws-endpoint-unknown",
   about:
@@ -36,7 +39,7 @@ export const awsSourcesDisagree = defineDiagnosis({
     "The environment names two AWS identities, and the tools that read it do not agree on which one counts: the AWS CLI takes the variables with keys, the JavaScript SDK takes the profile. Postern takes none of the two before a person has decided.",
   kind: "guard",
   tell: ({ server, names }: { server: string; names: readonly string[] }) => ({
-    cause: `Two AWS identities are set for the server "${server}", and nothing says which one to use.`,
+    cause: `Two AWS identities are set${forServer(server)}, and nothing says which one to use.`,
     evidence: [...names.map((name) => `${name} is set`), "nothing was sent"],
     next: `unset one of them where the client is started, or name a profile in the server's entry (aws.profile)`,
   }),
@@ -47,7 +50,7 @@ export const awsNoCredentials = defineDiagnosis({
   about:
     "Nothing on this machine tells who to sign as: no variables, no profile, no container and no instance that gives credentials. If they are set in the shell, the client may have taken them out of what it hands to servers.",
   tell: ({ server, hints }: { server: string; hints: readonly string[] }) => ({
-    cause: `There are no AWS credentials to sign with for the server "${server}".`,
+    cause: `There are no AWS credentials to sign with${forServer(server)}.`,
     evidence: [
       "looked for: AWS_PROFILE, AWS_ACCESS_KEY_ID, a profile named default, a web identity, a container, an instance",
       ...hints,

@@ -138,3 +138,16 @@ test.concurrent("2.4: the entry's role and external id are taken, and after it t
   expect(aws.iam.trust.get(ROLE)).toContain('"sts:ExternalId":"x-42"')
   expect(after.json<{ arn: string }>().arn).toMatch(/^arn:aws:sts::123456789012:assumed-role\/mcp-finance-bot-role\/postern-/)
 })
+
+test.concurrent("2.4: for a role that is yet to be made, a trust policy is printed, and IAM is not asked", async () => {
+  await using aws = await makeAwsPerson()
+
+  const outcome = await aws.postern(["aws", "trust", "--print", "--profile", "dev", "--external-id", "x-42"])
+
+  expect(outcome).toMatchObject({ code: 0, stderr: "" })
+  expect(outcome.json()).toMatchObject({
+    Version: "2012-10-17",
+    Statement: [{ Effect: "Allow", Principal: { AWS: aws.ada.arn }, Condition: { StringEquals: { "sts:ExternalId": "x-42" } } }],
+  })
+  expect(aws.iam.calls).toEqual([])
+})
