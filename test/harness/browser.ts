@@ -66,6 +66,6 @@ export async function makeBrowser(manners: Manners = {}): Promise<BrowserPerson>
     opened: async () => (await readFile(`${log}.opened`, "utf8")).split("\n").filter(Boolean),
     walks,
     becomes,
-    [Symbol.asyncDispose]: () => rm(folder, { recursive: true, force: true }),
+    [Symbol.asyncDispose]: () => rm(folder, { recursive: true, force: true, maxRetries: 5 }),
   }
 }

@@ -111,7 +111,7 @@ async function startInbox(): Promise<Inbox> {
     async [Symbol.asyncDispose]() {
       listener.closeAllConnections()
       await new Promise<void>((resolve) => listener.close(() => resolve()))
-      await rm(folder, { recursive: true, force: true })
+      await rm(folder, { recursive: true, force: true, maxRetries: 5 })
     },
   }
 }

@@ -42,7 +42,7 @@ export async function makeHome(env: NodeJS.ProcessEnv = {}): Promise<Home> {
       await writeFile(file, JSON.stringify({ mcpServers }))
       return file
     },
-    [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }),
+    [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true, maxRetries: 5 }),
   }
 }
 

@@ -112,7 +112,7 @@ export async function makePerson(): Promise<Person> {
       }
     },
     files: () => filesBelow(home),
-    [Symbol.asyncDispose]: () => rm(home, { recursive: true, force: true }),
+    [Symbol.asyncDispose]: () => rm(home, { recursive: true, force: true, maxRetries: 5 }),
   }
   return person
 }
