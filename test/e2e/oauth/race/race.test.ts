@@ -2,8 +2,10 @@
  * Many processes, one grant, a server whose refresh tokens may be used once. `npm run race` runs the same with 20 processes and writes
  * docs/races.md; `POSTERN_RACE` is the number of processes.
  */
+import { writeFile } from "node:fs/promises"
 import { afterAll, expect, test } from "vitest"
 import { races } from "./cases.ts"
+import { pageFile, racesPage } from "./page.ts"
 import type { RaceResult } from "./stage.ts"
 
 const processes = Number(process.env["POSTERN_RACE"] ?? 5)
@@ -39,22 +41,9 @@ test.for(Object.entries(races))("3.4: race %s", async ([id, race]) => {
   expect(result).toMatchObject(expected[id] ?? {})
 })
 
-afterAll(() => {
+afterAll(async () => {
   if (process.env["POSTERN_RACE"] === undefined) return
-  const rows = Object.entries(races).map(([id, { title }]) => {
-    const row = results.get(id)
-    if (!row) return `| ${id} | ${title} | failed |`
-    const refused = row.refused.length === 0 ? "" : `, ${row.refused.length} told: ${[...new Set(row.refused)].join(", ")}`
-    const cells = [
-      `${row.answered} of ${processes - row.killed}${refused}`,
-      row.refreshRequests,
-      row.refreshes,
-      row.reuses,
-      row.familiesLost,
-      row.tabs,
-    ]
-    return `| ${id} | ${title} | ${cells.join(" | ")} |`
-  })
-  const head = "| | what happens | calls answered | refresh requests | renewed | tokens used twice | families lost | browsers opened |"
-  console.log([head, "|---|---|---|---|---|---|---|---|", ...rows].join("\n"))
+  const page = racesPage(results, processes)
+  await writeFile(pageFile, page)
+  console.log(page)
 })
