@@ -30,8 +30,8 @@ export interface ProtectedServer extends AsyncDisposable {
   readonly url: string
   readonly origin: string
   readonly mcp: McpServer
-  /** Requests to the MCP endpoint, each with who it came from; undefined where the token was refused. */
-  readonly visits: { readonly request: SeenRequest; readonly token: TokenFacts | undefined }[]
+  /** Requests to the MCP endpoint, each with who it came from (undefined where the token was refused), and whether they may do it. */
+  readonly visits: { readonly request: SeenRequest; readonly token: TokenFacts | undefined; readonly allowed: boolean }[]
   /** Answered `tools/call` requests, by the name of the tool. */
   callsOf(tool: string): SeenRequest[]
   /** Has the first word on each request; true when it has answered. */
@@ -59,7 +59,7 @@ export async function startResourceServer(issuer: TokenIssuer, settings: Protect
     origin: mcp.origin,
     mcp,
     visits: [],
-    callsOf: (tool) => server.visits.filter((visit) => visit.token && toolOf(visit.request) === tool).map(({ request }) => request),
+    callsOf: (tool) => server.visits.filter((visit) => visit.allowed && toolOf(visit.request) === tool).map(({ request }) => request),
     handler: () => false,
     bendMetadata: (honest) => honest,
     bendChallenge: (honest) => honest,
@@ -80,10 +80,10 @@ export async function startResourceServer(issuer: TokenIssuer, settings: Protect
     const known = sent === undefined || server.refusesAll ? undefined : await issuer.lookUp(sent)
     const token = known && (known.resource === undefined || sameResource(known.resource, mcp.url)) ? known : undefined
     const needed = settings.toolScopes?.[toolOf(request) ?? ""]
-    server.visits.push({ request, token })
+    const allowed = token !== undefined && (needed === undefined || token.scopes.includes(needed))
+    server.visits.push({ request, token, allowed })
     if (!token) return challenge(response, 401, { error: sent === undefined ? undefined : "invalid_token", scope: settings.challengeScope })
-    if (needed !== undefined && !token.scopes.includes(needed))
-      return challenge(response, 403, { error: "insufficient_scope", scope: needed })
+    if (!allowed) return challenge(response, 403, { error: "insufficient_scope", scope: needed })
     return answerOwn(request, response, token)
   }
 
