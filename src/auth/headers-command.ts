@@ -30,20 +30,21 @@ export interface HeadersCommand {
 
 /** @param line - the command line, as configured */
 export function headersCommand(server: HttpServer, line: string, { env, redactor, clock }: AuthTools): HeadersCommand {
-  let printed: { readonly headers: readonly ExpandedHeader[]; readonly untilMs: number } | undefined
+  let printed: { readonly headers: readonly ExpandedHeader[]; readonly atMs: number } | undefined
   let running: Promise<readonly ExpandedHeader[]> | undefined
 
   const mint = async (signal: AbortSignal): Promise<readonly ExpandedHeader[]> => {
     const headers = parseHeaders(server.name, await run(server, line, environmentFor(server, env), signal))
-    for (const { value } of headers) redactor.learn(value)
-    printed = { headers, untilMs: clock.now() + REUSED_MS }
+    for (const { value } of headers) redactor.learnPassing(value)
+    printed = { headers, atMs: clock.now() }
     return headers
   }
 
   return {
     async read(signal) {
       signal.throwIfAborted()
-      if (printed && clock.now() < printed.untilMs) return printed.headers
+      const ageMs = printed ? clock.now() - printed.atMs : -1
+      if (printed && ageMs >= 0 && ageMs < REUSED_MS) return printed.headers // a clock that was set back makes nothing younger
       running ??= mint(signal).finally(() => (running = undefined))
       return running
     },

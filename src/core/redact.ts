@@ -4,6 +4,11 @@
 export interface Redactor {
   /** Remembers a secret, so that it never stands in what Postern itself writes. */
   learn(secret: string): void
+  /**
+   * Remembers a secret that ends by itself, such as a token that a command mints. Of these only the latest are known, so that a
+   * bridge that lives for months does not grow.
+   */
+  learnPassing(secret: string): void
   /** @returns the text without learned secrets and without characters that steer a terminal */
   clean(text: string): string
 }
@@ -36,25 +41,42 @@ export function quote(text: string, maxChars = 200): string {
   return line.length > maxChars ? `${line.slice(0, maxChars)}…` : line
 }
 
+/** Of secrets that end by themselves, so many of the latest are known: what a server echoes is young. */
+const MOST_PASSING = 64
+
 /** A redactor that has learned nothing yet. It keeps each secret also in its base64 and percent forms. */
 export function createRedactor(): Redactor {
+  const kept = new Map<string, readonly string[]>()
+  /** The oldest first. */
+  const passing = new Map<string, readonly string[]>()
   /** Longest first: a secret that begins with another one is taken out whole. */
   let forms: readonly string[] = []
+
+  const learnInto = (known: Map<string, readonly string[]>, secret: string): void => {
+    if (secret.length < SHORTEST_SECRET || kept.has(secret) || passing.has(secret)) return
+    known.set(secret, formsOf(secret))
+    const [oldest] = passing.keys()
+    if (passing.size > MOST_PASSING && oldest !== undefined) passing.delete(oldest)
+    const all = new Set([...kept.values(), ...passing.values()].flat())
+    forms = [...all].toSorted((one, other) => other.length - one.length)
+  }
+
   return {
-    learn(secret) {
-      if (secret.length < SHORTEST_SECRET || forms.includes(secret)) return
-      const learned = new Set([...forms, secret, encodeURIComponent(secret), ...base64Forms(secret)])
-      forms = [...learned].toSorted((one, other) => other.length - one.length)
-      // The token of `Bearer token` is the secret too, also where a server echoes it alone.
-      const bare = /^\S+\s+(\S.*)$/.exec(secret)?.[1]
-      if (bare !== undefined) this.learn(bare)
-    },
+    learn: (secret) => learnInto(kept, secret),
+    learnPassing: (secret) => learnInto(passing, secret),
     clean(text) {
       let cleaned = text
       for (const form of forms) cleaned = withoutRests(form, cleaned.replaceAll(form, "[redacted]"))
       return escapeControls(cleaned)
     },
   }
+}
+
+/** A secret as it may stand in a text. The token of `Bearer token` is the secret too, also where a server echoes it alone. */
+function formsOf(secret: string): readonly string[] {
+  const bare = /^\S+\s+(\S.*)$/.exec(secret)?.[1]
+  const own = [secret, encodeURIComponent(secret), ...base64Forms(secret)]
+  return bare === undefined || bare.length < SHORTEST_SECRET ? own : [...own, ...formsOf(bare)]
 }
 
 /** Stands where something was cut off. */

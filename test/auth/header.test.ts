@@ -128,3 +128,19 @@ test("twenty calls on a cold headers command run it once, and one that fails is 
 
   expect(new Set(authorized.map(({ headers }) => headers["authorization"]))).toEqual(new Set(["Bearer 2"]))
 })
+
+test("a clock that is set back by a day makes no minted token younger", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "postern-mint-"))
+  onTestFinished(() => rm(folder, { recursive: true, force: true }))
+  let nowMs = 1_000_000_000_000
+  const tools = { ...(await makeTools({ PATH: process.env["PATH"] ?? "" })), clock: { ...systemClock, now: () => nowMs } }
+  const line = `echo x >> ${folder}/count; printf '{"Authorization":"Bearer %s"}' "$(wc -l < ${folder}/count)"`
+  const authenticator = headerAuthenticator(serverWith({}, { headersHelper: line }), ORIGIN, tools)
+  const mint = async (): Promise<unknown> => (await authenticator.authorize(request, signal)).headers["authorization"]
+
+  const minted = [await mint(), await mint()]
+  nowMs -= 24 * 3_600_000
+  minted.push(await mint())
+
+  expect(minted).toEqual(["Bearer 1", "Bearer 1", "Bearer 2"])
+})

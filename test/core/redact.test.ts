@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto"
 import { assert, constantFrom, property, string } from "fast-check"
 import { expect, test } from "vitest"
 import { createRedactor, escapeControls, quote } from "../../src/core/redact.ts"
@@ -20,6 +21,19 @@ test.each([
 
   expect(cleaned).toContain("[redacted]")
   expect(cleaned).not.toContain(form)
+})
+
+test("of secrets that end by themselves the latest are known, and those that are kept stay for ever", () => {
+  const redactor = createRedactor()
+  redactor.learn("a-key-that-is-kept")
+  const minted = Array.from({ length: 100 }, () => randomBytes(12).toString("hex"))
+  for (const token of minted) redactor.learnPassing(`Bearer ${token}`)
+
+  const cleaned = redactor.clean(["a-key-that-is-kept", ...minted].join("\n")).split("\n")
+
+  expect(cleaned[0]).toBe("[redacted]")
+  expect(cleaned.at(-1)).toBe("[redacted]")
+  expect(cleaned.filter((line) => line === "[redacted]")).toHaveLength(65)
 })
 
 test("a secret that begins or ends with another one is taken out whole", () => {
