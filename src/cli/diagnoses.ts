@@ -44,6 +44,15 @@ export const interrupted = defineDiagnosis({
   tell: () => ({ cause: "Interrupted.", evidence: [] }),
 })
 
+export const outputLost = defineDiagnosis({
+  code: "output-lost",
+  about: "The command did its work, and its result could not be written to standard output: a full disk, or a device that takes nothing.",
+  tell: ({ errno }: { errno: string }) => ({
+    cause: `The result could not be written to standard output (${errno}).`,
+    evidence: ["the command itself has done its work"],
+  }),
+})
+
 export const toolFailed = defineDiagnosis({
   code: "tool-failed",
   about: "The tool ran and says itself that it failed (`isError`).",

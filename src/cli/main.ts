@@ -1,8 +1,9 @@
 /** The command line: runs what it asks for, and turns what is thrown into text and an exit code. */
+import type { Writable } from "node:stream"
 import { PosternError } from "../core/diagnosis.ts"
 import type { Context, Process } from "./context.ts"
 import { createContext } from "./create-context.ts"
-import { interrupted } from "./diagnoses.ts"
+import { interrupted, outputLost } from "./diagnoses.ts"
 import { errorObject, exitCodeOf, tellDiagnosis, tellFault } from "./exit.ts"
 import { readPlainRun, runServer } from "./run-bridge.ts"
 
@@ -19,10 +20,17 @@ export async function main(process: Process): Promise<number> {
     const plain = called === "run" ? readPlainRun(words) : undefined
     if (plain !== undefined) await runServer(plain.name, plain.options, context)
     else exitCode = (await (await import("./program.ts")).runCommandLine(context)) ?? exitCode
+    await assertWritten(process.stdout)
     return exitCode
   } catch (error) {
     return fail(process.signal.aborted ? new PosternError(interrupted({})) : error, context)
   }
+}
+
+/** A reader that has gone (`| head`) is no failure; a disk that is full is one, also for a script that looks at the exit code only. */
+async function assertWritten({ errored }: Writable): Promise<void> {
+  const { code = "unknown" } = (errored as NodeJS.ErrnoException | null) ?? { code: "EPIPE" } // what a stream fails with is of the system
+  if (code !== "EPIPE") throw new PosternError(outputLost({ errno: code }))
 }
 
 function fail(error: unknown, context: Context): number {

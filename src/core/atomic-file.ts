@@ -194,6 +194,7 @@ async function openToRead(path: string, flags: number): Promise<FileHandle | und
 async function makeFolder(path: string): Promise<void> {
   const above = dirname(path)
   if (above !== path && (await factsOf(above)) === undefined) await makeFolder(above)
+  await refuseForeignHome(path)
   try {
     await mkdir(path, { mode: 0o700 })
   } catch (error) {
@@ -202,6 +203,16 @@ async function makeFolder(path: string): Promise<void> {
   }
   // A new folder is durable once the one above it is: otherwise a power loss takes a key away and leaves its vault.
   await syncFolder(above)
+}
+
+/** With sudo, HOME may still be the person's own: what belongs to root there would lock the person out. */
+async function refuseForeignHome(path: string): Promise<void> {
+  if (process.geteuid?.() !== 0) return
+  const above = dirname(path)
+  const { uid = 0n } = (await factsOf(above)) ?? {}
+  if (uid === 0n) return
+  const fault = `it would belong to root, in a folder of the user ${uid}`
+  throw new PosternError(fileNotPrivate({ path, fault, next: `run it without sudo, as the user of ${shellWord(above)}` }))
 }
 
 /** The facts of what a name stands for itself, a symbolic link not followed. */
@@ -233,6 +244,7 @@ interface TemporaryFile {
 
 /** @returns the path of a new file in the folder of `target`, written whole */
 async function writeTemporary(target: string, data: string | Buffer, { mode, durable = true, old }: TemporaryFile): Promise<string> {
+  await refuseForeignHome(target)
   const path = `${target}.${randomBytes(6).toString("hex")}.tmp`
   let file: FileHandle | undefined
   try {

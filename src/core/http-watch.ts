@@ -44,14 +44,26 @@ export function watchRequests(limits: HttpLimits): RequestWatch {
   const watched: State[] = []
   const heard = new WeakSet<AbortSignal>()
   const abandoned = new WeakMap<object, Error>()
+  const everyMs = lookEveryMs(limits.silenceMs)
   let looking: NodeJS.Timeout | undefined
+  let lookedMs = 0
 
   // A request that is destroyed tells its end later, so the list does not change under these loops.
   const look = (): void => {
+    const nowMs = performance.now()
+    // A look that comes much too late: it was we who were stopped, and what was said meanwhile has not been read yet.
+    const wasStopped = nowMs - lookedMs > everyMs * 2 + 1_000
+    lookedMs = nowMs
     for (const state of watched) {
       const { fate, silenceMs } = state
-      if (isSilent(state)) end(fate, new PosternError(serverSilent({ origin: fate.route.origin, silenceMs })))
+      if (wasStopped) state.changedMs = nowMs
+      else if (isSilent(state)) end(fate, new PosternError(serverSilent({ origin: fate.route.origin, silenceMs })))
     }
+  }
+
+  const beginToLook = (): NodeJS.Timeout => {
+    lookedMs = performance.now()
+    return setInterval(look, everyMs).unref()
   }
 
   const hear = (signal: AbortSignal): void => {
@@ -75,7 +87,7 @@ export function watchRequests(limits: HttpLimits): RequestWatch {
       const state: State = { fate, silenceMs, signal, cause, index: watched.length, bytes: 0, changedMs: performance.now() }
       watched.push(state)
       if (!heard.has(signal)) hear(signal)
-      looking ??= setInterval(look, lookEveryMs(limits.silenceMs)).unref()
+      looking ??= beginToLook()
       request.on("close", () => remove(state))
       if (cause && abandoned.has(cause)) end(fate, abandoned.get(cause))
       return fate

@@ -262,6 +262,24 @@ describe("a private folder", () => {
   })
 })
 
+test.skipIf(!isRoot)("root makes nothing in a folder of somebody else: with sudo, HOME may still be the person's own", async () => {
+  await using home = await makeFolder()
+  await chown(home.path, 4242, 4242)
+
+  const attempts = [
+    () => ensurePrivateFolder(home.at(".config", "postern")),
+    () => writeFileAtomic(home.at("config.json"), "{}"),
+    () => createFileExclusive(home.at("vault.key"), "key", { durable: false }),
+  ]
+
+  for (const attempt of attempts) {
+    await expect(attempt()).rejects.toMatchObject({
+      diagnosis: { code: "file-not-private", kind: "guard", next: expect.stringContaining("without sudo") },
+    })
+  }
+  expect(await readdir(home.path)).toEqual([])
+})
+
 test("a new file is newer than the one it replaces, also where the clock stands still or was set back", async () => {
   await using folder = await makeFolder()
   const path = folder.at("file")
