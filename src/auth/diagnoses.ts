@@ -2,6 +2,7 @@
 import { defineDiagnosis } from "../core/diagnosis.ts"
 import { quote } from "../core/redact.ts"
 
+/** A configured header was answered with 401 or 403, also after it was read again. */
 export const headerRefused = defineDiagnosis({
   code: "header-refused",
   about:
@@ -13,6 +14,7 @@ export const headerRefused = defineDiagnosis({
   }),
 })
 
+/** The server asks who one is, and the entry has nothing to answer with. */
 export const proofMissing = defineDiagnosis({
   code: "proof-missing",
   about:
@@ -29,6 +31,7 @@ export const proofMissing = defineDiagnosis({
   }),
 })
 
+/** 403: the server knows who asks, and does not let them. */
 export const accessDenied = defineDiagnosis({
   code: "access-denied",
   about:
@@ -40,6 +43,7 @@ export const accessDenied = defineDiagnosis({
   }),
 })
 
+/** The headers command ended badly, took too long, or printed something else; what it printed is never shown. */
 export const headersCommandFailed = defineDiagnosis({
   code: "headers-command-failed",
   about:
@@ -51,6 +55,7 @@ export const headersCommandFailed = defineDiagnosis({
   }),
 })
 
+/** A sign-in was asked for where no secret of the vault is behind the proof. */
 export const noSecretToAsk = defineDiagnosis({
   code: "no-secret-to-ask",
   about: "The server's entry refers to no secret of the vault, so there is none to ask for or to replace.",
@@ -62,6 +67,7 @@ export const noSecretToAsk = defineDiagnosis({
   }),
 })
 
+/** A question for a person, where there is none. */
 export const nobodyToAsk = defineDiagnosis({
   code: "nobody-to-ask",
   about: "Something has to be asked from a person, and there is none who could answer here: standard input is no terminal.",

@@ -17,6 +17,7 @@ const LIMIT_MS = 10_000
 const REUSED_MS = 60_000
 const MOST_BYTES = 64 * 1024
 
+/** The headers that a command mints, kept for a short while. */
 export interface HeadersCommand {
   /**
    * The headers, at most 60 s old. Many callers share one run.

@@ -8,6 +8,7 @@ import type { Authenticator } from "./method.ts"
 import { hasGrant } from "./oauth/owner.ts"
 import type { MethodTools } from "./tools.ts"
 
+/** The method `none`: adds nothing, and tells what the server asks for. */
 export function noneAuthenticator(server: HttpServer, origin: string, tools: MethodTools): Authenticator {
   const identity = { subject: "nobody", source: "no proof is configured" }
   /** Of the method `oauth`, once it is known to be wanted. */

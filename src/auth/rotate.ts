@@ -11,6 +11,7 @@ import { noSecretToAsk } from "./diagnoses.ts"
 import { originOf } from "./enroll.ts"
 import type { AuthTools } from "./tools.ts"
 
+/** A rotation that does not say which of the secrets it is about. */
 export const severalSecrets = defineDiagnosis({
   code: "several-secrets",
   about: "The server has more than one secret in the vault, so the one to be replaced has to be named.",

@@ -25,6 +25,7 @@ import type { SignInSettings } from "./sign-in/mount.ts"
 import { editResult, withCapabilities } from "./sign-in/promises.ts"
 import { isLocked, whenLocked } from "./when-locked.ts"
 
+/** Who stands on both ends of a bridge, and what it works with. */
 export interface BridgeSettings {
   readonly name: string
   /** Finds the entry; it is expanded here, when the connection starts. */

@@ -2,12 +2,14 @@
 import { defineDiagnosis } from "../core/diagnosis.ts"
 import { quote } from "../core/redact.ts"
 
+/** A line of the client that is no message; told under its id where one can be made out. */
 export const messageMalformed = defineDiagnosis({
   code: "message-malformed",
   about: "A line on standard input is not a JSON-RPC message. Each message is one line of JSON.",
   tell: ({ detail }: { detail: string }) => ({ cause: "A line from the client is not a JSON-RPC message.", evidence: [quote(detail)] }),
 })
 
+/** A message of the client over the limit; it was dropped while it arrived. */
 export const messageTooLarge = defineDiagnosis({
   code: "message-too-large",
   about: "One message is longer than a frame may be. It was not sent; other messages go on.",
@@ -17,6 +19,7 @@ export const messageTooLarge = defineDiagnosis({
   }),
 })
 
+/** The server is done with a request and has not answered it: whether it ran is not known. */
 export const noAnswer = defineDiagnosis({
   code: "no-answer",
   about:
@@ -27,6 +30,7 @@ export const noAnswer = defineDiagnosis({
   }),
 })
 
+/** An HTTP status that is no success and no question about identity, with what the server said. */
 export const serverRefused = defineDiagnosis({
   code: "server-refused",
   about: "The server answered with an HTTP status that is neither success nor a question about identity.",
@@ -50,6 +54,7 @@ export const tooManyRequests = defineDiagnosis({
   }),
 })
 
+/** A redirect that is not followed: headers and bodies are credentials. */
 export const redirectRefused = defineDiagnosis({
   code: "redirect-refused",
   about: "The server redirects to another origin, or in a loop. Headers and bodies are credentials, so they are not sent there.",
@@ -61,6 +66,7 @@ export const redirectRefused = defineDiagnosis({
   }),
 })
 
+/** A local server that could not be started, or has ended, with its last words. */
 export const serverExited = defineDiagnosis({
   code: "server-exited",
   about:
@@ -72,6 +78,7 @@ export const serverExited = defineDiagnosis({
   }),
 })
 
+/** For what is still pending when the bridge is told to end. */
 export const bridgeStopping = defineDiagnosis({
   code: "bridge-stopping",
   about: "The bridge was told to end before the server had answered.",
@@ -81,6 +88,7 @@ export const bridgeStopping = defineDiagnosis({
   }),
 })
 
+/** No answer to `initialize` in the time that clients wait for a local server. */
 export const initializeTimeout = defineDiagnosis({
   code: "initialize-timeout",
   about: "The server did not answer `initialize` in the time that clients wait for a local server.",
@@ -91,6 +99,7 @@ export const initializeTimeout = defineDiagnosis({
   }),
 })
 
+/** The first event of an HTTP+SSE stream names no address that may be used (S1). */
 export const endpointRefused = defineDiagnosis({
   code: "endpoint-refused",
   about:

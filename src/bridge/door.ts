@@ -11,6 +11,7 @@ import type { Answer, Http, OutgoingRequest } from "../core/http.ts"
 import { quote } from "../core/redact.ts"
 import { redirectRefused } from "./diagnoses.ts"
 
+/** What a message needs on its way out: a connection, a proof, and the time. */
 export interface Door {
   readonly http: Http
   readonly authenticator: Authenticator

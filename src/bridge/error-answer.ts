@@ -8,6 +8,7 @@ import { quote } from "../core/redact.ts"
  */
 const POSTERN_ERROR = 1000
 
+/** Whatever was thrown and is none of the declared failures: a bug of ours, told as one. */
 export const internalFault = defineDiagnosis({
   code: "internal-fault",
   about: "A fault of Postern itself: something was thrown that no one expected. The bridge goes on with the next message.",

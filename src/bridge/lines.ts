@@ -5,6 +5,7 @@ const CARRIAGE_RETURN = 0x0d
 /** How much of the beginning and of the end of a line over the limit is kept, to tell whose it was, in bytes. */
 const KEPT_BYTES = 4 * 1024
 
+/** Takes chunks, gives out lines. */
 export interface LineCutter {
   feed(chunk: Buffer): void
   /** Hands over a last line that had no line feed. */

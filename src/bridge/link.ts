@@ -37,6 +37,7 @@ export interface Link {
   close(signal: AbortSignal): Promise<void>
 }
 
+/** The server has forgotten a session that was opened a moment ago, too (S3). */
 export const sessionLost = defineDiagnosis({
   code: "session-lost",
   about:

@@ -14,6 +14,7 @@ export interface PendingRequest {
   settle(): boolean
 }
 
+/** All requests of the client that have no answer yet. */
 export interface PendingTable {
   /** Aborts when all that is pending is given up. */
   readonly signal: AbortSignal

@@ -15,6 +15,7 @@ import { type Frame, cancelledId } from "./frame.ts"
 import type { ServerSide } from "./link.ts"
 import { type PendingRequest, pendingTable } from "./pending.ts"
 
+/** The two sides, and what the relay tells the client by. */
 export interface RelaySettings {
   /** The server's name, for what the client is told. */
   readonly name: string

@@ -5,6 +5,7 @@ import type { Context } from "./context.ts"
 import { usageWrong } from "./diagnoses.ts"
 import { enrollAndTell, type EnrollOptions } from "./enrolled.ts"
 
+/** `postern add-json`: takes a server in as a documentation prints it. */
 export const addJsonCommand = (context: Context): Command =>
   new Command("add-json")
     .description("add a server from its JSON entry; literal secrets go to the vault")

@@ -18,6 +18,7 @@ interface AddOptions extends EnrollOptions, AwsOptions, OAuthOptions {
 
 const collect = (value: string, before: readonly string[]): readonly string[] => [...before, value]
 
+/** `postern add`: parses, and hands over to `enrollServer`. */
 export const addCommand = (context: Context): Command =>
   withOAuthOptions(withAwsOptions(new Command("add")))
     .description("add a server; literal secrets go to the vault, the file holds references")

@@ -10,6 +10,7 @@ interface ToolResult {
   readonly isError?: boolean
 }
 
+/** `postern call`: one call of a tool. */
 export const callCommand = (context: Context): Command =>
   new Command("call")
     .description("call one tool of a server")

@@ -4,6 +4,7 @@ import type { Context } from "./context.ts"
 
 type MakeCommand = (context: Context) => Promise<Command>
 
+/** All commands, each loaded when it is called. */
 export const commands = {
   add: async (context) => (await import("./add.ts")).addCommand(context),
   "add-json": async (context) => (await import("./add-json.ts")).addJsonCommand(context),

@@ -8,6 +8,7 @@
 
 /** The shells that completion is written for. */
 export const SHELLS = ["bash", "zsh", "fish"] as const
+/** A shell that words are completed in. */
 export type Shell = (typeof SHELLS)[number]
 
 const bash = `# bash completion for postern, made by: postern completion bash

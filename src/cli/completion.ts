@@ -26,6 +26,7 @@ interface Installed {
   readonly needs: string | null
 }
 
+/** `postern completion`: scripts for shells, and the words that they ask for. */
 export const completionCommand = (context: Context): Command =>
   new Command("completion")
     .description("print what makes a shell complete commands, options and server names, or install it")

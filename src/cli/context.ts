@@ -26,6 +26,7 @@ export interface Process {
   readonly version: string
 }
 
+/** All that a command is given. */
 export interface Context extends Process {
   readonly places: Places
   readonly redactor: Redactor

@@ -3,6 +3,7 @@ import { defineDiagnosis } from "../core/diagnosis.ts"
 import { shellWord } from "../core/file-diagnoses.ts"
 import { escapeControls, quote } from "../core/redact.ts"
 
+/** The command line says what Postern cannot do. */
 export const usageWrong = defineDiagnosis({
   code: "usage-wrong",
   about: "The command line does not say what Postern can do: an unknown command or option, a missing or a surplus word, a wrong value.",
@@ -10,6 +11,7 @@ export const usageWrong = defineDiagnosis({
   tell: ({ problem, help }: { problem: string; help: string }) => ({ cause: problem, evidence: [], next: help }),
 })
 
+/** A secret was asked for, and nothing came. */
 export const secretEmpty = defineDiagnosis({
   code: "secret-empty",
   about: "A secret was asked for and nothing was given. An empty pipe is most often a variable that is not set, or a command that failed.",
@@ -21,6 +23,7 @@ export const secretEmpty = defineDiagnosis({
   }),
 })
 
+/** More came on standard input than any header may hold. */
 export const secretTooLong = defineDiagnosis({
   code: "secret-too-long",
   about: "What came on standard input is longer than any header may be.",
@@ -31,6 +34,7 @@ export const secretTooLong = defineDiagnosis({
   }),
 })
 
+/** A person said no. */
 export const declined = defineDiagnosis({
   code: "declined",
   about: "A person was asked and said no. Nothing was changed.",
@@ -38,12 +42,14 @@ export const declined = defineDiagnosis({
   tell: ({ what }: { what: string }) => ({ cause: `Not done: ${what} was declined.`, evidence: ["nothing was changed"] }),
 })
 
+/** Told to end before the work was done. */
 export const interrupted = defineDiagnosis({
   code: "interrupted",
   about: "The command was interrupted before it had finished.",
   tell: () => ({ cause: "Interrupted.", evidence: [] }),
 })
 
+/** The work is done, and its result could not be written. */
 export const outputLost = defineDiagnosis({
   code: "output-lost",
   about: "The command did its work, and its result could not be written to standard output: a full disk, or a device that takes nothing.",
@@ -53,6 +59,7 @@ export const outputLost = defineDiagnosis({
   }),
 })
 
+/** The tool ran, and says that it failed. */
 export const toolFailed = defineDiagnosis({
   code: "tool-failed",
   about: "The tool ran and says itself that it failed (`isError`).",
@@ -62,6 +69,7 @@ export const toolFailed = defineDiagnosis({
   }),
 })
 
+/** There is no log at that path. */
 export const logMissing = defineDiagnosis({
   code: "log-missing",
   about:
@@ -76,6 +84,7 @@ export const logMissing = defineDiagnosis({
   }),
 })
 
+/** The file is no log of ours. */
 export const logUnreadable = defineDiagnosis({
   code: "log-unreadable",
   about: "The file holds lines, and none of them is an event as `postern run NAME --log FILE` writes them: another file was meant.",

@@ -5,6 +5,7 @@ import { approveAsItIs, isNewOrApproved } from "./project-approval.ts"
 import type { Context } from "./context.ts"
 import { type KeptSecret, keptSecret, tellLifeAndReach } from "./kept-secret.ts"
 
+/** Where a new server goes, and how it is told. */
 export interface EnrollOptions {
   readonly scope: "user" | "project" | "local"
   readonly environment?: string

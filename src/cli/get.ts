@@ -18,6 +18,7 @@ interface Details extends ServerFacts {
   readonly dialects: readonly string[]
 }
 
+/** `postern get`: one server, with the three questions answered. */
 export const getCommand = (context: Context): Command =>
   new Command("get")
     .description("show one server: its entry, where its secret is, how long it lasts, who can use it")

@@ -3,6 +3,7 @@ import { Command } from "commander"
 import { findServer } from "../config/find.ts"
 import type { Context } from "./context.ts"
 
+/** `postern headers`: the one command that prints a secret, since that is what it is for. */
 export const headersCommand = (context: Context): Command =>
   new Command("headers")
     .description("print the headers that prove who you are, as a JSON object; secrets in clear, for a program to read")

@@ -1,6 +1,7 @@
 /** A secret that a command has just stored: where it is, how long it lasts, who can use it. Answered in the same words everywhere. */
 import type { VaultEntry, VaultStatus } from "../vault/vault.ts"
 
+/** A secret as it is kept now, for who asks where it is. */
 export interface KeptSecret {
   /** The header, the variable, or the parameter of the address that it fills. */
   readonly key: string

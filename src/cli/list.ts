@@ -14,6 +14,7 @@ interface ListOptions {
   readonly json?: true
 }
 
+/** `postern list`: all servers, with the three questions answered. */
 export const listCommand = (context: Context): Command =>
   new Command("list")
     .description("show every server: who one is there, where the secret is kept, how long it lasts")

@@ -12,6 +12,7 @@ interface LogsOptions {
   readonly json?: true
 }
 
+/** `postern logs`: what `run --log` wrote, for a person. */
 export const logsCommand = (context: Context): Command =>
   new Command("logs")
     .description("show the events that a bridge wrote with run --log FILE; there are neither secrets nor payloads in them")

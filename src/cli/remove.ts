@@ -7,6 +7,7 @@ import type { Context } from "./context.ts"
 import { EXIT_CODES } from "./exit.ts"
 import { keepApproval } from "./project-approval.ts"
 
+/** `postern remove`: the entry, and the secrets that nothing else refers to. */
 export const removeCommand = (context: Context): Command =>
   new Command("remove")
     .description("remove a server, and forget its secrets")

@@ -14,6 +14,7 @@ interface Renamed {
   readonly secrets: readonly string[]
 }
 
+/** `postern rename`: the name only; secrets and running bridges stay. */
 export const renameCommand = (context: Context): Command =>
   new Command("rename")
     .description("give a server another name; its entry and its secrets stay where they are")

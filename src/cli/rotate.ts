@@ -7,6 +7,7 @@ import { refuseTyped } from "./typed-secret.ts"
 import type { Context } from "./context.ts"
 import { keptSecret, tellLifeAndReach } from "./kept-secret.ts"
 
+/** `postern rotate`: a new key in the place of the old one. */
 export const rotateCommand = (context: Context): Command =>
   new Command("rotate")
     .description("replace the key of one server in its one place; running bridges pick it up")

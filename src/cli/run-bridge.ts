@@ -32,6 +32,7 @@ export interface RunOption {
   readonly about: string
 }
 
+/** The options of `run`. */
 export type RunOptions = { readonly [Name in keyof typeof RUN_OPTIONS]?: Value<(typeof RUN_OPTIONS)[Name]> }
 
 /**

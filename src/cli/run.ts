@@ -3,6 +3,7 @@ import { Command, Option } from "commander"
 import type { Context } from "./context.ts"
 import { RUN_OPTIONS, type RunOption, type RunOptions, runServer } from "./run-bridge.ts"
 
+/** `postern run`: what a client starts. */
 export const runCommand = (context: Context): Command => {
   const command = new Command("run")
     .description("carry MCP messages between a client (standard input and output) and a server, with proof of identity")

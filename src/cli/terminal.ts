@@ -9,6 +9,7 @@ import { interrupted, secretEmpty, secretTooLong } from "./diagnoses.ts"
 
 const MOST_SECRET_BYTES = 64 * 1024
 
+/** The terminal, if there is one, and who sits there. */
 export interface TerminalSettings {
   readonly stderr: Writable
   readonly env: Environment

@@ -13,6 +13,7 @@ interface Tool {
 /** A server that always names a next page must not keep us for ever. */
 const MOST_PAGES = 1_000
 
+/** `postern tools`: what a server offers, which also shows that the key is accepted. */
 export const toolsCommand = (context: Context): Command =>
   new Command("tools")
     .description("list the tools of a server; a way to see that the key is accepted")

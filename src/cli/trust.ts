@@ -15,6 +15,7 @@ interface TrustOptions {
   readonly json?: true
 }
 
+/** `postern trust`: shows a project file whole, and approves it as it was shown. */
 export const trustCommand = (context: Context): Command =>
   new Command("trust")
     .description("show a project file whole, and approve it as it is now; any change asks again")

@@ -12,6 +12,7 @@ interface Exported {
   readonly names: readonly string[]
 }
 
+/** `postern vault export`: all secrets in one encrypted file. */
 export const exportCommand = (context: Context): Command =>
   new Command("export")
     .description("write all secrets into a file for another machine, encrypted with a passphrase")

@@ -15,6 +15,7 @@ interface Imported extends VaultImport {
   readonly usableBy: string
 }
 
+/** `postern vault import`: takes an export in. */
 export const importCommand = (context: Context): Command =>
   new Command("import")
     .description("take in the secrets of a file that `postern vault export` wrote; none that is here is overwritten unasked")

@@ -6,6 +6,7 @@ import { EXIT_CODES } from "./exit.ts"
 
 type Moved = VaultMove & Pick<VaultStatus, "path" | "keyPlace" | "protectsFrom" | "doesNotProtectFrom">
 
+/** `postern vault move`: gives the vault a key of another source. */
 export const moveCommand = (context: Context): Command =>
   new Command("move")
     .description("give the vault a key from another source; secrets, names and running bridges stay as they are")

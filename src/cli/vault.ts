@@ -15,6 +15,7 @@ import { exportCommand } from "./vault-export.ts"
 import { importCommand } from "./vault-import.ts"
 import { moveCommand } from "./vault-move.ts"
 
+/** `postern vault`: the vault itself, without ever printing a secret. */
 export const vaultCommand = (context: Context): Command =>
   new Command("vault")
     .description("show and change what the vault holds; no command prints a secret")

@@ -22,6 +22,7 @@ export interface ProjectDescription {
   readonly warnings: readonly Diagnosis[]
 }
 
+/** One server of a project file, word by word, with what would go where. */
 export interface ServerDescription {
   readonly name: string
   readonly transport: Server["transport"]

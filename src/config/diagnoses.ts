@@ -38,6 +38,7 @@ const standsIn = ({ server, file, key }: Where): readonly string[] => [
 /** The next step where only a person knows what was meant. */
 export const correct = (file: string): string => `correct ${escapeControls(file)}, then try again`
 
+/** The file that was named on the command line is not there. */
 export const configMissing = defineDiagnosis({
   code: "config-missing",
   about:
@@ -49,6 +50,7 @@ export const configMissing = defineDiagnosis({
   }),
 })
 
+/** A file that is no JSON, with the place of the first fault. */
 export const configUnreadable = defineDiagnosis({
   code: "config-unreadable",
   about:
@@ -60,6 +62,7 @@ export const configUnreadable = defineDiagnosis({
   }),
 })
 
+/** Wrong values, each with its place and what would be right. */
 export const configInvalid = defineDiagnosis({
   code: "config-invalid",
   about:
@@ -71,6 +74,7 @@ export const configInvalid = defineDiagnosis({
   }),
 })
 
+/** A name that could be taken for an option, a path or another name. */
 export const serverNameInvalid = defineDiagnosis({
   code: "server-name-invalid",
   kind: "usage",
@@ -83,6 +87,7 @@ export const serverNameInvalid = defineDiagnosis({
   }),
 })
 
+/** The name is taken in that scope; nothing was written over. */
 export const serverExists = defineDiagnosis({
   code: "server-exists",
   about:
@@ -94,6 +99,7 @@ export const serverExists = defineDiagnosis({
   }),
 })
 
+/** No server of that name, with the nearest one. */
 export const unknownServer = defineDiagnosis({
   code: "unknown-server",
   kind: "usage",
@@ -106,6 +112,7 @@ export const unknownServer = defineDiagnosis({
   }),
 })
 
+/** The entry is switched off. */
 export const serverDisabled = defineDiagnosis({
   code: "server-disabled",
   about:
@@ -121,6 +128,7 @@ export const serverDisabled = defineDiagnosis({
   }),
 })
 
+/** A `${` that begins none of the known references. */
 export const templateInvalid = defineDiagnosis({
   code: "template-invalid",
   about:
@@ -132,6 +140,7 @@ export const templateInvalid = defineDiagnosis({
   }),
 })
 
+/** A variable that the entry refers to, and that this process does not have. */
 export const variableNotSet = defineDiagnosis({
   code: "variable-not-set",
   about:
@@ -143,6 +152,7 @@ export const variableNotSet = defineDiagnosis({
   }),
 })
 
+/** A reference to a secret that the vault does not have. */
 export const secretMissing = defineDiagnosis({
   code: "secret-missing",
   about:
@@ -154,6 +164,7 @@ export const secretMissing = defineDiagnosis({
   }),
 })
 
+/** A secret where it would be seen or would decide the address: a command, an argument, a host. */
 export const secretMisplaced = defineDiagnosis({
   code: "secret-misplaced",
   about:
@@ -165,6 +176,7 @@ export const secretMisplaced = defineDiagnosis({
   }),
 })
 
+/** An address that no transport of ours opens, or that holds what an address must not. */
 export const addressInvalid = defineDiagnosis({
   code: "address-invalid",
   about:
@@ -176,6 +188,7 @@ export const addressInvalid = defineDiagnosis({
   }),
 })
 
+/** A command line that the system cannot start, such as one with a NUL. */
 export const processInvalid = defineDiagnosis({
   code: "process-invalid",
   about:
@@ -187,6 +200,7 @@ export const processInvalid = defineDiagnosis({
   }),
 })
 
+/** A header that cannot be sent: CR, LF, control characters, or characters outside Latin-1 (RFC 9110 section 5.5). */
 export const headerInvalid = defineDiagnosis({
   code: "header-invalid",
   about:
@@ -198,6 +212,7 @@ export const headerInvalid = defineDiagnosis({
   }),
 })
 
+/** A credential with nothing in it: what an unset variable leaves. */
 export const credentialEmpty = defineDiagnosis({
   code: "credential-empty",
   about:
@@ -209,6 +224,7 @@ export const credentialEmpty = defineDiagnosis({
   }),
 })
 
+/** A project file that nobody has approved; nothing of it was sent, started or expanded. */
 export const projectNotTrusted = defineDiagnosis({
   code: "project-not-trusted",
   kind: "guard",
@@ -223,6 +239,7 @@ export const projectNotTrusted = defineDiagnosis({
   }),
 })
 
+/** It is not what was shown any more: the approval is for what was seen. */
 export const projectChanged = defineDiagnosis({
   code: "project-changed",
   kind: "guard",
@@ -235,6 +252,7 @@ export const projectChanged = defineDiagnosis({
   }),
 })
 
+/** A project file that names more than can be looked at before each start. */
 export const projectTooLarge = defineDiagnosis({
   code: "project-too-large",
   kind: "guard",
@@ -247,6 +265,7 @@ export const projectTooLarge = defineDiagnosis({
   }),
 })
 
+/** The list of approvals is broken or of a newer version; it is left as it is. */
 export const trustUnreadable = defineDiagnosis({
   code: "trust-unreadable",
   about:

@@ -4,6 +4,7 @@ import { readTextFile } from "../core/atomic-file.ts"
 import { configInvalid, configUnreadable } from "./diagnoses.ts"
 import type { Fault } from "./schema.ts"
 
+/** A file as it was read: its text, and what it says. */
 export interface ConfigDocument {
   readonly file: string
   /** As it stands in the file, but without a byte order mark. What is decided about a file is decided about this text. */
@@ -42,6 +43,7 @@ export async function invalid({ file, text }: ConfigDocument, faults: readonly [
   return new PosternError(configInvalid({ file, at: locate(text, faults[0].path), faults }))
 }
 
+/** Whether a value is an object of JSON, and no list. */
 export const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === "object" && value !== null && !Array.isArray(value)
 

@@ -21,6 +21,7 @@ export interface NamedFile {
   readonly hashed: boolean
 }
 
+/** What an approval is given for: one hash over all that decides, and the files that it covers. */
 export interface ProjectDigest {
   /** `sha256:` and 64 hexadecimal digits. */
   readonly digest: string

@@ -7,6 +7,7 @@ import type { Environment } from "../core/places.ts"
 /** The name of a project's own file. */
 export const PROJECT_FILE = ".postern.json"
 
+/** The project file that counts where one stands, and the folders above. */
 export interface Project {
   /** The folder one stands in, then those above it that belong to the same project. */
   readonly folders: readonly string[]

@@ -3,6 +3,7 @@ import { defineDiagnosis } from "../core/diagnosis.ts"
 import { quote } from "../core/redact.ts"
 import { correct, place, type Position } from "./diagnoses.ts"
 
+/** A key that nobody knows; most often a typing error. */
 export const unknownKey = defineDiagnosis({
   code: "unknown-key",
   about: "A key that this version of Postern does not know. It is kept, and not used: a typing error, or a key of a newer version.",
@@ -12,6 +13,7 @@ export const unknownKey = defineDiagnosis({
   }),
 })
 
+/** A key of another client, or of another transport, that changes nothing here. */
 export const keyNotUsed = defineDiagnosis({
   code: "key-not-used",
   about: "A key of another client, or of another transport, that would change what happens, and that Postern does not use.",
@@ -21,6 +23,7 @@ export const keyNotUsed = defineDiagnosis({
   }),
 })
 
+/** An address without encryption that leaves this machine. */
 export const insecureAddress = defineDiagnosis({
   code: "insecure-address",
   about:
@@ -32,6 +35,7 @@ export const insecureAddress = defineDiagnosis({
   }),
 })
 
+/** The entry stands where its client does not look. */
 export const clientIgnoresFile = defineDiagnosis({
   code: "client-ignores-file",
   about:
@@ -43,6 +47,7 @@ export const clientIgnoresFile = defineDiagnosis({
   }),
 })
 
+/** The same name twice in one file: the last one is used. */
 export const serverTwice = defineDiagnosis({
   code: "server-twice",
   about: "The same name stands twice in one object of a file. JSON readers use the last one in silence.",
@@ -53,6 +58,7 @@ export const serverTwice = defineDiagnosis({
   }),
 })
 
+/** The file has no `mcpServers`. */
 export const noServersInFile = defineDiagnosis({
   code: "no-servers-in-file",
   about:

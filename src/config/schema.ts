@@ -21,6 +21,7 @@ export interface Fault extends FaultSeen {
   readonly path: KeyPath
 }
 
+/** A server, or everything that is wrong with its entry. */
 export type ParsedEntry = { readonly server: Server } | { readonly faults: readonly [Fault, ...Fault[]] }
 
 /** Keys that belong to every entry, to one that is reached over HTTP, and to a local process. */

@@ -25,6 +25,7 @@ export interface InvalidServer {
   readonly diagnosis: Diagnosis
 }
 
+/** What came of one `mcpServers` object. */
 export interface Section {
   readonly servers: readonly Server[]
   readonly invalid: readonly InvalidServer[]

@@ -107,4 +107,5 @@ export interface StdioServer extends ServerEntry {
   readonly env: Readonly<Record<string, string>>
 }
 
+/** Any configured server. */
 export type Server = HttpServer | StdioServer

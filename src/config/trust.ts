@@ -18,6 +18,7 @@ import { digestProject } from "./project-digest.ts"
 /** `changed`: approved once, with another content. */
 export type TrustState = "trusted" | "new" | "changed"
 
+/** Which project files were approved, and with which content. */
 export interface TrustStore {
   isTrusted(file: string): Promise<boolean>
   /**

@@ -65,6 +65,7 @@ export async function readTextFile(path: string): Promise<string | undefined> {
   }
 }
 
+/** How a file is replaced. */
 export interface WriteOptions {
   /** Default 0600. An existing file that is written with `followSymlink` keeps its own. */
   readonly mode?: number

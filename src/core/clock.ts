@@ -1,6 +1,7 @@
 /** Time, handed in so that a test can hold it. */
 import { setTimeout as delay } from "node:timers/promises"
 
+/** What tells the time and waits. */
 export interface Clock {
   /** Milliseconds since 1970. */
   now(): number

@@ -2,6 +2,7 @@
 import { PosternError, defineDiagnosis } from "./diagnosis.ts"
 import { quote } from "./redact.ts"
 
+/** A file or folder that somebody else could read or replace; it is not used. */
 export const fileNotPrivate = defineDiagnosis({
   code: "file-not-private",
   about:
@@ -14,6 +15,7 @@ export const fileNotPrivate = defineDiagnosis({
   }),
 })
 
+/** A file that is there and cannot be read. */
 export const fileUnreadable = defineDiagnosis({
   code: "file-unreadable",
   about: "A file is there and cannot be read: no permission, a fault of the disk, or not a text file of a sensible size.",
@@ -24,6 +26,7 @@ export const fileUnreadable = defineDiagnosis({
   }),
 })
 
+/** A write that the system refuses; what stood there is unchanged. */
 export const notWritable = defineDiagnosis({
   code: "not-writable",
   about:
@@ -35,6 +38,7 @@ export const notWritable = defineDiagnosis({
   }),
 })
 
+/** A write for which there is no room; what stood there is unchanged. */
 export const diskFull = defineDiagnosis({
   code: "disk-full",
   about: "A file could not be written because the disk, or the user's share of it, is full. What stood there before is unchanged.",

@@ -6,12 +6,14 @@ import type { Clock } from "./clock.ts"
 import { PosternError } from "./diagnosis.ts"
 import { fileUnreadable, hasErrno, readFailure } from "./file-diagnoses.ts"
 
+/** One line, perhaps without its end yet. */
 export interface FileLine {
   readonly text: string
   /** False: the file ends in the middle of it. */
   readonly whole: boolean
 }
 
+/** Whether one waits for more. */
 export interface LineOptions {
   /** Waits for more at the end, until the signal aborts. */
   readonly follow: boolean

@@ -15,6 +15,7 @@ import { PosternError, defineDiagnosis } from "./diagnosis.ts"
 import { hasErrno, readFailure, shellWord } from "./file-diagnoses.ts"
 import { type ProcessFacts, judgeLiveness, ownFacts } from "./liveness.ts"
 
+/** Somebody who lives holds the lock for longer than any change takes. */
 export const lockTimeout = defineDiagnosis({
   code: "lock-timeout",
   about:
@@ -30,6 +31,7 @@ export const lockTimeout = defineDiagnosis({
   }),
 })
 
+/** The lock was taken away while it was held; nothing was written. */
 export const lockLost = defineDiagnosis({
   code: "lock-lost",
   about:
@@ -63,6 +65,7 @@ export interface FileLock extends AsyncDisposable {
   release(): Promise<void>
 }
 
+/** How long one waits, and how long the lock counts for those who cannot see its holder. */
 export interface LockOptions {
   readonly clock: Clock
   /** How long to wait for a living holder, in milliseconds; default 10,000. */

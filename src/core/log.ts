@@ -5,6 +5,7 @@ import type { Redactor } from "./redact.ts"
 /** Facts of an event: never a secret, never a payload. */
 export type LogFields = Readonly<Record<string, string | number | boolean | undefined>>
 
+/** Where events go; silent unless somebody asked for it. */
 export interface Log {
   /** A person must act. */
   error(event: string, fields?: LogFields): void

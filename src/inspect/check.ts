@@ -9,6 +9,7 @@ import { type Diagnosis, defineDiagnosis } from "../core/diagnosis.ts"
 import { quote } from "../core/redact.ts"
 import { silentLog } from "../core/log.ts"
 
+/** A server that did not answer within the time of a check. */
 export const checkTimeout = defineDiagnosis({
   code: "check-timeout",
   about: "`postern list --check` gives each server 15 s for a connection and the list of its tools. This one needed longer.",
@@ -22,6 +23,7 @@ export const checkTimeout = defineDiagnosis({
 /** What came of it: `failed` was asked, or cannot be; `skipped` was not asked, on purpose. */
 export type Verdict = { readonly is: "ok" } | { readonly is: "failed" | "skipped"; readonly diagnosis: Diagnosis }
 
+/** What a check works with. */
 export interface CheckSettings {
   readonly tools: AuthTools
   /** Of Postern, as servers are told it. */

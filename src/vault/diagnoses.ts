@@ -4,6 +4,7 @@ import { quote } from "../core/redact.ts"
 
 export * from "./keys/diagnoses.ts"
 
+/** The file is no whole vault: cut, edited, or with records of another one. */
 export const vaultCorrupt = defineDiagnosis({
   code: "vault-corrupt",
   about:
@@ -15,6 +16,7 @@ export const vaultCorrupt = defineDiagnosis({
   }),
 })
 
+/** A vault that a newer Postern wrote; it is neither read nor written. */
 export const vaultNewerFormat = defineDiagnosis({
   code: "vault-newer-format",
   about:
@@ -26,6 +28,7 @@ export const vaultNewerFormat = defineDiagnosis({
   }),
 })
 
+/** The source that the vault names has no key; none is made in its place. */
 export const vaultKeyMissing = defineDiagnosis({
   code: "vault-key-missing",
   about:
@@ -37,6 +40,7 @@ export const vaultKeyMissing = defineDiagnosis({
   }),
 })
 
+/** A key that does not open this vault. */
 export const vaultKeyWrong = defineDiagnosis({
   code: "vault-key-wrong",
   about:
@@ -48,6 +52,7 @@ export const vaultKeyWrong = defineDiagnosis({
   }),
 })
 
+/** The secret was stored for another origin, and is not given to this one. */
 export const vaultOriginMismatch = defineDiagnosis({
   code: "vault-origin-mismatch",
   about:
@@ -60,6 +65,7 @@ export const vaultOriginMismatch = defineDiagnosis({
   }),
 })
 
+/** There is no secret of that name. */
 export const vaultNoEntry = defineDiagnosis({
   code: "vault-no-entry",
   about: "The vault was read and has no secret of that name.",
@@ -70,6 +76,7 @@ export const vaultNoEntry = defineDiagnosis({
   }),
 })
 
+/** A name outside of the grammar of names. */
 export const vaultBadName = defineDiagnosis({
   code: "vault-bad-name",
   about: "The name of a secret has 1 to 128 characters: letters, digits, and `. _ - : / @`; the first is a letter, a digit or `_`.",
@@ -81,6 +88,7 @@ export const vaultBadName = defineDiagnosis({
   }),
 })
 
+/** Somebody changed the vault around the lease; the change was not written over theirs. */
 export const vaultOvertaken = defineDiagnosis({
   code: "vault-overtaken",
   about:
@@ -92,6 +100,7 @@ export const vaultOvertaken = defineDiagnosis({
   }),
 })
 
+/** There is nothing to export. */
 export const vaultEmpty = defineDiagnosis({
   code: "vault-empty",
   about: "There is nothing to export: the vault is not there, or it was read and holds no secret.",
@@ -102,6 +111,7 @@ export const vaultEmpty = defineDiagnosis({
   }),
 })
 
+/** The file is no whole export. */
 export const exportUnreadable = defineDiagnosis({
   code: "vault-export-unreadable",
   about:

@@ -17,6 +17,7 @@ import { renewSecret, sharedRecord } from "./renewal.ts"
 import { mergeSecrets, openExport, openSecrets, sealExport, withSecrets } from "./transfer.ts"
 import type { KeptSecret, Vault, VaultEntry, VaultStatus } from "./vault.ts"
 
+/** Where the vault lies, and which keys may open it. */
 export interface FileVaultOptions {
   /** `vault.json`; its folder is made when the first secret is written. */
   readonly path: string

@@ -19,6 +19,7 @@ export type ChangeVault = <Result>(
   decide: (present: OpenedVault | undefined) => Promise<{ readonly next?: OpenedVault; readonly result: Result }>,
 ) => Promise<Result>
 
+/** What a move needs of a vault. */
 export interface Movable {
   readonly path: string
   readonly keys: readonly KeySource[]

@@ -8,6 +8,7 @@ import { keychainKey } from "./keys/keychain.ts"
 import { passphraseKey } from "./keys/passphrase.ts"
 import type { Vault } from "./vault.ts"
 
+/** Who may be asked, and by which surroundings. */
 export interface OpenOptions {
   /** Names the desktop session and POSTERN_PASSPHRASE_FILE; default: the variables of this process. */
   readonly env?: Environment

@@ -11,6 +11,7 @@ interface SecretReader {
   unseal(record: SealedRecord): string
 }
 
+/** Reads a vault, and remembers what it has opened while the file stays the same. */
 export interface VaultOpener {
   /** The file as it stands, parsed and not believed: what needs no key. Undefined if there is none. */
   parse(): Promise<VaultFile | undefined>

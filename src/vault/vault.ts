@@ -8,6 +8,7 @@ import type { Diagnosis } from "../core/diagnosis.ts"
 
 /** Where the vault's key can come from. */
 export const KEY_SOURCE_NAMES = ["keychain", "passphrase", "key-file"] as const
+/** One of the sources, by its name in the head of a vault. */
 export type KeySourceName = (typeof KEY_SOURCE_NAMES)[number]
 
 /**

@@ -14,6 +14,7 @@ export interface ClientListener {
   onEnd(reason: "closed" | "gone"): void
 }
 
+/** One client, as the relay sees it. */
 export interface ClientSide {
   /** Starts to read. Called once. */
   open(listener: ClientListener): void

@@ -4,6 +4,7 @@ import { NotAMessage, idOfUnread, readFrames } from "../frame.ts"
 import { lineCutter } from "../lines.ts"
 import type { ClientListener, ClientSide } from "./client-side.ts"
 
+/** The two streams of a client, and the longest message on them. */
 export interface StdioClientSettings {
   readonly input: Readable
   /** Protocol only: nothing else may ever write to it. */

@@ -10,6 +10,7 @@ export interface Cursor {
   retryMs: number | undefined
 }
 
+/** A stream that has not said anything yet. */
 export const newCursor = (): Cursor => ({ lastEventId: undefined, retryMs: undefined })
 
 /** One event that carries data. */

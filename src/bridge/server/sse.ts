@@ -15,6 +15,7 @@ import { type OwedAnswers, owedAnswers } from "./owed.ts"
 import { Refused, isSuccess, readRefusal } from "./refusal.ts"
 import { framesOf, isEventStream } from "./wire.ts"
 
+/** One server of the HTTP+SSE transport, and who hears what it says. */
 export interface SseSettings {
   readonly name: string
   /** The address of the stream. */

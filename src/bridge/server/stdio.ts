@@ -11,6 +11,7 @@ import { lineCutter } from "../lines.ts"
 import { type Link, type OnSent, type Receive, SessionLost } from "../link.ts"
 import { type OwedAnswers, owedAnswers } from "./owed.ts"
 
+/** How a local server is started, and who hears what it says. */
 export interface StdioServerSettings {
   readonly name: string
   readonly command: string

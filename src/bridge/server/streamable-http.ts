@@ -15,6 +15,7 @@ import { type Refusal, Refused, deliverRefusal, isSuccess, readRefusal, serverEr
 import { isRepeatable } from "./repeatable.ts"
 import type { ResumingWire } from "./wire.ts"
 
+/** One server over Streamable HTTP, and who hears what it says unasked. */
 export interface StreamableHttpSettings {
   readonly name: string
   readonly url: URL

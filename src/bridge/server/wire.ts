@@ -7,6 +7,7 @@ import type { Log } from "../../core/log.ts"
 import { type Frame, NotAMessage, readFrames } from "../frame.ts"
 import type { Cursor } from "./events.ts"
 
+/** What is known of the other end of a body or stream. */
 export interface Wire {
   readonly origin: string
   /** The longest message, in bytes. */

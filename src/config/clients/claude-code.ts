@@ -6,6 +6,7 @@ import type { ForeignClient } from "./client.ts"
 /** Servers in these are ignored without a word (anthropics/claude-code#24477). They lie in `.claude`, or where CLAUDE_CONFIG_DIR says. */
 const IGNORED = new Set(["settings.json", "settings.local.json", ".mcp.json", "mcp.json"])
 
+/** Keys and files of Claude Code. */
 export const claudeCode: ForeignClient = {
   name: "Claude Code",
   harmlessKeys: ["alwaysLoad"],

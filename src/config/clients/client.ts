@@ -1,6 +1,7 @@
 /** What Postern knows of another client's configuration, where it differs from its own. One file a client. */
 import type { Environment } from "../../core/places.ts"
 
+/** What another client writes into entries, and which files it does not read. */
 export interface ForeignClient {
   readonly name: string
   /** Keys of an entry that change nothing about who is reached and how. */

@@ -1,6 +1,7 @@
 /** Cursor and VS Code's relatives. */
 import type { ForeignClient } from "./client.ts"
 
+/** Keys of Cursor. */
 export const cursor: ForeignClient = {
   name: "Cursor",
   harmlessKeys: ["gallery", "version", "icon"],

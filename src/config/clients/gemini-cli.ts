@@ -1,6 +1,7 @@
 /** Gemini CLI. */
 import type { ForeignClient } from "./client.ts"
 
+/** Keys of Gemini CLI. */
 export const geminiCli: ForeignClient = {
   name: "Gemini CLI",
   harmlessKeys: ["trust", "includeTools", "excludeTools", "description"],

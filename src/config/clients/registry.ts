@@ -5,4 +5,5 @@ import { cline } from "./cline.ts"
 import { cursor } from "./cursor.ts"
 import { geminiCli } from "./gemini-cli.ts"
 
+/** All clients whose files are read, one line each. */
 export const foreignClients: readonly ForeignClient[] = [claudeCode, cline, cursor, geminiCli]

@@ -13,6 +13,7 @@ interface KeychainSeen {
 const orAnother = (step: string, isNew: boolean): string =>
   isNew ? `${step}; or choose another key: postern vault move --to key-file` : step
 
+/** There is no OS keychain to ask. */
 export const keychainAbsent = defineDiagnosis({
   code: "keychain-absent",
   about:
@@ -27,6 +28,7 @@ export const keychainAbsent = defineDiagnosis({
   }),
 })
 
+/** The keychain is there and locked. */
 export const keychainLocked = defineDiagnosis({
   code: "keychain-locked",
   about:
@@ -38,6 +40,7 @@ export const keychainLocked = defineDiagnosis({
   }),
 })
 
+/** The keychain, or its person, said no. */
 export const keychainDenied = defineDiagnosis({
   code: "keychain-denied",
   about:
@@ -49,6 +52,7 @@ export const keychainDenied = defineDiagnosis({
   }),
 })
 
+/** The keychain did not answer in time; it may be asking. */
 export const keychainSlow = defineDiagnosis({
   code: "keychain-slow",
   about:
@@ -60,6 +64,7 @@ export const keychainSlow = defineDiagnosis({
   }),
 })
 
+/** Something else about the keychain, in its own words. */
 export const keychainUnavailable = defineDiagnosis({
   code: "keychain-unavailable",
   about:
@@ -71,6 +76,7 @@ export const keychainUnavailable = defineDiagnosis({
   }),
 })
 
+/** The vault wants a passphrase, and nobody and no file gives one. */
 export const passphraseNeeded = defineDiagnosis({
   code: "vault-passphrase-needed",
   about:
@@ -82,6 +88,7 @@ export const passphraseNeeded = defineDiagnosis({
   }),
 })
 
+/** A passphrase that is empty, or no text. */
 export const passphraseUnusable = defineDiagnosis({
   code: "vault-passphrase-unusable",
   about: "What was given as a passphrase cannot be one: empty, not text, typed in two different ways, or its file is not there.",
@@ -93,6 +100,7 @@ export const passphraseUnusable = defineDiagnosis({
   }),
 })
 
+/** Parameters of a key that would cost too much, or protect too little. */
 export const keyParamsRefused = defineDiagnosis({
   code: "vault-key-params-refused",
   about:

@@ -6,6 +6,7 @@ export type KeyParams = Readonly<Record<string, string | number>>
 /** 32 random bytes, or as good as random. All that is encrypted hangs on them. */
 export type MasterKey = Buffer
 
+/** One place that a vault's key can come from. */
 export interface KeySource {
   /** As it stands in the vault: `key-file`, `keychain`, `passphrase`. */
   readonly name: string

@@ -3,6 +3,7 @@ import { PosternError } from "../../core/diagnosis.ts"
 import { vaultKeyWrong } from "../diagnoses.ts"
 import type { KeySource, MasterKey } from "./key-source.ts"
 
+/** The length of a key: AES-256. */
 export const KEY_BYTES = 32
 
 /**

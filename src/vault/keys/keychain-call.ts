@@ -10,6 +10,7 @@ import { fileStamp } from "../../core/atomic-file.ts"
 import { PosternError } from "../../core/diagnosis.ts"
 import type { Environment } from "../../core/places.ts"
 
+/** One question to the keychain. */
 export interface KeychainRequest {
   readonly op: "get" | "set" | "remove"
   readonly account: string
@@ -17,6 +18,7 @@ export interface KeychainRequest {
   readonly secret?: string
 }
 
+/** How long it may take, and who hears of the wait. */
 export interface KeychainTerms {
   readonly env: Environment
   /** How long one call may take, in milliseconds. */

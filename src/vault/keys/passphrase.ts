@@ -8,6 +8,7 @@ import { keyParamsRefused, passphraseNeeded, passphraseUnusable } from "./diagno
 import type { KeyParams, KeySource, MasterKey } from "./key-source.ts"
 import { KEY_BYTES } from "./key-text.ts"
 
+/** Where a passphrase may come from. */
 export interface PassphraseTerms {
   /** What it opens, as questions name it: `the vault`. */
   readonly of: string
