@@ -18,6 +18,7 @@ const SHOWN = {
   server: "127.0.0.1:45975",
   portal: "127.0.0.1:45999",
   moved: "127.0.0.1:45998",
+  silent: "127.0.0.1:45997",
   time: "2026-11-23T23:22:59.441Z",
   fingerprints: ["40826f4d", "b816c1ad", "36a72866"],
 } as const
@@ -88,6 +89,13 @@ const scenes: Readonly<Record<string, (set: Set) => Promise<unknown>>> = {
     await withKey(set)
     await rename(join(set.home, KEY), join(set.home, "vault.key"))
   },
+  "with-passphrase": async (set) => {
+    await set.write(".passphrase", "correct horse battery staple\n")
+    await chmod(join(set.home, ".passphrase"), 0o600)
+    const given = `POSTERN_PASSPHRASE_FILE=${set.home}/.passphrase`
+    await set.type(`${given} ${add("weather-service", `--header 'Authorization: Bearer ${TOKEN}' ${SERVER}`)}`)
+  },
+  silent: (set) => set.type(`postern add-json silent '{"url": "http://${SHOWN.silent}/mcp", "timeout": 1000}'`),
   down: (set) => set.type(add("down", "http://127.0.0.1:9/mcp")),
   portal: (set) => set.type(add("portal", `http://${SHOWN.portal}/mcp`)),
   moved: (set) => set.type(add("moved", `http://${SHOWN.moved}/mcp`)),
@@ -102,11 +110,13 @@ export async function openStage(): Promise<Stage> {
   const everything = await startEverything(TOKEN)
   const portal = await listen((_, answer) => answer.setHeader("content-type", "text/html").end("<html>Sign in to the network</html>"))
   const moved = await listen((_, answer) => answer.writeHead(307, { location: "https://elsewhere.example/mcp" }).end())
+  const silent = await listen(() => undefined)
   const places = [
     [home, SHOWN.home],
     [new URL(everything.url).host, SHOWN.server],
     [portal.host, SHOWN.portal],
     [moved.host, SHOWN.moved],
+    [silent.host, SHOWN.silent],
   ] as const
   await mkdir(join(root, "bin"))
   await writeFile(join(root, "bin/postern"), `#!/bin/sh\nexec '${process.execPath}' '${join(DIST, "bin/postern.js")}' "$@"\n`, {
@@ -143,6 +153,7 @@ export async function openStage(): Promise<Stage> {
       await everything[Symbol.asyncDispose]()
       portal.close()
       moved.close()
+      silent.close()
       await rm(root, { recursive: true, force: true })
     },
   }
@@ -167,5 +178,9 @@ async function listen(answer: RequestListener): Promise<{ readonly host: string;
   const server = createServer(answer)
   await new Promise<void>((done) => server.listen(0, "127.0.0.1", done))
   const { port } = server.address() as AddressInfo // it listens on a port
-  return { host: `127.0.0.1:${port}`, close: () => void server.close() }
+  const close = (): void => {
+    server.closeAllConnections()
+    server.close()
+  }
+  return { host: `127.0.0.1:${port}`, close }
 }
