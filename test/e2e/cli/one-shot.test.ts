@@ -54,7 +54,7 @@ test.concurrent("7: what stands between a question and its answer is told by cod
   expect(codeOf(unset)).toEqual([1, "variable-not-set", ""])
   expect(codeOf(away)).toEqual([1, "server-unreachable", ""])
   expect(codeOf(wrong)).toEqual([1, "header-refused", ""])
-  expect(codeOf(none)).toEqual([3, "proof-missing", ""])
+  expect(codeOf(none)).toEqual([3, "oauth-sign-in-needed", ""])
   expect(codeOf(unknown)).toEqual([2, "unknown-server", ""])
   expect(failed).toMatchObject({ code: 1, stderr: "" })
   expect(failed.json()).toMatchObject({ isError: true })

@@ -38,7 +38,7 @@ test.concurrent("7: each server is asked, and its entry says what came of it", a
   ])
 
   expect(checksOf(asJson)).toEqual({
-    bare: [false, "proof-missing"],
+    bare: [false, "oauth-sign-in-needed"],
     broken: [false, "config-invalid"],
     down: [false, "server-unreachable"],
     local: [true, null],
