@@ -1,6 +1,7 @@
 /** Takes a server in: its literal secrets go to the vault, its entry, with references in their place, to a configuration file. */
 import { configInvalid, credentialEmpty, headerInvalid, templateInvalid } from "../config/diagnoses.ts"
 import { type NewServer, type Target, checkServerName, setServer } from "../config/edit.ts"
+import { expandTlsFiles } from "../config/expand-files.ts"
 import { expandAddress, stdioOrigin } from "../config/expand.ts"
 import { headerNameProblem, headerValueProblem, isEmptyCredential, repeatedHeaderNames } from "../config/header-rules.ts"
 import { parseEntry } from "../config/schema.ts"
@@ -35,7 +36,7 @@ export interface Enrolled {
  * @param newcomer - the entry as it was given; its secrets may stand in it in clear
  * @returns the server as the file now has it
  * @throws {PosternError} `config-invalid`, `credential-empty`, `header-invalid`, `template-invalid` for what was given, as wrong usage;
- *   `aws-endpoint-unknown`, `server-exists`, and what the vault and the file throw
+ *   `aws-endpoint-unknown`, `certificate-unusable`, `server-exists`, and what the vault and the file throw
  */
 export async function enrollServer(newcomer: Newcomer, target: Target, tools: AuthTools, signal: AbortSignal): Promise<Enrolled> {
   checkServerName(newcomer.name)
@@ -44,6 +45,7 @@ export async function enrollServer(newcomer: Newcomer, target: Target, tools: Au
   if (server.transport !== "stdio") {
     checkHeaders(server)
     if (server.aws !== undefined) await checkFrontDoor(server)
+    await checkCertificates(server, tools)
   }
   checkTemplates(server, newcomer.secretKeys)
   for (const { value } of literals) tools.redactor.learn(value)
@@ -92,6 +94,13 @@ async function checkFrontDoor(server: HttpServer): Promise<void> {
   if (server.url.includes("${")) return
   const { frontDoorOf } = await import("./aws/endpoint.ts")
   frontDoorOf(server, new URL(server.url))
+}
+
+/** Files that cannot be used now would stop the first call. One behind a variable is known only when the connection starts. */
+async function checkCertificates(server: HttpServer, { env }: AuthTools): Promise<void> {
+  if (server.tls === undefined || Object.values(server.tls).some((file) => file.includes("${"))) return
+  const { readCertificates } = await import("../core/http-tls.ts")
+  await readCertificates(expandTlsFiles(server, env) ?? {}, env).forServer()
 }
 
 /** A `${` that begins no reference would be stored as a secret, or refused when the connection starts. */

@@ -4,11 +4,12 @@ import { PosternError } from "../core/diagnosis.ts"
 import { quote } from "../core/redact.ts"
 import { type OAuthOptions, hasOAuthOptions, oauthKeys, withOAuthOptions } from "./add-oauth-options.ts"
 import { awsKeys, type AwsOptions, withAwsOptions } from "./add-aws-options.ts"
+import { tlsKeys, type TlsOptions, withTlsOptions } from "./add-tls-options.ts"
 import { usageWrong } from "./diagnoses.ts"
 import type { Context } from "./context.ts"
 import { enrollAndTell, type EnrollOptions } from "./enrolled.ts"
 
-interface AddOptions extends EnrollOptions, AwsOptions, OAuthOptions {
+interface AddOptions extends EnrollOptions, AwsOptions, OAuthOptions, TlsOptions {
   readonly transport?: "http" | "sse" | "stdio"
   readonly header: readonly string[]
   readonly env: readonly string[]
@@ -20,7 +21,7 @@ const collect = (value: string, before: readonly string[]): readonly string[] =>
 
 /** `postern add`: parses, and hands over to `enrollServer`. */
 export const addCommand = (context: Context): Command =>
-  withOAuthOptions(withAwsOptions(new Command("add")))
+  withTlsOptions(withOAuthOptions(withAwsOptions(new Command("add"))))
     .description("add a server; literal secrets go to the vault, the file holds references")
     .usage("[options] NAME URL\n       postern add [options] NAME -- COMMAND [ARGS...]")
     .argument("<name>", "letters, digits, - _ .")
@@ -83,6 +84,8 @@ interface Given {
 async function localEntry(context: Context, [command = "", ...args]: readonly string[], options: AddOptions): Promise<Given> {
   if (options.header.length > 0 || options.headersCommand !== undefined) fail("A local server takes no headers; --env gives it variables.")
   if (hasOAuthOptions(options)) fail("A local server takes no options for a sign-in.")
+  if (options.ca ?? options.cert ?? options.key ?? options.allowPrivate)
+    fail("A local server makes its own connections; --ca, --cert, --key and --allow-private are for one with an address.")
   if (options.aws !== undefined) fail("A local server signs its requests itself; --env AWS_PROFILE=NAME tells it as whom.")
   if (options.resumeTimeout !== undefined) fail("A local server has no streams to resume; --resume-timeout is for one with an address.")
   const pairs = options.env.map((assignment): Pair => {
@@ -117,6 +120,7 @@ async function remoteEntry(context: Context, [url = ""]: readonly string[], opti
     ...oauth,
     ...(Object.keys(pin).length === 0 ? {} : { pin }),
     ...(options.resumeTimeout === undefined ? {} : { resumeTimeout: Number(options.resumeTimeout) }),
+    ...(await tlsKeys(options, context)),
     ...label(options),
   }
   return { entry, secretKeys }

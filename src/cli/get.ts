@@ -13,6 +13,9 @@ interface Details extends ServerFacts {
   /** As written: references are not replaced. */
   readonly headers: Readonly<Record<string, string>>
   readonly env: Readonly<Record<string, string>>
+  /** The files of `tls`, by key. */
+  readonly tls: readonly string[]
+  readonly allowPrivate: boolean
   readonly usableBy: string
   /** Checks of a sign-in that are left out for this server. */
   readonly dialects: readonly string[]
@@ -37,12 +40,14 @@ export const getCommand = (context: Context): Command =>
     })
 
 /** A literal secret that somebody has left in a file is not repeated on a terminal. */
-function written(server: Server): Pick<Details, "headers" | "env"> {
+function written(server: Server): Pick<Details, "headers" | "env" | "tls" | "allowPrivate"> {
   const hide = (values: Readonly<Record<string, string>>): Record<string, string> =>
     Object.fromEntries(
       Object.entries(values).map(([name, value]) => [name, value.includes("${") ? value : `(${value.length} characters in the file)`]),
     )
-  return server.transport === "stdio" ? { headers: {}, env: hide(server.env) } : { headers: hide(server.headers), env: {} }
+  if (server.transport === "stdio") return { headers: {}, env: hide(server.env), tls: [], allowPrivate: false }
+  const tls = Object.entries(server.tls ?? {}).map(([key, file]) => `${key}: ${file}`)
+  return { headers: hide(server.headers), env: {}, tls, allowPrivate: server.allowPrivate === true }
 }
 
 /** Who can use the secret, and whether the vault gives it out: `list` asks for no key, this does. */
@@ -66,6 +71,8 @@ function tell(server: Details, nowMs: number): string {
     ["method", server.method],
     ...Object.entries(server.headers).map(([name, value]): [string, string] => ["header", `${name}: ${value}`]),
     ...Object.entries(server.env).map(([name, value]): [string, string] => ["variable", `${name}=${value}`]),
+    ...server.tls.map((file): [string, string] => ["certificates", file]),
+    ...(server.allowPrivate ? [["may lead to", "private addresses too"] as [string, string]] : []),
     ["who", server.identity?.subject ?? "-"],
     ...(server.issuer === null ? [] : [["issuer", server.issuer] as [string, string]]),
     ...(server.method === "oauth" ? [["scopes", server.scopes.join(" ") || "none named"] as [string, string]] : []),

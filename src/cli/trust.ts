@@ -82,6 +82,8 @@ function tellServer(server: ServerDescription): string[] {
     ...(server.aws === undefined ? [] : [`  signs for AWS with your credentials: ${server.aws}`]),
     ...(server.oauth === undefined ? [] : [`  signs in with your accounts: ${server.oauth}`]),
     ...(server.pin === undefined ? [] : [`  must be reached as: ${server.pin}`]),
+    ...(server.tls === undefined ? [] : [`  uses certificates and a key from files: ${server.tls}`]),
+    ...(server.allowPrivate ? ["  may lead to addresses in private networks and on this machine"] : []),
     ...pairs("header", server.headers),
     ...pairs("variable", server.env),
     ...pairs("not used here:", server.otherKeys),

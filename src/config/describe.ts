@@ -41,6 +41,10 @@ export interface ServerDescription {
   readonly oauth?: string
   /** The identity that it must be, as JSON. */
   readonly pin?: string
+  /** Files with further authorities, our own certificate and its key, as JSON. */
+  readonly tls?: string
+  /** It may lead to private addresses. */
+  readonly allowPrivate?: true
   /** Keys that this version does not use, as JSON. */
   readonly otherKeys: Readonly<Record<string, string>>
   /** What of this machine would go where. */
@@ -97,7 +101,7 @@ function describeServer(server: Server, document: ConfigDocument): ServerDescrip
   if (server.transport === "stdio") {
     return { ...common, command: [server.command, ...server.args].map(show), env: escapeAll(server.env) }
   }
-  const { url, headers, headersHelper, aws, oauth, pin } = server
+  const { url, headers, headersHelper, aws, oauth, pin, tls, allowPrivate } = server
   return {
     ...common,
     url: show(url),
@@ -106,6 +110,8 @@ function describeServer(server: Server, document: ConfigDocument): ServerDescrip
     ...(aws === undefined ? {} : { aws: show(JSON.stringify(aws)) }),
     ...(oauth === undefined ? {} : { oauth: show(JSON.stringify(oauth)) }),
     ...(pin === undefined ? {} : { pin: show(JSON.stringify(pin)) }),
+    ...(tls === undefined ? {} : { tls: show(JSON.stringify(tls)) }),
+    ...(allowPrivate ? { allowPrivate } : {}),
   }
 }
 
@@ -113,7 +119,12 @@ function flowsOf(server: Server): readonly Flow[] {
   const texts: readonly (readonly [string, string])[] =
     server.transport === "stdio"
       ? [["command", server.command], ...server.args.map((arg, index) => [`args[${index}]`, arg] as const), ...keyed("env", server.env)]
-      : [["url", server.url], ...keyed("headers", server.headers), ["oauth.clientSecret", server.oauth?.clientSecret ?? ""]]
+      : [
+          ["url", server.url],
+          ...keyed("headers", server.headers),
+          ["oauth.clientSecret", server.oauth?.clientSecret ?? ""],
+          ...keyed("tls", { ...server.tls }),
+        ]
   const to = show(server.transport === "stdio" ? server.command : server.url)
   return texts.flatMap(([key, template]) => {
     const { variables, secrets } = references(template)

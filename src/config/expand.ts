@@ -195,15 +195,21 @@ async function valueOf(part: Part, { env, readSecret }: Parameters<typeof expand
       if (secret === undefined) throw new PosternError(secretMissing({ ...where, secret: part.name }))
       return secret
     }
-    case "variable": {
-      // A variable named like something that every object inherits is still unset.
-      const value = Object.hasOwn(env, part.name) ? env[part.name] : undefined
-      const chosen = part.fallback === undefined ? value : value || part.fallback
-      if (chosen === undefined)
-        throw new PosternError(variableNotSet({ ...where, variable: part.name, hints: strippedVariablesHints(env) }))
-      return chosen
-    }
+    case "variable":
+      return valueOfVariable(part, env, where)
   }
+}
+
+/**
+ * @returns what stands in the place of `${NAME}` or `${NAME:-default}`
+ * @throws {PosternError} `variable-not-set`
+ */
+export function valueOfVariable({ name, fallback }: Extract<Part, { kind: "variable" }>, env: Environment, where: Where): string {
+  // A variable named like something that every object inherits is still unset.
+  const value = Object.hasOwn(env, name) ? env[name] : undefined
+  const chosen = fallback === undefined ? value : value || fallback
+  if (chosen === undefined) throw new PosternError(variableNotSet({ ...where, variable: name, hints: strippedVariablesHints(env) }))
+  return chosen
 }
 
 const join = (resolved: readonly Resolved[]): string => resolved.map(({ value }) => value).join("")

@@ -6,6 +6,7 @@ import type { FaultSeen } from "./diagnoses.ts"
 import { type KeyPath, showKeyPath } from "./key-path.ts"
 import { oauthContradiction, oauthSchema } from "./oauth-schema.ts"
 import type { EnvironmentLabel, Scope, Server } from "./server.ts"
+import { tlsContradiction, tlsSchema } from "./tls-schema.ts"
 
 /** What an entry does not say of itself. */
 export interface EntryPlace {
@@ -27,7 +28,7 @@ export type ParsedEntry = { readonly server: Server } | { readonly faults: reado
 /** Keys that belong to every entry, to one that is reached over HTTP, and to a local process. */
 export const ENTRY_KEYS = {
   any: ["type", "transport", "environment", "enabled", "disabled", "timeout"],
-  http: ["url", "headers", "headersHelper", "resumeTimeout", "aws", "oauth", "pin"],
+  http: ["url", "headers", "headersHelper", "resumeTimeout", "aws", "oauth", "pin", "tls", "allowPrivate"],
   stdio: ["command", "args", "env"],
 } as const
 
@@ -64,6 +65,8 @@ const entrySchema = v.pipe(
     aws: v.exactOptional(awsSchema),
     oauth: v.exactOptional(oauthSchema),
     pin: v.exactOptional(pinSchema),
+    tls: v.exactOptional(tlsSchema),
+    allowPrivate: yesNo,
     command: v.optional(v.pipe(v.string("the program to start, in quotes"), v.nonEmpty("the program to start"))),
     args: v.optional(v.array(v.string("a text in quotes"), 'a list of texts, such as ["server.js"]')),
     env: v.optional(v.pipe(object('an object of texts, such as {"AWS_PROFILE": "dev"}'), v.record(variableName, textValue))),
@@ -125,6 +128,8 @@ function toServer(entry: Entry, place: EntryPlace): Server {
     ...(entry.oauth === undefined ? {} : { oauth: entry.oauth }),
     ...(entry.pin === undefined ? {} : { pin: entry.pin }),
     ...(entry.resumeTimeout === undefined ? {} : { resumeTimeoutMs: entry.resumeTimeout * 1000 }),
+    ...(entry.tls === undefined ? {} : { tls: entry.tls }),
+    ...(entry.allowPrivate === true ? { allowPrivate: true } : {}),
   }
 }
 
@@ -150,7 +155,7 @@ function findContradiction(entry: Entry, path: KeyPath): Fault | undefined {
     return command === undefined ? fault(path, "neither an address nor a command", '"url" or "command"') : undefined
   }
   if (url === undefined) return fault(path, `the type ${spoken} without an address`, '"url", the address of the server')
-  const contradiction = awsContradiction(entry) ?? oauthContradiction(entry)
+  const contradiction = awsContradiction(entry) ?? oauthContradiction(entry) ?? tlsContradiction(entry)
   if (contradiction !== undefined) return fault([...path, contradiction.key], contradiction.found, contradiction.right)
   const problem = url.includes("${") ? undefined : addressProblem(url)
   return problem === undefined

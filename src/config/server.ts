@@ -36,6 +36,19 @@ export interface HttpServer extends ServerEntry {
   readonly oauth?: OAuthSettings
   /** The identity that the server must be reached with; another one refuses before anything is sent. */
   readonly pin?: Pin
+  /** Files in PEM form; a relative path begins at the folder of `file`. */
+  readonly tls?: TlsSettings
+  /** What the server leads to (its sign-in server, for example) may be on private addresses and on this machine. */
+  readonly allowPrivate?: boolean
+}
+
+/** Certificates for the connections of one server. Texts may hold `${VAR}` and `${VAR:-default}`. */
+export interface TlsSettings {
+  /** Authorities that are known beside those of the system. */
+  readonly ca?: string
+  /** Our own certificate; its key lies in the same file unless `key` is there. */
+  readonly cert?: string
+  readonly key?: string
 }
 
 /** How requests are signed for AWS. All of it is optional: the host and the environment tell the rest. */

@@ -36,6 +36,8 @@ test("all keys of an entry come out as they are written", () => {
     environment: "prod",
     timeout: 5000,
     enabled: true,
+    tls: { ca: "${H}/ca.pem", cert: "me.pem", key: "me.key" },
+    allowPrivate: true,
   }
   const local = { command: "${C}", args: ["${D:-e}"], env: { F: "${G}" }, disabled: false, environment: "dev" }
 
@@ -49,6 +51,8 @@ test("all keys of an entry come out as they are written", () => {
     headers: { A: "${vault:x}" },
     headersHelper: "get token",
     resumeTimeoutMs: 90_000,
+    tls: { ca: "${H}/ca.pem", cert: "me.pem", key: "me.key" },
+    allowPrivate: true,
   })
   expect(serverOf(local)).toEqual({
     ...place,
@@ -94,6 +98,15 @@ test.each([
   [{ command: "x", timeout: "30s" }, "mcpServers.s.timeout", "a text", "a number of milliseconds, at least 1000"],
   [{ command: "x", enabled: "no" }, "mcpServers.s.enabled", "a text", "true or false"],
   [{ command: "x", environment: "production" }, "mcpServers.s.environment", '"production"', "dev, staging or prod"],
+  [{ url: "https://a/", tls: { key: "me.key" } }, "mcpServers.s.tls", "a key without a certificate", '"cert" beside it'],
+  [{ url: "https://a/", tls: { ca: "" } }, "mcpServers.s.tls.ca", "an empty text", "the path of a file"],
+  [
+    { url: "https://a/", tls: { crt: "me.pem" } },
+    "mcpServers.s.tls.crt",
+    "a text",
+    'an object such as {"ca": "company-ca.pem"}, with the keys ca, cert, key',
+  ],
+  [{ url: "https://a/", allowPrivate: "yes" }, "mcpServers.s.allowPrivate", "a text", "true or false"],
   ["npx x", "mcpServers.s", "a text", 'an object, such as {"type": "http", "url": "https://..."}'],
   [[], "mcpServers.s", "a list", 'an object, such as {"type": "http", "url": "https://..."}'],
   [null, "mcpServers.s", "null", 'an object, such as {"type": "http", "url": "https://..."}'],

@@ -288,6 +288,24 @@ test("a project is described whole: commands word by word, texts unexpanded, wha
   expect(digest).toMatch(/^sha256:/)
 })
 
+test("the files of tls are shown and approved with their project file, and so is what a server may lead to", async () => {
+  await using folder = await makeFolder()
+  const ca = await folder.write("ca.pem", "one")
+  const tls = { ca: "ca.pem", cert: "${CERTIFICATE}" }
+  const file = await folder.write(".postern.json", { mcpServers: { local: { url: "https://x/", tls, allowPrivate: true } } })
+
+  const { servers, files } = await describeProject(file)
+  await approve(folder, file)
+  const approved = await useServer(folder)
+  await folder.write("ca.pem", "another authority")
+
+  expect(servers).toMatchObject([{ tls: '{"ca":"ca.pem","cert":"${CERTIFICATE}"}', allowPrivate: true, otherKeys: {} }])
+  expect(servers[0]?.flows).toMatchObject([{ name: "CERTIFICATE", key: "tls.cert" }])
+  expect(files.map(({ path }) => path)).toEqual([ca])
+  expect(approved).toBe("passes")
+  expect(await useServer(folder)).toMatchObject({ code: "project-not-trusted" })
+})
+
 test("nothing in a description acts on a terminal, hides, or pretends to be another line", async () => {
   await using folder = await makeFolder()
   const nasty = "a\u001b]8;;x\u0007\u009b2J\u202eb\nSafe: yes\r\tc"

@@ -47,7 +47,7 @@ export function labelOf({ name, oauth }: HttpServer): string {
   return isAccountLabel(label) ? label : `_${createHash("sha256").update(label).digest("hex").slice(0, 16)}`
 }
 
-const allowsPrivate = (server: HttpServer & { readonly allowPrivate?: boolean }): boolean => server.allowPrivate === true
+const allowsPrivate = (server: HttpServer): boolean => server.allowPrivate === true
 
 /** @returns what addresses may be opened on behalf of a server */
 export function policyOf({ url, allowPrivate }: GrantOwner): AddressPolicy {
