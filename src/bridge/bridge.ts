@@ -8,6 +8,7 @@ import { expandAddress, expandProcess, type Sources } from "../config/expand.ts"
 import type { HttpServer, Server, StdioServer } from "../config/server.ts"
 import { references } from "../config/template.ts"
 import { type Diagnosis, PosternError } from "../core/diagnosis.ts"
+import { withCookies } from "../core/http-cookies.ts"
 import type { Log } from "../core/log.ts"
 import type { Environment } from "../core/places.ts"
 import type { Redactor } from "../core/redact.ts"
@@ -162,7 +163,7 @@ async function remoteSide(server: HttpServer, { sources, store, onSent }: Surrou
   if (method === "header") await checkProof(authenticator, url, signal)
   // The files that an identity of AWS comes from may be mended while we run, so it is told, and each message looks again.
   if (method === "aws") await checkProof(authenticator, url, signal).catch((error: unknown) => settings.onRefused(diagnosisOf(error)))
-  const door = { http, authenticator, clock: tools.clock }
+  const door = { http: withCookies(http, url, tools.clock), authenticator, clock: tools.clock }
   const receive: Receive = (frame) => client.write(frame.bytes)
   const silenceMs = server.timeoutMs ?? SILENCE_MS
   const limits = { silenceMs, resumeSilenceMs: server.resumeTimeoutMs ?? RESUMED_SILENCE_MS, maxFrameBytes: MAX_FRAME_BYTES }
