@@ -3,6 +3,7 @@ import { byEra, legacyOnly } from "./eras/by-era.ts"
 import { verdicts } from "./eras/verdicts.ts"
 import type { ServerSide } from "./link.ts"
 import type { MemoryStore } from "./memory.ts"
+import { withRelease } from "./server/release.ts"
 import { type StreamableHttpSettings, streamableHttpLink } from "./server/streamable-http.ts"
 import { withSession } from "./session.ts"
 
@@ -16,7 +17,7 @@ export function httpSide(settings: StreamableHttpSettings, store: MemoryStore | 
   const { name, door, log } = settings
   return byEra({
     name,
-    side: withSession(streamableHttpLink(settings), life),
+    side: withSession(withRelease(streamableHttpLink(settings), door.http), life),
     makeSse: () => makeSse(settings, life),
     async makeModern(onModern) {
       const { modernHttpSide } = await import("./server/modern-http.ts")

@@ -55,7 +55,7 @@ async function deliverStream(first: Answer, { request, receive, wire }: Delivery
     const stoodAt: string | undefined = cursor.lastEventId
     let failure: unknown
     try {
-      stream ??= await resuming?.get(cursor, resuming.resumeSilenceMs, signal)
+      stream ??= await resuming?.get(cursor, resuming.resumeSilenceMs, signal, request)
       if (stream?.status !== 200) return stream?.discard()
       await deliverEvents(stream, cursor, watch, wire)
     } catch (error) {

@@ -58,9 +58,9 @@ export function streamableHttpLink(settings: StreamableHttpSettings): Link {
     resumeSilenceMs,
     clock: door.clock,
     log,
-    get: ({ lastEventId }, silenceMs, signal) => {
+    get: ({ lastEventId }, silenceMs, signal, cause) => {
       const resume = lastEventId === undefined ? {} : { "last-event-id": lastEventId }
-      return send({ method: "GET", headers: { accept: "text/event-stream", ...resume }, silenceMs }, signal)
+      return send({ method: "GET", headers: { accept: "text/event-stream", ...resume }, silenceMs, ...(cause && { cause }) }, signal)
     },
   }
 

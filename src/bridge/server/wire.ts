@@ -24,8 +24,9 @@ export interface ResumingWire extends Wire {
    * Asks for a stream, from where the cursor stands.
    *
    * @param silenceMs - the longest silence on it, in milliseconds; 0 means none
+   * @param cause - the message that the stream is asked for, if it is one
    */
-  get(cursor: Cursor, silenceMs: number, signal: AbortSignal): Promise<Answer>
+  get(cursor: Cursor, silenceMs: number, signal: AbortSignal, cause?: Frame): Promise<Answer>
 }
 
 /** The wait before a stream is asked for again, in milliseconds, when the server names none (S4). */
