@@ -87,8 +87,7 @@ export function proxyRoutes(
   }
 
   const tunnelAgent = (proxy: Proxy): http.Agent =>
-    createAgent({
-      overTls: true,
+    createAgent(https, {
       connectMs,
       async prepare(to, signal) {
         const [forProxy, forServer] = await Promise.all([proxy.overTls ? certificates?.forProxy() : undefined, certificates?.forServer()])
@@ -98,8 +97,7 @@ export function proxyRoutes(
     })
 
   const forwardAgent = ({ overTls, hostname }: Proxy): http.Agent =>
-    createAgent({
-      overTls,
+    createAgent(overTls ? https : http, {
       connectMs,
       servername: isIP(hostname) === 0 ? hostname : "", // otherwise node:http takes the host header, which is the server's
       prepare: overTls && certificates ? async () => ({ secureContext: await certificates.forProxy() }) : undefined,
@@ -112,10 +110,11 @@ export function proxyRoutes(
       const { origin } = url
       if (url.protocol === "http:") {
         const { hostname, port, overTls, name } = proxy
-        return { origin, hostname, port, overTls, agent: agentFor(proxy, "forward"), proxy: name, forward: forwardThrough(proxy, origin) }
+        const via = overTls ? https : http
+        return { origin, hostname, port, via, agent: agentFor(proxy, "forward"), proxy: name, forward: forwardThrough(proxy, origin) }
       }
       const agent = agentFor(proxy, "tunnel")
-      return { origin, hostname: hostOf(url), port: url.port, overTls: true, agent, proxy: proxy.name }
+      return { origin, hostname: hostOf(url), port: url.port, via: https, agent, proxy: proxy.name }
     },
     close() {
       for (const request of opening) request.destroy()

@@ -2,18 +2,18 @@
  * How the requests to one origin leave: straight or through a proxy, and with which certificates. Decided once for each origin;
  * what only a proxy or a certificate needs is loaded when the first request needs it.
  */
-import type http from "node:http"
+import http from "node:http"
 import type { SecureContext } from "node:tls"
 import { type AddressRule, addressRule, hostOf } from "./address-gate.ts"
 import type { HttpSettings } from "./http.ts"
-import { createAgent } from "./http-agents.ts"
+import { type HttpModule, createAgent } from "./http-agents.ts"
 
 export interface Route {
   readonly origin: string
   /** Where to connect to, and how: to the origin, or to a proxy that forwards. */
   readonly hostname: string
   readonly port: string
-  readonly overTls: boolean
+  readonly via: HttpModule
   readonly agent: http.Agent
   /** The proxy on the way, without its password. */
   readonly proxy?: string
@@ -68,7 +68,7 @@ export function createRoutes(settings: HttpSettings): Routes {
 
   const findOut = async (url: URL): Promise<Route> => {
     proxies ??= import("./http-proxy.ts").then(({ proxyRoutes }) => proxyRoutes(env, settings.connectMs, certificates))
-    return remember((await proxies).find(url) ?? direct.find(url))
+    return remember((await proxies).find(url) ?? (await direct.find(url)))
   }
 
   return {
@@ -76,7 +76,9 @@ export function createRoutes(settings: HttpSettings): Routes {
       const route = known.get(url.origin)
       if (route) return route
       rule?.passHost(hostOf(url)) // a name is judged by the addresses that it resolves to
-      return PROXY_VARIABLES.some((name) => env[name]) ? findOut(url) : remember(direct.find(url))
+      if (PROXY_VARIABLES.some((name) => env[name])) return findOut(url)
+      const straight = direct.find(url)
+      return straight instanceof Promise ? straight.then(remember) : remember(straight)
     },
     close() {
       direct.close()
@@ -89,23 +91,30 @@ function directRoutes(
   { connectMs, resolve }: HttpSettings,
   rule: AddressRule | undefined,
   certificates: Certificates | undefined,
-): { find(url: URL): Route; close(): void } {
+): { find(url: URL): Route | Promise<Route>; close(): void } {
   const common = { connectMs, lookup: rule?.lookup ?? resolve }
-  const plain = createAgent({ ...common, overTls: false })
-  const secured = createAgent({
-    ...common,
-    overTls: true,
-    prepare: certificates && (async () => ({ secureContext: await certificates.forServer() })),
-    onStanding: rule && ((host, socket) => rule.learnHome(host, socket.remoteAddress)),
-  })
+  const plain = createAgent(http, common)
+  let secured: Promise<Pick<Route, "via" | "agent">> | undefined
+
+  const openSecured = async (): Promise<Pick<Route, "via" | "agent">> => {
+    const { default: via } = await import("node:https")
+    const agent = createAgent(via, {
+      ...common,
+      prepare: certificates && (async () => ({ secureContext: await certificates.forServer() })),
+      onStanding: rule && ((host, socket) => rule.learnHome(host, socket.remoteAddress)),
+    })
+    return { via, agent }
+  }
+
   return {
     find(url) {
-      const overTls = url.protocol === "https:"
-      return { origin: url.origin, hostname: hostOf(url), port: url.port, overTls, agent: overTls ? secured : plain }
+      const to = { origin: url.origin, hostname: hostOf(url), port: url.port }
+      if (url.protocol === "http:") return { ...to, via: http, agent: plain }
+      return (secured ??= openSecured()).then((how) => ({ ...to, ...how }))
     },
     close() {
       plain.destroy()
-      secured.destroy()
+      void secured?.then(({ agent }) => agent.destroy())
     },
   }
 }

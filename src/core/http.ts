@@ -5,8 +5,7 @@
  * (docs/architecture.md, decision 1). It never follows a redirect: whether one may be followed is the caller's decision, since
  * headers and bodies are credentials.
  */
-import http from "node:http"
-import https from "node:https"
+import type http from "node:http"
 import type { LookupFunction } from "node:net"
 import type { AddressPolicy } from "./address-gate.ts"
 import { toAnswer } from "./http-body.ts"
@@ -171,8 +170,8 @@ function open({ method, headers, body }: OutgoingRequest, { route, host, path }:
   for (const name in headers) list.push(name, headers[name] ?? "")
   if (body) list.push("content-length", String(body.length))
   if (route.forward) list.push(...route.forward.headers)
-  const { hostname, port, agent, overTls } = route
-  return (overTls ? https : http).request({ hostname, port, path, method, headers: list, agent })
+  const { hostname, port, agent, via } = route
+  return via.request({ hostname, port, path, method, headers: list, agent })
 }
 
 const ONE_WRITE_BYTES = 16 * 1024
