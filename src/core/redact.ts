@@ -53,8 +53,11 @@ export function createRedactor(): Redactor {
   let forms: readonly string[] = []
 
   const learnInto = (known: Map<string, readonly string[]>, secret: string): void => {
-    if (secret.length < SHORTEST_SECRET || kept.has(secret) || passing.has(secret)) return
-    known.set(secret, formsOf(secret))
+    if (secret.length < SHORTEST_SECRET || kept.has(secret)) return
+    const present = passing.get(secret)
+    passing.delete(secret) // what is still in use is young again
+    known.set(secret, present ?? formsOf(secret))
+    if (present !== undefined) return
     const [oldest] = passing.keys()
     if (passing.size > MOST_PASSING && oldest !== undefined) passing.delete(oldest)
     const all = new Set([...kept.values(), ...passing.values()].flat())

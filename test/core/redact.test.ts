@@ -36,6 +36,16 @@ test("of secrets that end by themselves the latest are known, and those that are
   expect(cleaned.filter((line) => line === "[redacted]")).toHaveLength(65)
 })
 
+test("a secret that ends by itself is known as long as it is used, whatever comes beside it", () => {
+  const redactor = createRedactor()
+  for (let round = 0; round < 100; round++) {
+    redactor.learnPassing("the-secret-of-the-client")
+    redactor.learnPassing(randomBytes(12).toString("hex"))
+  }
+
+  expect(redactor.clean("the-secret-of-the-client")).toBe("[redacted]")
+})
+
 test("a secret that begins or ends with another one is taken out whole", () => {
   const redactor = createRedactor()
   redactor.learn("abcdef")

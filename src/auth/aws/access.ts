@@ -1,9 +1,9 @@
 /** Who one is to AWS, for the commands that look at it: for a server as its entry says, or by what a profile or the environment names. */
 import { expandAddress } from "../../config/expand.ts"
 import type { HttpServer } from "../../config/server.ts"
-import { createHttp } from "../../core/http.ts"
 import type { Environment } from "../../core/places.ts"
 import type { AuthTools } from "../tools.ts"
+import { openAwsHttp } from "./aws-http.ts"
 import { type FrontDoor, frontDoorOf, partitionOf } from "./endpoint.ts"
 import type { Found } from "./identity.ts"
 import type { QueryTools } from "./query.ts"
@@ -37,8 +37,8 @@ export async function openAccess(server: HttpServer | undefined, options: Access
   const url = server === undefined ? undefined : await expandAddress(entry, { env, readSecret: (name, bound) => vault.read(name, bound) })
   const door = url === undefined ? await ambientDoor(options, env) : frontDoorOf(entry, url)
   const time: ServerTime = serverTime(clock)
-  const http = createHttp({ silenceMs: 10_000, connectMs: 5_000, env })
-  const source = openSource({ server: entry, door, tools, time })
+  const http = openAwsHttp(entry, env)
+  const source = openSource({ server: entry, door, tools, time, http })
   return {
     server: entry,
     door,

@@ -10,6 +10,7 @@ import type { Identity } from "../../core/identity.ts"
 import { headerAuthenticator } from "../header.ts"
 import type { Authenticator } from "../method.ts"
 import type { AuthTools } from "../tools.ts"
+import { openAwsHttp } from "./aws-http.ts"
 import { describeIdentity } from "./describe.ts"
 import { type FrontDoor, frontDoorOf } from "./endpoint.ts"
 import { type AwsIdentity, keepIdentity } from "./identity.ts"
@@ -33,7 +34,7 @@ export function awsAuthenticator(server: HttpServer, origin: string, tools: Auth
   const open = async (): Promise<Opened> => {
     const url = await expandAddress(server, { env, readSecret: (name, bound) => vault.read(name, bound) })
     const door = frontDoorOf(server, url)
-    const source = openSource({ server, door, tools, time })
+    const source = openSource({ server, door, tools, time, http: openAwsHttp(server, env) })
     return { door, source, sign: createSigner(door), keeper: keepIdentity(source) }
   }
   /** A fault is not remembered: the next request looks again. */

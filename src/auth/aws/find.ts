@@ -37,6 +37,7 @@ export interface FinderTools {
   readonly door: FrontDoor
   readonly tools: AuthTools
   readonly time: ServerTime
+  /** As `openAwsHttp` opens it. */
   readonly http: Http
 }
 
@@ -83,6 +84,6 @@ export function openFinder({ server, door, tools, time, http }: FinderTools): Fi
 }
 
 function learn({ secretAccessKey, sessionToken }: AwsKeys, redactor: Redactor): void {
-  redactor.learn(secretAccessKey)
-  if (sessionToken !== undefined) redactor.learn(sessionToken)
+  redactor.learnPassing(secretAccessKey)
+  if (sessionToken !== undefined) redactor.learnPassing(sessionToken)
 }

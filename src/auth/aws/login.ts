@@ -1,8 +1,8 @@
 /** Signing in to AWS SSO by a profile, as `aws sso login` does: the token lies where all AWS tools find it. */
-import { createHttp } from "../../core/http.ts"
 import { PosternError } from "../../core/diagnosis.ts"
 import type { Interaction } from "../interaction.ts"
 import type { AuthTools } from "../tools.ts"
+import { openAwsHttp } from "./aws-http.ts"
 import { readSharedConfig, sharedFiles } from "./shared-config.ts"
 import { ssoTokenPath } from "./sso-cache.ts"
 import { awsProfileNotSso } from "./sso-diagnoses.ts"
@@ -39,7 +39,7 @@ export async function loginSso(
     throw new PosternError(awsProfileNotSso({ profile, exists: shared.profiles.has(profile), others, file: files.config }))
   }
   const { session } = sso
-  const http = createHttp({ silenceMs: 10_000, connectMs: 5_000, env })
+  const http = openAwsHttp(undefined, env)
   try {
     const token = await signInSso(session, interaction, { tools: { env, clock, redactor, http, server: "" }, options }, signal)
     return {

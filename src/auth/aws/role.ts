@@ -189,6 +189,6 @@ function parametersOf(request: RoleRequest, source: AwsKeys | undefined, code: s
 }
 
 function learn({ secretAccessKey, sessionToken }: AwsKeys, redactor: Redactor): void {
-  redactor.learn(secretAccessKey)
-  if (sessionToken !== undefined) redactor.learn(sessionToken)
+  redactor.learnPassing(secretAccessKey)
+  if (sessionToken !== undefined) redactor.learnPassing(sessionToken)
 }

@@ -46,8 +46,8 @@ async function askPortal(
   if (status === 403 || status === 404) throw new PosternError(awsSsoNoAccess({ profile: session.profile, account, role, said }))
   const keys = status === 200 ? readKeys(json) : undefined
   if (keys === undefined) throw failed(session, "give the role's credentials", { error: "", status, said })
-  tools.redactor.learn(keys.secretAccessKey)
-  if (keys.sessionToken !== undefined) tools.redactor.learn(keys.sessionToken)
+  tools.redactor.learnPassing(keys.secretAccessKey)
+  if (keys.sessionToken !== undefined) tools.redactor.learnPassing(keys.sessionToken)
   return keys
 }
 

@@ -132,5 +132,5 @@ function learned(token: SsoToken, { redactor }: SsoTools): SsoToken {
 
 /** Nothing of a token is ever written by us but into its file. */
 export function learn({ accessToken, refreshToken, client }: SsoToken, redactor: Redactor): void {
-  for (const secret of [accessToken, refreshToken, client?.clientSecret]) if (secret !== undefined) redactor.learn(secret)
+  for (const secret of [accessToken, refreshToken, client?.clientSecret]) if (secret !== undefined) redactor.learnPassing(secret)
 }

@@ -1,6 +1,5 @@
 /** Who signs for one server: found, checked against the pins, confirmed by a person. */
 import { PosternError } from "../../core/diagnosis.ts"
-import { createHttp } from "../../core/http.ts"
 import type { Interaction } from "../interaction.ts"
 import { confirmationsFor } from "./confirmation.ts"
 import { awsCallerUnknown } from "./diagnoses.ts"
@@ -31,11 +30,9 @@ export interface EnterOptions extends SignInOptions {
   readonly fresh?: boolean
 }
 
-export function openSource(given: Omit<FinderTools, "http">): AwsSource {
-  const { server, tools, time } = given
-  // Without the address rule of the server's own layer: these addresses are AWS's own or the user's, and a VPC gives them private ones.
-  const http = createHttp({ silenceMs: 10_000, connectMs: 5_000, env: tools.env })
-  const finder = openFinder({ ...given, http })
+export function openSource(given: FinderTools): AwsSource {
+  const { server, tools, time, http } = given
+  const finder = openFinder(given)
   const { stamp, find, findOwn } = finder
   const confirmations = confirmationsFor(server, tools.vault)
   const isPinned = hasPins(server)

@@ -49,7 +49,7 @@ export async function signInByBrowser<Result extends { readonly subject?: string
   await using loopback = await bindOne(question, desk.visit)
   const redirectUri = redirectOf(question, loopback.port)
   const flow = await prepareFlow(question, redirectUri, tools, signal)
-  tools.redactor.learn(flow.verifier)
+  tools.redactor.learnPassing(flow.verifier)
   const reach = { http: tools.http, policy: question.policy, limitMs: TOKEN_LIMIT_MS }
   const url = await authorizationLink(flow, reach, signal)
   desk.open(flow)

@@ -92,7 +92,7 @@ async function decideRenewal(present: KeptSecret | undefined, desk: Desk): Promi
   const outcome = await exchangePatiently({ ...grant, refreshToken }, desk)
   if ("tokens" in outcome) {
     const renewed = withTokens(grant, outcome.tokens, tools.clock.now())
-    for (const secret of secretsOfGrant(renewed)) tools.redactor.learn(secret)
+    for (const secret of secretsOfGrant(renewed)) tools.redactor.learnPassing(secret)
     return storeStubbornly(renewed, desk)
   }
   return judgeRefusal(grant, outcome.refusal, desk)
@@ -156,7 +156,7 @@ async function storeStubbornly(first: Grant, desk: Desk): Promise<Renewal<Outcom
     const outcome = await exchangePatiently({ ...grant, refreshToken }, desk)
     if ("refusal" in outcome) continue // the call that needs it is told by the server's own refusal
     grant = withTokens(grant, outcome.tokens, tools.clock.now())
-    for (const secret of secretsOfGrant(grant)) tools.redactor.learn(secret)
+    for (const secret of secretsOfGrant(grant)) tools.redactor.learnPassing(secret)
     wish.onUnstored(grant)
   }
 }

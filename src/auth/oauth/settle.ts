@@ -43,7 +43,7 @@ export async function settle(
     throw flow.isKept ? new ForgottenClient(diagnosis) : new PosternError(diagnosis)
   }
   const grant = toGrant(outcome.tokens, flow, former, tools.clock.now())
-  for (const secret of secretsOfGrant(grant)) tools.redactor.learn(secret)
+  for (const secret of secretsOfGrant(grant)) tools.redactor.learnPassing(secret)
   requirePinned(server, grant)
   await requireAccepted(owner, grant, tools.http, signal)
   await store(owner, grant, tools)
