@@ -9,6 +9,7 @@ export interface SignInLink {
   readonly code?: string
 }
 
+/** The one person whom a sign-in may ask, wherever they sit: at a terminal, or behind an MCP client. */
 export interface Interaction {
   /**
    * Asks for a secret without showing it.

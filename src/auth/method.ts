@@ -13,6 +13,7 @@ export interface Recovery {
   readonly diagnosis: Diagnosis
 }
 
+/** One server's method at work. `authorize` and `recover` are called by many requests at once. */
 export interface Authenticator {
   /**
    * Adds the proof of identity, last of all: signing sees the exact bytes.

@@ -6,6 +6,7 @@ import type { Environment } from "../core/places.ts"
 import type { Redactor } from "../core/redact.ts"
 import type { Vault } from "../vault/vault.ts"
 
+/** What every method needs, whichever server it works for. */
 export interface AuthTools {
   readonly vault: Vault
   readonly env: Environment

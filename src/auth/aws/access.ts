@@ -12,6 +12,7 @@ import { readSharedConfig, sharedFiles } from "./shared-config.ts"
 import { type Caller, getCallerIdentity } from "./sts.ts"
 import { type AwsSource, openSource } from "./who.ts"
 
+/** What a command asks AWS with. Disposing of it ends its connections. */
 export interface AwsAccess extends AsyncDisposable {
   readonly server: HttpServer
   readonly door: FrontDoor

@@ -30,6 +30,7 @@ function trustCommand({ server, role }: Seen): string {
   return server === "" ? `postern aws trust --role ${short(role)}` : `postern aws trust ${server}`
 }
 
+/** IAM answers GetRole with `NoSuchEntity`. */
 export const roleMissing = defineDiagnosis({
   code: "aws-role-missing",
   about: "The role that is to be assumed does not exist in the account that its ARN names.",
@@ -40,6 +41,10 @@ export const roleMissing = defineDiagnosis({
   }),
 })
 
+/**
+ * No statement that allows it names the caller, or STS itself blames a resource-based policy; `deleted` are ids that the policy still
+ * names.
+ */
 export const roleNotTrusting = defineDiagnosis({
   code: "aws-role-not-trusting",
   about:
@@ -51,6 +56,7 @@ export const roleNotTrusting = defineDiagnosis({
   }),
 })
 
+/** The statement that comes nearest lacks `sts:ExternalId` only; `given` is whether one was sent. */
 export const roleExternalId = defineDiagnosis({
   code: "aws-role-external-id",
   about: "The trust policy lets the caller in with an external id only. It is a text that the role's owner has given.",
@@ -61,6 +67,7 @@ export const roleExternalId = defineDiagnosis({
   }),
 })
 
+/** The statement that comes nearest lacks a code of an MFA device only, or all that deny it do so for want of one. */
 export const roleMfa = defineDiagnosis({
   code: "aws-role-mfa",
   about: "The role may be assumed with a code of an MFA device only, and none came with the call.",
@@ -71,6 +78,7 @@ export const roleMfa = defineDiagnosis({
   }),
 })
 
+/** STS says `MultiFactorAuthentication failed`: the one cause of a denial that it has words of its own for. */
 export const mfaCodeWrong = defineDiagnosis({
   code: "aws-mfa-code-wrong",
   about: "AWS did not accept the code of the MFA device: mistyped, used before (each is good once), or of another device.",
@@ -83,6 +91,7 @@ export const mfaCodeWrong = defineDiagnosis({
   }),
 })
 
+/** A Deny of the trust policy concerns the caller, and its conditions hold; one that only wants a code is `roleMfa`. */
 export const roleDenies = defineDiagnosis({
   code: "aws-role-denies",
   about: "The trust policy of the role denies the caller, and that wins over every Allow.",
@@ -93,6 +102,7 @@ export const roleDenies = defineDiagnosis({
   }),
 })
 
+/** IAM's simulation ends in `implicitDeny` where being named in the trust policy is not enough, or STS blames an identity-based policy. */
 export const callerMayNotAssume = defineDiagnosis({
   code: "aws-caller-may-not-assume",
   about:
@@ -104,6 +114,7 @@ export const callerMayNotAssume = defineDiagnosis({
   }),
 })
 
+/** IAM's simulation of the caller's policies ends in `explicitDeny`. */
 export const callerDenied = defineDiagnosis({
   code: "aws-caller-denied",
   about: "A policy of the caller denies sts:AssumeRole on the role, and that wins over every Allow.",
@@ -114,6 +125,7 @@ export const callerDenied = defineDiagnosis({
   }),
 })
 
+/** IAM's simulation says that the caller's permissions boundary does not allow it. */
 export const assumeBoundary = defineDiagnosis({
   code: "aws-assume-boundary",
   about: "The permissions boundary of the caller does not allow sts:AssumeRole, whatever its other policies say.",
@@ -124,6 +136,7 @@ export const assumeBoundary = defineDiagnosis({
   }),
 })
 
+/** IAM's simulation says that the organization's policies do not allow it. */
 export const assumeOrganization = defineDiagnosis({
   code: "aws-assume-organization",
   about: "A service control policy of the organization does not allow sts:AssumeRole in this account.",
@@ -134,6 +147,7 @@ export const assumeOrganization = defineDiagnosis({
   }),
 })
 
+/** Told when neither the trust policy nor the simulation gives a cause; `likely` is what is left, the likeliest first. */
 export const assumeDenied = defineDiagnosis({
   code: "aws-assume-denied",
   about:

@@ -4,6 +4,7 @@
  */
 import type { IncomingHttpHeaders } from "node:http"
 
+/** What could be read from an answer; all but `status` and `door` are absent where it does not say them. Texts are as sent: hostile. */
 export interface AwsError {
   readonly status: number
   /** For example `AccessDeniedException`, without a name space and without what follows a colon. */

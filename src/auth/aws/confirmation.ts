@@ -22,6 +22,11 @@ const TERMS = { waitMs: 10_000, holdMs: 10_000 }
 /** It is sent to nobody. */
 const ORIGIN = "https://sts.amazonaws.com"
 
+/**
+ * Confirmations for one entry: another name, file, source or role (`aws.assumeRole`) is another record of the vault.
+ *
+ * Who was confirmed is kept as a secret, without the session's name, so that somebody who can only write files cannot forge it.
+ */
 export function confirmationsFor({ name, file, aws }: Pick<HttpServer, "name" | "file" | "aws">, vault: Vault): Confirmations {
   const ofServer = `aws-identity/${hash([name, file])}`
   const nameOf = (basis: string): string => `${ofServer}/${hash([basis, aws?.assumeRole])}`

@@ -37,6 +37,7 @@ export interface RoleWish {
   readonly WebIdentityToken?: string | undefined
 }
 
+/** What resolving a source takes, beside what a session of SSO does. */
 export interface CredentialTools extends SsoTools {
   readonly shared: SharedConfig
   /** Region of the services that are asked. */

@@ -23,6 +23,7 @@ function seenDenial({ evidence, denial }: Denied): readonly string[] {
   ]
 }
 
+/** Told when AWS denies and names no kind of policy that is known here. */
 export const denied = defineDiagnosis({
   code: "aws-denied",
   about:
@@ -34,6 +35,7 @@ export const denied = defineDiagnosis({
   }),
 })
 
+/** AWS says `because no identity-based policy allows`. */
 export const deniedIdentity = defineDiagnosis({
   code: "aws-denied-identity",
   about: "No policy of the caller (user or role) allows the action. The credentials are right; the permission is missing.",
@@ -44,6 +46,7 @@ export const deniedIdentity = defineDiagnosis({
   }),
 })
 
+/** AWS says `because no resource-based policy allows`. */
 export const deniedResource = defineDiagnosis({
   code: "aws-denied-resource",
   about: "The endpoint's own resource policy does not let the caller in. Who owns the endpoint must name the caller there.",
@@ -54,6 +57,7 @@ export const deniedResource = defineDiagnosis({
   }),
 })
 
+/** AWS names `anonymous` (it also spells it `annonymous`) as the user; comes before all other kinds of denial. */
 export const deniedAnonymous = defineDiagnosis({
   code: "aws-denied-anonymous",
   about:
@@ -65,6 +69,7 @@ export const deniedAnonymous = defineDiagnosis({
   }),
 })
 
+/** AWS says `because no session policy allows`. */
 export const deniedSession = defineDiagnosis({
   code: "aws-denied-session",
   about: "The session policy that was given with AssumeRole does not allow the action. It only narrows what the role may do.",
@@ -75,6 +80,7 @@ export const deniedSession = defineDiagnosis({
   }),
 })
 
+/** AWS says `because no permissions boundary allows`. */
 export const deniedBoundary = defineDiagnosis({
   code: "aws-denied-boundary",
   about: "A permissions boundary of the caller does not allow the action, whatever its other policies say.",
@@ -85,6 +91,7 @@ export const deniedBoundary = defineDiagnosis({
   }),
 })
 
+/** AWS says `because no service control policy allows`, or the same of a resource control policy. */
 export const deniedOrganization = defineDiagnosis({
   code: "aws-denied-organization",
   about: "A policy of the organization (service control or resource control policy) does not allow the action in this account.",
@@ -95,6 +102,7 @@ export const deniedOrganization = defineDiagnosis({
   }),
 })
 
+/** AWS says `because no VPC endpoint policy allows`. */
 export const deniedNetwork = defineDiagnosis({
   code: "aws-denied-network",
   about: "The policy of the VPC endpoint that the request came through does not allow the action.",
@@ -105,6 +113,7 @@ export const deniedNetwork = defineDiagnosis({
   }),
 })
 
+/** AWS says `with an explicit deny`, whichever kind of policy it is in. */
 export const deniedExplicitly = defineDiagnosis({
   code: "aws-denied-explicitly",
   about:

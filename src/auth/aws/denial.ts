@@ -15,6 +15,7 @@ export type PolicyKind =
   | "resource control policy"
   | "VPC endpoint policy"
 
+/** What AWS's sentence says. Each text is as AWS wrote it: quote it before it is shown. */
 export interface Denial {
   /** An ARN, or `anonymous`. */
   readonly caller: string

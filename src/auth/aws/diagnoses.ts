@@ -5,6 +5,7 @@ import { quote } from "../../core/redact.ts"
 /** `postern aws whoami` and its like ask for no server. */
 const forServer = (server: string): string => (server === "" ? "" : ` for the server "${server}"`)
 
+/** Told before anything is sent, where neither the entry nor the host gives service and region; `missing` says which. */
 export const awsEndpointUnknown = defineDiagnosis({
   code: "aws-endpoint-unknown",
   about:
@@ -21,6 +22,7 @@ export const awsEndpointUnknown = defineDiagnosis({
   },
 })
 
+/** Also told of an endpoint of AWS itself that a variable (`AWS_ENDPOINT_URL…`) names with http; `server` is then `AWS (ID)`. */
 export const awsUnencrypted = defineDiagnosis({
   code: "aws-unencrypted",
   about:
@@ -33,6 +35,7 @@ export const awsUnencrypted = defineDiagnosis({
   }),
 })
 
+/** Told where two variables name an identity and the entry names no profile; `server` is empty for a command without one. */
 export const awsSourcesDisagree = defineDiagnosis({
   code: "aws-sources-disagree",
   about:
@@ -45,6 +48,7 @@ export const awsSourcesDisagree = defineDiagnosis({
   }),
 })
 
+/** Told at the end of the SDK's chain, where the instance was the last that could have given keys. */
 export const awsNoCredentials = defineDiagnosis({
   code: "aws-no-credentials",
   about:
@@ -60,6 +64,7 @@ export const awsNoCredentials = defineDiagnosis({
   }),
 })
 
+/** Told before the SDK is asked; `named` is what gave the name, `near` a profile that is spelled much like it. */
 export const awsProfileUnknown = defineDiagnosis({
   code: "aws-profile-unknown",
   about: "The AWS profile that is named is in none of the two shared files, so there is nothing to sign with.",
@@ -70,6 +75,7 @@ export const awsProfileUnknown = defineDiagnosis({
   }),
 })
 
+/** `reason` may hold what a `credential_process` wrote to stderr, and never what it printed: that may be a secret. */
 export const awsCredentialsFailed = defineDiagnosis({
   code: "aws-credentials-failed",
   about:
@@ -81,6 +87,7 @@ export const awsCredentialsFailed = defineDiagnosis({
   }),
 })
 
+/** Told when less than ten seconds are left of the keys after the source was asked again. */
 export const awsCredentialsEnded = defineDiagnosis({
   code: "aws-credentials-ended",
   about: "The temporary AWS credentials have ended, and their source gives no newer ones.",
@@ -91,6 +98,7 @@ export const awsCredentialsEnded = defineDiagnosis({
   }),
 })
 
+/** Told where a role wants a code and nobody can be asked; `signIn` is the command that asks, undefined where there is none. */
 export const awsMfaNeeded = defineDiagnosis({
   code: "aws-mfa-needed",
   about: "The role may only be assumed with a code of the person's MFA device, and such a code is good for one use.",
@@ -102,6 +110,7 @@ export const awsMfaNeeded = defineDiagnosis({
   }),
 })
 
+/** Told for entries with a pin only: without one, not knowing the caller keeps nothing from being signed. */
 export const awsCallerUnknown = defineDiagnosis({
   code: "aws-caller-unknown",
   about:
@@ -113,6 +122,7 @@ export const awsCallerUnknown = defineDiagnosis({
   }),
 })
 
+/** Told once for the first pin that does not hold, the account or the role. */
 export const awsPinMismatch = defineDiagnosis({
   code: "aws-pin-mismatch",
   about:
@@ -130,6 +140,7 @@ export const awsPinMismatch = defineDiagnosis({
   }),
 })
 
+/** Told for each request until a person confirms the new identity (`howToConfirm`) or the old one is back. */
 export const awsIdentityChanged = defineDiagnosis({
   code: "aws-identity-changed",
   about:
@@ -147,6 +158,7 @@ export const awsIdentityChanged = defineDiagnosis({
   }),
 })
 
+/** The plain form of a refusal (`AwsCallError`): told where no rule knows more of the cause. */
 export const awsCallFailed = defineDiagnosis({
   code: "aws-call-failed",
   about: "A service of AWS itself (STS, for example) refused what Postern asked of it, or did not answer as it should.",
@@ -156,6 +168,7 @@ export const awsCallFailed = defineDiagnosis({
   }),
 })
 
+/** The file is missing, holds no JSON, or is longer than STS takes. */
 export const awsPolicyUnusable = defineDiagnosis({
   code: "aws-policy-unusable",
   about:

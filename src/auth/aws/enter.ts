@@ -6,6 +6,7 @@ import { openAccess } from "./access.ts"
 import { passPins } from "./pins.ts"
 import type { EnterOptions } from "./who.ts"
 
+/** As whom a person got in; `source` says in words where the keys come from. */
 export interface AwsEntered {
   readonly arn: string
   readonly account: string

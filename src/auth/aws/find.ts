@@ -16,6 +16,7 @@ import { sharedFiles, stampOf } from "./shared-config.ts"
 import type { AwsKeys } from "./sign.ts"
 import { signInCommand } from "./sign-in-command.ts"
 
+/** Looks into files and asks sources anew at each call; it remembers only which files to watch. */
 export interface Finder {
   /** How the files are now that the credentials depend on. */
   stamp(): string
@@ -32,6 +33,7 @@ export interface Finder {
   find(signal: AbortSignal, askCode?: RoleTools["askCode"]): Promise<Found>
 }
 
+/** For which server credentials are found, and with what. */
 export interface FinderTools {
   readonly server: HttpServer
   readonly door: FrontDoor
@@ -41,6 +43,7 @@ export interface FinderTools {
   readonly http: Http
 }
 
+/** Opens a finder for one server. Asks and reads nothing yet; secrets that it finds are made known to the redactor. */
 export function openFinder({ server, door, tools, time, http }: FinderTools): Finder {
   const { env, vault, redactor, clock } = tools
   const { config, credentials: secrets } = sharedFiles(env)

@@ -11,6 +11,7 @@ export interface Iam extends QueryTools {
   readonly partition: Partition
 }
 
+/** A role, as far as `GetRole` is needed here. */
 export interface Role {
   /** With its path. */
   readonly arn: string

@@ -60,6 +60,7 @@ export interface IdentityTools {
   onIdentity(identity: AwsIdentity): void
 }
 
+/** The identity of one running bridge: renewed in time, and never replaced by another without a person's word. */
 export interface IdentityKeeper {
   /**
    * The identity to sign the next request with.

@@ -9,6 +9,7 @@ import { awsProfileNotSso } from "./sso-diagnoses.ts"
 import { ssoBehind } from "./sso-session.ts"
 import { type SignInOptions, signInSso } from "./sso-sign-in.ts"
 
+/** A session as a person is told of it, and as `--json` prints it; `expiresAt` is an ISO 8601 date. Holds no token. */
 export interface AwsLogin {
   readonly profile: string
   /** Of the `[sso-session]`; null for a profile that names the start URL itself. */

@@ -5,6 +5,7 @@ import type { Environment } from "../../core/places.ts"
 import { profileChain, readSharedConfig, type SharedConfig, sharedFiles, ssoTokenFile } from "./shared-config.ts"
 import { chooseSource, type Source } from "./source.ts"
 
+/** One moment's view. It goes stale with its files: `stampOf(files)` tells. */
 export interface Look {
   readonly shared: SharedConfig
   readonly source: Source

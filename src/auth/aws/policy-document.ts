@@ -2,6 +2,7 @@
 import { PosternError } from "../../core/diagnosis.ts"
 import { awsPolicyUnreadable } from "./trust-diagnoses.ts"
 
+/** One statement, as the IAM user guide's grammar of the policy language spells it. Only that `Effect` is right was checked. */
 export interface Statement {
   readonly Sid?: string
   readonly Effect: "Allow" | "Deny"
@@ -13,6 +14,7 @@ export interface Statement {
   readonly Condition?: Readonly<Record<string, Readonly<Record<string, OneOrMany | boolean | number>>>>
 }
 
+/** A policy as AWS gave it. Members that are not named here are kept when it is written back. */
 export interface PolicyDocument {
   readonly Version?: string
   readonly Id?: string
@@ -37,6 +39,7 @@ export function parsePolicy(text: string, role: string): PolicyDocument {
   return document as PolicyDocument // its statements are objects with an effect; all else is looked at as what it may be
 }
 
+/** The statements as a list, where a policy may also hold a single one. */
 export function statementsOf({ Statement: statements }: PolicyDocument): readonly Statement[] {
   return Array.isArray(statements) ? (statements as readonly Statement[]) : [statements as Statement]
 }

@@ -5,6 +5,7 @@ import { explainAssumeDenied } from "./assume-denied.ts"
 import { askSts } from "./sts.ts"
 import { waitForTrust } from "./update-trust.ts"
 
+/** What is proved, for how long it is tried, and who hears of the waiting (`waitedMs` so far, before each pause). */
 export interface Proving {
   readonly access: AwsAccess
   readonly role: string

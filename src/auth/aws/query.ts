@@ -20,6 +20,7 @@ export interface QueryService {
   readonly version: string
 }
 
+/** What a call takes. `time` learns from refusals, so that one with a wrong clock is made a second time. */
 export interface QueryTools {
   readonly http: Http
   readonly env: Environment

@@ -11,6 +11,7 @@ export interface Seen {
 /** Text from outside that belongs into the middle of a sentence. */
 export const quoteShort = (text: string): string => quote(text, 80)
 
+/** `MissingAuthenticationToken`, unless a REST API says it to a signed request (`routeUnknown`); `wasSigned` splits the two causes. */
 export const tokenMissing = defineDiagnosis({
   code: "aws-signature-missing",
   about:
@@ -26,6 +27,7 @@ export const tokenMissing = defineDiagnosis({
   }),
 })
 
+/** `MissingAuthenticationToken` from a REST API (it sends `x-amz-apigw-id`) to a request that was signed. */
 export const routeUnknown = defineDiagnosis({
   code: "aws-route-unknown",
   about:
@@ -37,6 +39,7 @@ export const routeUnknown = defineDiagnosis({
   }),
 })
 
+/** `IncompleteSignature`. */
 export const signatureIncomplete = defineDiagnosis({
   code: "aws-signature-incomplete",
   about:
@@ -48,6 +51,9 @@ export const signatureIncomplete = defineDiagnosis({
   }),
 })
 
+/**
+ * A refused signature for which no clock, service or region is blamed; `differences` is undefined where AWS does not tell what it received.
+ */
 export const signatureMismatch = defineDiagnosis({
   code: "aws-signature-mismatch",
   about:
@@ -66,6 +72,7 @@ export const signatureMismatch = defineDiagnosis({
   }),
 })
 
+/** `Signature expired` with both times in it; `offMs` is how far they are apart, in milliseconds. Its remedy is AWS's time. */
 export const clockBehind = defineDiagnosis({
   code: "aws-clock-behind",
   about:
@@ -77,6 +84,7 @@ export const clockBehind = defineDiagnosis({
   }),
 })
 
+/** `Signature not yet current` with both times in it; `offMs` as in `clockBehind`. */
 export const clockAhead = defineDiagnosis({
   code: "aws-clock-ahead",
   about:
@@ -92,6 +100,7 @@ interface Scoped {
   readonly signedFor: { readonly service: string; readonly region: string }
 }
 
+/** `Credential should be scoped to correct service`; `right` is the one that AWS names. */
 export const wrongService = defineDiagnosis({
   code: "aws-wrong-service",
   about: "The request was signed for another AWS service than the one that answered. The service is part of the signature.",
@@ -102,6 +111,7 @@ export const wrongService = defineDiagnosis({
   }),
 })
 
+/** `Credential should be scoped to a valid region`, or a region that AWS calls wrong; `right` is undefined where it names none. */
 export const wrongRegion = defineDiagnosis({
   code: "aws-wrong-region",
   about: "The request was signed for another region than the one that answered. The region is part of the signature.",
@@ -112,6 +122,7 @@ export const wrongRegion = defineDiagnosis({
   }),
 })
 
+/** `ExpiredToken`. Fresh credentials are tried once; `renew` is the command that makes a person get some. */
 export const sessionExpired = defineDiagnosis({
   code: "aws-session-expired",
   about: "The temporary credentials have come to their end. AWS says so itself; nothing else is called an expiry.",
@@ -123,6 +134,7 @@ export const sessionExpired = defineDiagnosis({
   }),
 })
 
+/** A key that AWS does not know, which begins with ASIA and was sent without a session token. */
 export const tokenLacking = defineDiagnosis({
   code: "aws-session-token-missing",
   about: "The access key is a temporary one (it begins with ASIA), and the session token that belongs to it was not given.",
@@ -133,6 +145,7 @@ export const tokenLacking = defineDiagnosis({
   }),
 })
 
+/** `UnrecognizedClient`, `InvalidClientTokenId`, `InvalidAccessKeyId` or `InvalidToken` with credentials that look whole. */
 export const keyUnknown = defineDiagnosis({
   code: "aws-key-unknown",
   about:
@@ -144,6 +157,7 @@ export const keyUnknown = defineDiagnosis({
   }),
 })
 
+/** AgentCore's `Authorization method mismatch`. */
 export const methodMismatch = defineDiagnosis({
   code: "aws-method-mismatch",
   about: "The Bedrock AgentCore runtime or gateway is configured for OAuth tokens, and refuses signatures; or the other way round.",
@@ -154,6 +168,7 @@ export const methodMismatch = defineDiagnosis({
   }),
 })
 
+/** A denial whose text begins `Forbidden. For troubleshooting Function URL`. */
 export const functionUrlDenied = defineDiagnosis({
   code: "aws-function-url-denied",
   about:
@@ -165,6 +180,7 @@ export const functionUrlDenied = defineDiagnosis({
   }),
 })
 
+/** A bare `Forbidden` from an HTTP API (it sends `apigw-requestid`); `checks` is what this machine found by itself. */
 export const forbiddenUnsaid = defineDiagnosis({
   code: "aws-forbidden-unsaid",
   about:
@@ -176,6 +192,7 @@ export const forbiddenUnsaid = defineDiagnosis({
   }),
 })
 
+/** A `Forbidden` that neither an HTTP API nor a policy has said. */
 export const forbiddenByGateway = defineDiagnosis({
   code: "aws-forbidden-gateway",
   about:
@@ -187,6 +204,7 @@ export const forbiddenByGateway = defineDiagnosis({
   }),
 })
 
+/** `Throttling`, `TooManyRequests`, `LimitExceeded` or `RequestLimitExceeded`. */
 export const throttled = defineDiagnosis({
   code: "aws-throttled",
   about:
@@ -198,6 +216,7 @@ export const throttled = defineDiagnosis({
   }),
 })
 
+/** Told when no rule of `refusal.ts` applies. */
 export const refusedUnknown = defineDiagnosis({
   code: "aws-refused",
   about: "AWS, or the program behind the endpoint, refused with an answer that has none of the known forms.",

@@ -27,6 +27,7 @@ export interface SentSigned {
 /** What can be done about a refusal without a person: correct the clock, take fresh credentials, or nothing. */
 export type Remedy = "clock" | "fresh-credentials" | "none"
 
+/** What an answer means, what can be done about it here, and what it said. */
 export interface AwsRefusal {
   readonly diagnosis: Diagnosis
   readonly remedy: Remedy

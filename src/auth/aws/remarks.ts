@@ -3,6 +3,7 @@ import { defineDiagnosis } from "../../core/diagnosis.ts"
 import { quote } from "../../core/redact.ts"
 import type { Caller } from "./sts.ts"
 
+/** A remark, not a failure; `caller` is undefined where AWS could not be asked. */
 export const awsSigningAs = defineDiagnosis({
   code: "aws-signing-as",
   about: "Who signs the requests to a server: told when a bridge begins, and when another identity takes over.",

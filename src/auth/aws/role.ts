@@ -32,6 +32,7 @@ export interface RoleRequest {
   readonly webIdentityToken?: string | undefined
 }
 
+/** What assuming a role takes, beside what STS does. */
 export interface RoleTools extends StsTools {
   /** The server's name, for what is told. */
   readonly server: string

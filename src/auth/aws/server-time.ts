@@ -4,6 +4,7 @@
  */
 import type { Clock } from "../../core/clock.ts"
 
+/** A clock that is set right by AWS's: what one refusal taught it holds for all later requests that go by it. */
 export interface ServerTime {
   /** Milliseconds since 1970, by AWS's clock as far as it is known. */
   now(): number
@@ -18,6 +19,7 @@ export interface ServerTime {
 /** Short of the five minutes that AWS allows, since the refusal itself took a while, in milliseconds. */
 const MOST_SKEW_MS = 4 * 60_000
 
+/** Begins with this machine's own time. */
 export function serverTime(clock: Clock): ServerTime {
   let aheadMs = 0
   return {

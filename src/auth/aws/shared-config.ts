@@ -13,6 +13,7 @@ import type { Environment } from "../../core/places.ts"
 /** What stands below one heading of a file. */
 export type Section = Readonly<Record<string, string>>
 
+/** What the files say, as text: values are neither checked nor completed. A file that is missing counts as empty. */
 export interface SharedConfig {
   /** By name; what stands in the credentials file wins. */
   readonly profiles: ReadonlyMap<string, Section>
@@ -20,6 +21,7 @@ export interface SharedConfig {
   readonly ssoSessions: ReadonlyMap<string, Section>
 }
 
+/** Paths, whether or not something is there. */
 export interface SharedFiles {
   readonly config: string
   readonly credentials: string

@@ -34,6 +34,7 @@ export interface KeptSsoToken extends SsoToken {
   readonly writtenAtMs: number
 }
 
+/** The file of a session's token: the one that `aws sso login` writes, too. */
 export function ssoTokenPath({ cache, name, startUrl }: SsoSession): string {
   return join(cache, `${sha1(name ?? startUrl)}.json`)
 }

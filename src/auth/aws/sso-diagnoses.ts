@@ -13,6 +13,7 @@ export interface SsoEnd {
   readonly isRefused: boolean
 }
 
+/** Told when there is no token, it cannot be renewed, or AWS refuses to: never because of a network or a server error. */
 export const awsSsoEnded = defineDiagnosis({
   code: "aws-sso-ended",
   about:
@@ -33,6 +34,7 @@ export const awsSsoEnded = defineDiagnosis({
   }),
 })
 
+/** Told of any other refusal by AWS SSO; `call` is what it did not do, as a verb (`give a token`), `error` as RFC 6749 names it. */
 export const awsSsoFailed = defineDiagnosis({
   code: "aws-sso-failed",
   about:
@@ -44,6 +46,7 @@ export const awsSsoFailed = defineDiagnosis({
   }),
 })
 
+/** The portal answers 403 or 404 to a token that it accepts; `account` and `role` are the profile's. */
 export const awsSsoNoAccess = defineDiagnosis({
   code: "aws-sso-no-access",
   about:
@@ -55,6 +58,7 @@ export const awsSsoNoAccess = defineDiagnosis({
   }),
 })
 
+/** Told when the page says no (`declined`), or the ten minutes or the code ran out. */
 export const awsSsoNotFinished = defineDiagnosis({
   code: "aws-sso-not-finished",
   about: "A sign-in to AWS SSO was begun, and not finished: the person declined, or the code of the page came to its end first.",
@@ -68,6 +72,7 @@ export const awsSsoNotFinished = defineDiagnosis({
   }),
 })
 
+/** Told by `postern aws login`; `others` are the profiles that do sign in by SSO. */
 export const awsProfileNotSso = defineDiagnosis({
   code: "aws-profile-not-sso",
   about: "The profile does not sign in by AWS SSO, and builds on none that does, so there is no page to sign in on.",

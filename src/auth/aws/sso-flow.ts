@@ -5,6 +5,7 @@ import { awsSsoNotFinished } from "./sso-diagnoses.ts"
 import type { SsoSession } from "./sso-session.ts"
 import type { SsoTools } from "./sso-token.ts"
 
+/** A person to ask, and what the calls take. */
 export interface SignInTools {
   readonly interaction: Interaction
   readonly tools: SsoTools
@@ -17,6 +18,7 @@ export const STANDARD_SCOPE = "sso:account:access"
 /** The AWS CLI's own, so that one registration serves both. */
 export const REDIRECT_PATH = "/oauth/callback"
 
+/** `aws-sso-not-finished`; `declined`: the person said no, as opposed to not coming back in time. */
 export function notFinished({ profile }: SsoSession, { server }: SsoTools, declined: boolean): PosternError {
   return new PosternError(awsSsoNotFinished({ profile, server, declined }))
 }

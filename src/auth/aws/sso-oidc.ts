@@ -12,6 +12,7 @@ import type { SsoClient, SsoToken } from "./sso-cache.ts"
 import type { SsoSession } from "./sso-session.ts"
 import { awsSsoFailed } from "./sso-diagnoses.ts"
 
+/** `env` may name another endpoint, as with all AWS tools. */
 export interface OidcTools {
   readonly http: Http
   readonly env: Environment

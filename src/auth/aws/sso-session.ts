@@ -1,6 +1,7 @@
 /** A session of AWS SSO (IAM Identity Center), as the shared configuration names it. */
 import { profileChain, type Section, type SharedConfig, type SharedFiles } from "./shared-config.ts"
 
+/** Where one signs in, and where the token lies. Nothing of it is secret. */
 export interface SsoSession {
   /** The profile that leads to it. */
   readonly profile: string

@@ -25,6 +25,7 @@ import { type SsoTools, learn, storeSsoToken } from "./sso-token.ts"
 import { signInByDevice } from "./sso-device.ts"
 import { REDIRECT_PATH, SIGN_IN_MS, STANDARD_SCOPE } from "./sso-flow.ts"
 
+/** How it is gone about; unless said otherwise by the browser, where there is one and the profile names an `[sso-session]`. */
 export interface SignInOptions {
   /** Leaves the port of this machine alone, and asks for a code on a page. */
   readonly deviceCode?: boolean

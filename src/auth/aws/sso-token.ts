@@ -13,6 +13,7 @@ import { type SsoClient, type SsoToken, ensureSsoCache, readSsoToken, ssoTokenPa
 import { type OidcTools, createSsoToken, failed } from "./sso-oidc.ts"
 import type { SsoSession } from "./sso-session.ts"
 
+/** What using and renewing a token takes. */
 export interface SsoTools extends OidcTools {
   readonly clock: Clock
   readonly redactor: Redactor

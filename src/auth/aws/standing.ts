@@ -8,6 +8,7 @@ import { type KeptSsoToken, readSsoToken, ssoTokenPath } from "./sso-cache.ts"
 import { ssoBehind } from "./sso-session.ts"
 import { ended } from "./sso-token.ts"
 
+/** Told from files alone, so it may be wrong of keys that AWS has ended early; `storedIn` is in words, one place each. */
 export interface AwsStanding {
   readonly storedIn: readonly string[]
   /** When the session of SSO ends unless it is renewed, in milliseconds since 1970. */

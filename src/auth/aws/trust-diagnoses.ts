@@ -2,6 +2,7 @@
 import { defineDiagnosis } from "../../core/diagnosis.ts"
 import { quote } from "../../core/redact.ts"
 
+/** No JSON object, or a statement whose `Effect` is neither Allow nor Deny; `found` is the text. */
 export const awsPolicyUnreadable = defineDiagnosis({
   code: "aws-policy-unreadable",
   about: "AWS gave a policy that is no JSON object with statements. It is left as it is: what cannot be read cannot be added to.",
@@ -12,6 +13,7 @@ export const awsPolicyUnreadable = defineDiagnosis({
   }),
 })
 
+/** Told of each ARN that is neither an IAM user, nor a role, nor a session of one. */
 export const awsPrincipalUntrusted = defineDiagnosis({
   code: "aws-principal-unsuitable",
   about: "The caller is none that a trust policy can sensibly name: the root user of an account, or a federated session.",
@@ -23,6 +25,7 @@ export const awsPrincipalUntrusted = defineDiagnosis({
   }),
 })
 
+/** Told by `postern aws policy`; `example` has the parts of the ARN that are known filled in. */
 export const awsResourceUnknown = defineDiagnosis({
   code: "aws-resource-unknown",
   about:
@@ -34,6 +37,7 @@ export const awsResourceUnknown = defineDiagnosis({
     next: `postern aws policy ${server} --resource ${example}`,
   }),
 })
+/** The policy is read again right before it is replaced, and is not the one of the plan. */
 export const awsTrustChanged = defineDiagnosis({
   code: "aws-trust-changed",
   about: "The trust policy was changed by somebody else between being shown and being replaced. Nothing was written over it.",
@@ -44,6 +48,7 @@ export const awsTrustChanged = defineDiagnosis({
   }),
 })
 
+/** IAM refused `UpdateAssumeRolePolicy`; `asker` is who asked it, `code` and `said` are IAM's. */
 export const awsTrustRefused = defineDiagnosis({
   code: "aws-trust-refused",
   about:

@@ -30,6 +30,7 @@ export interface EnterOptions extends SignInOptions {
   readonly fresh?: boolean
 }
 
+/** Opens the source of one server's identity. Nothing is read or asked before the first call. */
 export function openSource(given: FinderTools): AwsSource {
   const { server, tools, time, http } = given
   const finder = openFinder(given)

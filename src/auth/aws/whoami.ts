@@ -2,6 +2,7 @@
 import type { AwsAccess } from "./access.ts"
 import { passPins } from "./pins.ts"
 
+/** As `postern aws whoami --json` prints it; `source` is in words. */
 export interface AwsWhoami {
   /** Null where no server was named. */
   readonly server: string | null

@@ -24,6 +24,7 @@ export interface ClientFlow extends Flow {
 /** Makes something of a checked answer of the browser. */
 export type Redeem<Result> = (flow: ClientFlow, callback: URLSearchParams) => Promise<Result>
 
+/** As which client, and for which scopes, a person is sent away. */
 export interface BrowserQuestion<Result> extends ClientQuestion {
   readonly plan: ClientPlan
   readonly scopes: readonly string[]

@@ -17,6 +17,7 @@ export type ClientPlan =
   | { readonly kind: "known"; readonly client: OAuthClient; readonly ports: readonly number[] }
   | { readonly kind: "registration"; readonly kept: Registration | undefined; readonly ports: readonly number[] }
 
+/** For which server, at which authorization server, a client is wanted. */
 export interface ClientQuestion {
   readonly server: HttpServer
   readonly url: URL

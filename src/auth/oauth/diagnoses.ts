@@ -2,6 +2,7 @@
 import { defineDiagnosis } from "../../core/diagnosis.ts"
 import { quote } from "../../core/redact.ts"
 
+/** There is no grant, or none that a refresh can make good (RFC 6749 section 5.2); `why` says it as the end of a sentence. */
 export const oauthSignInNeeded = defineDiagnosis({
   code: "oauth-sign-in-needed",
   about:
@@ -17,6 +18,7 @@ export const oauthSignInNeeded = defineDiagnosis({
   }),
 })
 
+/** 403 with `insufficient_scope`; `scopes` are missing, `all` is what is asked for next: those and what was agreed to before (S51). */
 export const oauthScopeNeeded = defineDiagnosis({
   code: "oauth-scope-needed",
   about:
@@ -29,6 +31,7 @@ export const oauthScopeNeeded = defineDiagnosis({
   }),
 })
 
+/** As `oauth-scope-needed`, but a person was asked for the same in this session, or three times, or it is more than 100 scopes. */
 export const oauthScopeRefused = defineDiagnosis({
   code: "oauth-scope-refused",
   about:
@@ -40,6 +43,7 @@ export const oauthScopeRefused = defineDiagnosis({
   }),
 })
 
+/** A 403 whose challenge is none of `insufficient_scope`; `subject` is the client's id where the grant names nobody. */
 export const oauthAccessDenied = defineDiagnosis({
   code: "oauth-access-denied",
   about: "The server knows who one is and answers 403 without asking for more scopes: this account may not do this there.",
@@ -50,6 +54,7 @@ export const oauthAccessDenied = defineDiagnosis({
   }),
 })
 
+/** What the vault holds does not fit the schema of a grant; `fault` is the path of the member, never its value. */
 export const grantUnreadable = defineDiagnosis({
   code: "grant-unreadable",
   about: "A sign-in in the vault is not as this version writes it. A newer Postern may have written it; it is left as it is.",
@@ -60,6 +65,7 @@ export const grantUnreadable = defineDiagnosis({
   }),
 })
 
+/** Told by `AuthTools.tell` when the first try to store fails, and thrown by nobody: the call goes on. */
 export const oauthGrantNotStored = defineDiagnosis({
   code: "oauth-grant-not-stored",
   about:
@@ -71,6 +77,7 @@ export const oauthGrantNotStored = defineDiagnosis({
   }),
 })
 
+/** An authorization server that the server or the entry names has none; `tried` are the addresses, in the order of S34. */
 export const oauthMetadataMissing = defineDiagnosis({
   code: "oauth-metadata-missing",
   about:
@@ -82,6 +89,7 @@ export const oauthMetadataMissing = defineDiagnosis({
   }),
 })
 
+/** `fault` is what is wrong, or what is missing: also an endpoint, or the code that the browser should have brought. */
 export const oauthMetadataInvalid = defineDiagnosis({
   code: "oauth-metadata-invalid",
   about: "Metadata of a server or of its authorization server is not what the specification asks for, so nothing of it is used.",
@@ -92,6 +100,7 @@ export const oauthMetadataInvalid = defineDiagnosis({
   }),
 })
 
+/** A place of the metadata answers with a 5xx. */
 export const oauthMetadataUnavailable = defineDiagnosis({
   code: "oauth-metadata-unavailable",
   about: "The place of the metadata is there and cannot answer now. Postern does not look elsewhere: it might find another server's.",
@@ -102,6 +111,7 @@ export const oauthMetadataUnavailable = defineDiagnosis({
   }),
 })
 
+/** `resource` is not the server's address nor above it, and the dialect `no-resource-check` is not set (S32). */
 export const oauthResourceMismatch = defineDiagnosis({
   code: "oauth-resource-mismatch",
   about:
@@ -114,6 +124,7 @@ export const oauthResourceMismatch = defineDiagnosis({
   }),
 })
 
+/** Compared to the letter, or by the origin where nothing named the issuer (S35, S36); `where` says what named the wrong one. */
 export const oauthIssuerMismatch = defineDiagnosis({
   code: "oauth-issuer-mismatch",
   about:
@@ -126,6 +137,7 @@ export const oauthIssuerMismatch = defineDiagnosis({
   }),
 })
 
+/** Not told of a server that has no resource metadata and says nothing of PKCE at all: such servers are older than that rule. */
 export const oauthPkceMissing = defineDiagnosis({
   code: "oauth-pkce-missing",
   about:
@@ -138,6 +150,7 @@ export const oauthPkceMissing = defineDiagnosis({
   }),
 })
 
+/** Told after the four ways were tried; `missing` has one line for each, `redirect` is the address to register. */
 export const oauthClientMissing = defineDiagnosis({
   code: "oauth-client-missing",
   about:
@@ -149,6 +162,7 @@ export const oauthClientMissing = defineDiagnosis({
   }),
 })
 
+/** `said` is what the server said, or what is wrong with the client that it gave (RFC 7591 section 3.2). */
 export const oauthRegistrationRefused = defineDiagnosis({
   code: "oauth-registration-refused",
   about: "The authorization server offers dynamic registration (RFC 7591), and refused this one or answered with something unusable.",
@@ -159,6 +173,7 @@ export const oauthRegistrationRefused = defineDiagnosis({
   }),
 })
 
+/** `invalid_client` (RFC 6749 section 5.2); told of a kept registration only if it was made anew and is refused again. */
 export const oauthClientRefused = defineDiagnosis({
   code: "oauth-client-refused",
   about:
@@ -170,6 +185,7 @@ export const oauthClientRefused = defineDiagnosis({
   }),
 })
 
+/** Told of the last port that may be used, before the browser is opened; `fault` is the system's error. */
 export const oauthPortTaken = defineDiagnosis({
   code: "oauth-port-taken",
   about:
@@ -181,6 +197,7 @@ export const oauthPortTaken = defineDiagnosis({
   }),
 })
 
+/** `error` of the redirect (RFC 6749 section 4.1.2.1), or `access_denied` of the device flow (RFC 8628 section 3.5). */
 export const oauthConsentRefused = defineDiagnosis({
   code: "oauth-consent-refused",
   about: "The authorization server sent the browser back with an error instead of a code: the person said no, or the server did.",
@@ -191,6 +208,7 @@ export const oauthConsentRefused = defineDiagnosis({
   }),
 })
 
+/** `limitMs`: ten minutes in the browser, or the life of the device code, in milliseconds. */
 export const oauthSignInTimeout = defineDiagnosis({
   code: "oauth-sign-in-timeout",
   about: "Nobody came back from the browser within the limit. A former sign-in is as it was.",
@@ -201,6 +219,7 @@ export const oauthSignInTimeout = defineDiagnosis({
   }),
 })
 
+/** A refusal of the token endpoint that has no diagnosis of its own; `error` and `said` as in RFC 6749 section 5.2. */
 export const oauthTokenRefused = defineDiagnosis({
   code: "oauth-token-refused",
   about:
@@ -212,6 +231,7 @@ export const oauthTokenRefused = defineDiagnosis({
   }),
 })
 
+/** `field` is the member at fault; its value may be a secret, so it is not told. */
 export const oauthTokenInvalid = defineDiagnosis({
   code: "oauth-token-invalid",
   about:
@@ -223,6 +243,7 @@ export const oauthTokenInvalid = defineDiagnosis({
   }),
 })
 
+/** A 401 or 403 to the first request with a token that was just given; `challenge` is its `WWW-Authenticate`, as sent. */
 export const oauthTokenNotAccepted = defineDiagnosis({
   code: "oauth-token-not-accepted",
   about:
@@ -238,6 +259,7 @@ export const oauthTokenNotAccepted = defineDiagnosis({
   }),
 })
 
+/** `pinned` and `found` are issuer and subject with `#` between them. */
 export const oauthSubjectMismatch = defineDiagnosis({
   code: "oauth-subject-mismatch",
   about:
@@ -250,6 +272,7 @@ export const oauthSubjectMismatch = defineDiagnosis({
   }),
 })
 
+/** Told as a remark by `postern logout`, which succeeds: the vault has forgotten the grant by then. */
 export const oauthRevocationFailed = defineDiagnosis({
   code: "oauth-revocation-failed",
   about:
@@ -261,6 +284,7 @@ export const oauthRevocationFailed = defineDiagnosis({
   }),
 })
 
+/** No challenge, a status other than 401, and no metadata: then the fixed places of S36 are not worth a guess. */
 export const oauthNotOffered = defineDiagnosis({
   code: "oauth-not-offered",
   about:

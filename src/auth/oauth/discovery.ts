@@ -25,6 +25,7 @@ export interface Destination {
   readonly otherIssuers: readonly string[]
 }
 
+/** What is known of a server before it is looked where one signs in for it. */
 export interface DiscoveryQuestion {
   readonly server: HttpServer
   readonly url: URL

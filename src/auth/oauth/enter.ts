@@ -8,6 +8,7 @@ import { grantOwner, policyOf } from "./owner.ts"
 import { splitScopes } from "./scopes.ts"
 import { type SignInWish, signIn } from "./sign-in.ts"
 
+/** How this one sign-in is to go; what is left out, the entry and the server decide. */
 export interface EntryWish {
   /** Whether a client is registered anew. */
   readonly fresh: boolean

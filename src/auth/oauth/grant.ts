@@ -18,6 +18,7 @@ const clientSchema = v.object({
   /** Where it comes from: the entry, a hosted document, or a dynamic registration. */
   from: v.picklist(["configured", "document", "registration"]),
 })
+/** As which client a grant was given. Its secret, where it has one, is kept with the grant. */
 export type OAuthClient = v.InferOutput<typeof clientSchema>
 
 const grantSchema = v.object({

@@ -28,6 +28,7 @@ const schema = v.object({
 /** An authorization server, as its metadata spells it. Each of its endpoints has passed the gate. */
 export type IssuerMetadata = v.InferOutput<typeof schema>
 
+/** Which authorization server is asked for, and how exactly the document must name it. */
 export interface IssuerQuestion {
   /** As the server names it, byte for byte. */
   readonly issuer: string

@@ -5,6 +5,7 @@ import type { RenewalNeed } from "./renew.ts"
 import { type Grant, findGrant, parseGrant, secretsOfGrant } from "./grant.ts"
 import { type GrantOwner, policyOf } from "./owner.ts"
 
+/** One server's grant in one process. What was renewed and could not be stored yet counts: nobody else has it. */
 export interface KeptGrant {
   /** The grant as it stands now; undefined if nobody has signed in. */
   read(): Promise<Grant | undefined>
@@ -18,6 +19,7 @@ export interface KeptGrant {
   renew(need: RenewalNeed, signal: AbortSignal): Promise<Grant>
 }
 
+/** Keeps the grant of one owner. Nothing is read before the first call; its secrets are made known to the redactor when they are read. */
 export function keptGrant(owner: GrantOwner, tools: MethodTools): KeptGrant {
   const { vault, redactor } = tools
   const { origin } = owner.url

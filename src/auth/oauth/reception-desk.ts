@@ -19,6 +19,12 @@ export interface ReceptionDesk<Result> {
   readonly farewell: Promise<unknown>
 }
 
+/**
+ * Makes a desk without a flow: the listener has to be bound before there can be one.
+ *
+ * @param server - its name, for the pages
+ * @param redeem - is called once at most; what it throws is what `done` throws
+ */
 export function receptionDesk<Result extends { readonly subject?: string }>(server: string, redeem: Redeem<Result>): ReceptionDesk<Result> {
   let flow: ClientFlow | undefined
   let isUsed = false

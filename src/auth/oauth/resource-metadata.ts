@@ -21,6 +21,7 @@ export interface ResourceMetadata {
   readonly scopesSupported: readonly string[]
 }
 
+/** Whose metadata is looked for, and from where its challenge says that it is. */
 export interface ResourceQuestion {
   readonly server: string
   readonly url: URL

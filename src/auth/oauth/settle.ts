@@ -21,6 +21,7 @@ export class ForgottenClient extends PosternError {}
 /** What a grant is made of beside its tokens. */
 export type FlowFacts = Pick<ClientFlow, "destination" | "client" | "scopes" | "isKept" | "registration">
 
+/** What a flow ended with, and whose grant is to come of it; `former` is the one that it replaces. */
 export interface Settlement {
   readonly outcome: TokenOutcome
   readonly flow: FlowFacts

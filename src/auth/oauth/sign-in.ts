@@ -15,6 +15,7 @@ import type { GrantOwner } from "./owner.ts"
 import { type FlowFacts, ForgottenClient, settle } from "./settle.ts"
 import { testRequest } from "./test-request.ts"
 
+/** For which server one signs in, and what this sign-in has to give. */
 export interface SignInWish {
   readonly server: HttpServer
   readonly owner: GrantOwner
