@@ -40,6 +40,7 @@ export const serverRefused = defineDiagnosis({
   }),
 })
 
+/** HTTP 429, once waiting is over or was no answer; `retryAfter` is the header as sent (RFC 9110 section 10.2.3), `said` the body. */
 export const tooManyRequests = defineDiagnosis({
   code: "too-many-requests",
   about:
@@ -112,6 +113,9 @@ export const endpointRefused = defineDiagnosis({
   }),
 })
 
+/**
+ * Modern words to `initialize`, now or remembered, and `server/discover` names no earlier revision (S21); `said` is empty if remembered.
+ */
 export const serverOnlyModern = defineDiagnosis({
   code: "server-only-modern",
   about:
@@ -123,6 +127,7 @@ export const serverOnlyModern = defineDiagnosis({
   }),
 })
 
+/** A modern request met a legacy server, or one of HTTP+SSE; `how` is what showed it. `server/discover` is answered instead (S27). */
 export const serverOnlyLegacy = defineDiagnosis({
   code: "server-only-legacy",
   about:

@@ -28,6 +28,7 @@ import { isLocked } from "./when-locked.ts"
 /** Who may be asked to sign in, and when: when a call needs it, at the start too, or never. */
 export type SignInMode = "ask" | "eager" | "never"
 
+/** How one bridge asks: with what the client and this machine have for it. */
 export interface LadderSettings extends SignInsSettings {
   readonly mode: SignInMode
   readonly browser: Browser

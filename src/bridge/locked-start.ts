@@ -30,6 +30,7 @@ import { editResult, withCapabilities } from "./sign-in/promises.ts"
 import { emptyList, isUnknownMethod, leastInitialize } from "./sign-in/stand-in.ts"
 import { type Opening, isLocked } from "./when-locked.ts"
 
+/** As for the ladder, which is made inside; what it hears of successes and openings is the locked start's own. */
 export interface LockedStartSettings extends Omit<LadderSettings, "initialize" | "onSignedIn" | "onTaken"> {
   readonly authenticator: Authenticator
   /** What remembers the server, where anything does. */

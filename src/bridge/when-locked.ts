@@ -20,6 +20,7 @@ export interface Opening {
   readonly answer?: Frame
 }
 
+/** What is loaded once it is needed, and what has to be promised before. */
 export interface LockedDoor {
   /** Makes the side that deals with it. The message that met the door is carried once more, by that side. */
   load(opening: Opening): Promise<ServerSide>

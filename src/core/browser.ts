@@ -7,6 +7,7 @@
 import { spawn } from "node:child_process"
 import { delimiterOf, type Environment } from "./places.ts"
 
+/** The browser of the person at this machine. */
 export interface Browser {
   /** Whether there is one to start: not over SSH or in a container without a display, unless `BROWSER` names one. */
   readonly present: boolean

@@ -1,6 +1,7 @@
 /** The cookies of one origin (RFC 6265, what matters of it where there is no other site and no script). They live in memory only. */
 import { isLoopback, hostOf } from "./address-gate.ts"
 
+/** Bounded to 50 cookies and 8 KiB in all (RFC 6265 section 6.1); what is over that goes, the first set first. */
 export interface CookieJar {
   /** Keeps what an answer set, or forgets it. What does not fit is left out without a word, as a browser does. */
   learn(lines: readonly string[], url: URL): void

@@ -22,6 +22,7 @@ interface Prepared {
 /** `node:http`, or `node:https`, which is loaded where it is needed: TLS costs a start a tenth of all that it takes. */
 export type HttpModule = typeof http | typeof https
 
+/** What holds for each connection of an agent. */
 export interface AgentSettings {
   /** Longest time to open a connection, preparation and TLS included, in milliseconds. */
   readonly connectMs: number

@@ -13,6 +13,7 @@ interface Failure {
   readonly detail: string
 }
 
+/** `purpose` is what the address was for, `why` the rule of `address-gate.ts` that it breaks; it is never shown as a link. */
 export const addressRefused = defineDiagnosis({
   code: "address-refused",
   kind: "guard",
@@ -28,6 +29,7 @@ export const addressRefused = defineDiagnosis({
 
 const through = (proxy: string | undefined): readonly string[] => (proxy === undefined ? [] : [`through the proxy ${proxy}`])
 
+/** The system's error, or our limit, came before a connection stood; `code` is that of Node.js. */
 export const serverUnreachable = defineDiagnosis({
   code: "server-unreachable",
   about:
@@ -39,6 +41,7 @@ export const serverUnreachable = defineDiagnosis({
   }),
 })
 
+/** Any error of node:http that has no diagnosis of its own: it may have come after the server had the request. */
 export const connectionLost = defineDiagnosis({
   code: "connection-lost",
   about:
@@ -49,6 +52,7 @@ export const connectionLost = defineDiagnosis({
   }),
 })
 
+/** `code` is that of Node.js or OpenSSL for a certificate that does not verify. */
 export const tlsRefused = defineDiagnosis({
   code: "tls-refused",
   about:
@@ -60,6 +64,7 @@ export const tlsRefused = defineDiagnosis({
   }),
 })
 
+/** An error within the handshake that is about neither side's certificate. */
 export const tlsFailed = defineDiagnosis({
   code: "tls-failed",
   about:
@@ -71,6 +76,7 @@ export const tlsFailed = defineDiagnosis({
   }),
 })
 
+/** An alert about our certificate (RFC 8446 section 6.2); with TLS 1.3 it may come after the request was sent. */
 export const clientCertificateRefused = defineDiagnosis({
   code: "client-certificate-refused",
   about:
@@ -82,6 +88,7 @@ export const clientCertificateRefused = defineDiagnosis({
   }),
 })
 
+/** `variable` is the one of the environment that names the proxy; `proxy` is its address without a password. */
 export const proxyUnreachable = defineDiagnosis({
   code: "proxy-unreachable",
   about:
@@ -93,6 +100,7 @@ export const proxyUnreachable = defineDiagnosis({
   }),
 })
 
+/** Not a byte went either way for `silenceMs` (milliseconds) while an answer was owed or under way. */
 export const serverSilent = defineDiagnosis({
   code: "server-silent",
   about: "The server took the request and sent nothing for longer than the limit.",
@@ -103,6 +111,7 @@ export const serverSilent = defineDiagnosis({
   }),
 })
 
+/** The limit is counted after decoding; it is also told of one event of a stream, and of one line of a local server. */
 export const answerTooLarge = defineDiagnosis({
   code: "answer-too-large",
   about: "A body was longer than the stated limit, so the rest was not read.",
@@ -112,6 +121,7 @@ export const answerTooLarge = defineDiagnosis({
   }),
 })
 
+/** `HPE_HEADER_OVERFLOW` of node:http. */
 export const answerHeadersTooLarge = defineDiagnosis({
   code: "answer-headers-too-large",
   about:
@@ -122,6 +132,7 @@ export const answerHeadersTooLarge = defineDiagnosis({
   }),
 })
 
+/** Told by `fetchDocument`; `limitMs` is for the whole of request and answer, in milliseconds. */
 export const answerTooSlow = defineDiagnosis({
   code: "answer-too-slow",
   about:
@@ -133,6 +144,7 @@ export const answerTooSlow = defineDiagnosis({
   }),
 })
 
+/** Told by `fetchDocument`, before the text is parsed. */
 export const answerTooDeep = defineDiagnosis({
   code: "answer-too-deep",
   about: "A document of a server or of its authorization server is nested deeper than the limit, so it was not used.",
@@ -142,6 +154,7 @@ export const answerTooDeep = defineDiagnosis({
   }),
 })
 
+/** `detail` is the encoding that is not known, or the type and the beginning of what is no message. */
 export const answerUnreadable = defineDiagnosis({
   code: "answer-unreadable",
   about:

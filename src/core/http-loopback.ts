@@ -11,6 +11,7 @@ export interface LoopbackPage {
   readonly html: string
 }
 
+/** Where to listen, and what visitors get. */
 export interface LoopbackSettings {
   /** `localhost` listens on both loopback addresses: which of them a browser takes is not known. Never anything but loopback. */
   readonly host: "127.0.0.1" | "localhost" | "[::1]"

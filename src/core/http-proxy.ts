@@ -18,6 +18,7 @@ import { goesStraight } from "./http-no-proxy.ts"
 import type { Environment } from "./places.ts"
 import { quote } from "./redact.ts"
 
+/** Told when a request would take the proxy, so that a bad variable harms nobody who goes straight. */
 export const proxyInvalid = defineDiagnosis({
   code: "proxy-invalid",
   about:
@@ -29,6 +30,7 @@ export const proxyInvalid = defineDiagnosis({
   }),
 })
 
+/** Any answer to CONNECT that is no 2xx (RFC 9110 section 9.3.6), or 407 to a forwarded request; `target` is what lies behind. */
 export const proxyRefused = defineDiagnosis({
   code: "proxy-refused",
   about:

@@ -8,6 +8,7 @@ import { type AddressRule, addressRule, hostOf } from "./address-gate.ts"
 import type { HttpSettings } from "./http.ts"
 import { type HttpModule, createAgent } from "./http-agents.ts"
 
+/** One origin's way out. */
 export interface Route {
   readonly origin: string
   /** Where to connect to, and how: to the origin, or to a proxy that forwards. */
@@ -30,6 +31,7 @@ export interface Forward {
   unreachable(error: NodeJS.ErrnoException): Error
 }
 
+/** The ways out of one HTTP layer, found once for each origin. */
 export interface Routes {
   /**
    * @returns a promise only while the route has to be found out

@@ -12,6 +12,7 @@ import { escapeControls } from "./redact.ts"
 /** The key of an entry that names the file. */
 type Key = "tls.ca" | "tls.cert" | "tls.key"
 
+/** Told by the first connection after the files have changed, and by each until they are right; `key` is the entry's key. */
 export const certificateUnusable = defineDiagnosis({
   code: "certificate-unusable",
   about:

@@ -21,6 +21,7 @@ interface State {
   changedMs: number
 }
 
+/** The requests of one HTTP layer, seen at intervals: an end for silence comes up to 5 s late, an abort at once. */
 export interface RequestWatch {
   /**
    * Watches a request until it is over.

@@ -56,6 +56,7 @@ export interface Answer {
   discard(): void
 }
 
+/** The HTTP layer of one server. Whoever makes one closes it. */
 export interface Http {
   /**
    * Sends one request, and once more where a connection that was kept open has died and it may be repeated.
@@ -76,6 +77,7 @@ export interface Http {
   close(): void
 }
 
+/** Limits on each connection; none of them is on the whole of an answer. */
 export interface HttpLimits {
   /** Longest silence on a connection that owes an answer, in milliseconds; 0 means none. */
   readonly silenceMs: number

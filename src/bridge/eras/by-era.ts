@@ -15,6 +15,7 @@ import { NotModern, type Refusal, serverError } from "../server/refusal.ts"
 import { askRevisions, methodNotFound } from "./discover.ts"
 import { type OpeningSettings, withOpening } from "./opening.ts"
 
+/** The sides that one server may need, and what is remembered of it. */
 export interface EraSettings extends Omit<OpeningSettings, "askRevisions"> {
   /** Makes the modern side; its code is loaded by the first message that needs it. */
   readonly makeModern: (onModern: () => void) => Promise<ModernSide>

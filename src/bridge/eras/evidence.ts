@@ -3,6 +3,7 @@ import type { Frame } from "../frame.ts"
 import { memberText } from "../json-text.ts"
 import { type Refusal, serverError } from "../server/refusal.ts"
 
+/** How a server or a client speaks: with `initialize`, as all revisions before 2026-07-28 do, or without. */
 export type Era = "legacy" | "modern"
 
 /** The first modern revision. */

@@ -13,6 +13,7 @@ import { type Refusal, Refused, deliverRefusal } from "../server/refusal.ts"
 import { MODERN_REVISION, eraEvidence } from "./evidence.ts"
 import type { Verdicts } from "./verdicts.ts"
 
+/** The two transports that a legacy server may be of, and what is remembered of it. */
 export interface OpeningSettings {
   readonly name: string
   /** The side that `initialize` is posted to. */

@@ -13,6 +13,7 @@ export interface Verdict {
   readonly revisions?: readonly string[]
 }
 
+/** The memory of one server's era. */
 export interface Verdicts {
   /** @returns the verdict, and whether it is still fresh: a legacy server works on silently after it has been upgraded */
   recall(): Promise<(Verdict & { readonly fresh: boolean }) | undefined>

@@ -29,6 +29,7 @@ export class Refused extends PosternError {
 /** The server has not understood a modern request, and nothing before has shown that it ever does (S21). */
 export class NotModern extends Refused {}
 
+/** Whether the status is 2xx; a redirect is none. */
 export const isSuccess = (answer: Answer): boolean => answer.status >= 200 && answer.status < 300
 
 /** Reads the body as far as it comes soon; the status is the fact. */

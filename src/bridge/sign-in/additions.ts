@@ -12,7 +12,9 @@ export const LIST_MEMBERS: ReadonlyMap<string, string> = new Map([
   ["resources/templates/list", "resourceTemplates"],
 ])
 
+/** The prompt that signs in, or says who is signed in; one of the server's own by this name goes before it. */
 export const PROMPT_NAME = "auth"
+/** The tool that signs in; one of the server's own by this name goes before it. */
 export const TOOL_NAME = "authenticate"
 
 /** What a list holds. */

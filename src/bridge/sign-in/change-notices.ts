@@ -8,6 +8,7 @@ import type { Receive } from "../link.ts"
 import { whoIs } from "./memory-of-person.ts"
 import { type Kind, editResult, kindsIn, withCapabilities } from "./promises.ts"
 
+/** What one client is told; only of lists for which `initialize` promised it (`listChanged`). */
 export interface ChangeNotices {
   /** Learns from the result of `initialize` what the client may be told, and makes it promise that where `adds` says so. */
   opening(answer: Frame, adds: boolean): Frame
@@ -19,6 +20,7 @@ export interface ChangeNotices {
   noticeIdentity(now?: "now"): Promise<void>
 }
 
+/** Who is signed in, and who is told. */
 export interface ChangeNoticesSettings {
   readonly authenticator: Pick<Authenticator, "identity">
   /** Takes what goes to the client unasked. */
@@ -30,6 +32,7 @@ export interface ChangeNoticesSettings {
 /** How often it is looked who is signed in, at most: it is on the way of every call. In milliseconds. */
 const LOOK_MS = 5_000
 
+/** Begins knowing nothing: before `opening`, no list is told of. */
 export function changeNotices({ authenticator, tell, clock, log }: ChangeNoticesSettings): ChangeNotices {
   let has: readonly Kind[] | undefined
   let told: readonly Kind[] = []

@@ -1,6 +1,7 @@
 /** How a client says that its person can be asked (S66). Nobody is asked in a way that was not declared. */
 import type { Frame } from "../frame.ts"
 
+/** What one client can do, or, if it is modern, what it can do for one request. */
 export interface Declared {
   /** Legacy clients are asked by a request; modern ones by the result of their own, and say with each what they can do. */
   readonly era: "legacy" | "modern"

@@ -2,6 +2,7 @@
 import { defineDiagnosis } from "../../core/diagnosis.ts"
 import { quote } from "../../core/redact.ts"
 
+/** `decline` or `cancel` from the client, as `how` says; from then on `SignIns.join` keeps quiet. */
 export const signInDeclined = defineDiagnosis({
   code: "sign-in-declined",
   about:
@@ -14,6 +15,7 @@ export const signInDeclined = defineDiagnosis({
   }),
 })
 
+/** Ends a sign-in of a bridge, for all that wait for it; `limitMs` is in milliseconds. */
 export const signInTimeout = defineDiagnosis({
   code: "sign-in-timeout",
   about: "A sign-in was begun, and the person had not finished it within five minutes. The session goes on; the next call asks again.",
@@ -25,6 +27,7 @@ export const signInTimeout = defineDiagnosis({
   }),
 })
 
+/** Thrown by `SignIns.join`; `why` says which brake holds. */
 export const signInPaused = defineDiagnosis({
   code: "sign-in-paused",
   about:
@@ -37,6 +40,7 @@ export const signInPaused = defineDiagnosis({
   }),
 })
 
+/** A `requestState` with Postern's mark whose MAC, request or age is wrong (S71); `why` says which. */
 export const requestStateInvalid = defineDiagnosis({
   code: "request-state-invalid",
   about:

@@ -16,6 +16,7 @@ export interface SignInSettings {
   readonly prompt: boolean
 }
 
+/** One server, its method, and the bridge that they are in. */
 export interface MountSettings extends SignInSettings {
   /** The server's name. */
   readonly name: string

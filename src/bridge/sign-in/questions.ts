@@ -7,6 +7,7 @@ import type { Receive } from "../link.ts"
 /** What a client answers to `elicitation/create`; `failed` is an error, or something that is none of the three. */
 export type Reaction = "accept" | "decline" | "cancel" | "failed"
 
+/** What one bridge asks its client. Ids are its own: no answer to a request of the server is taken for one of these. */
 export interface Questions {
   /**
    * Sends `elicitation/create`.

@@ -24,6 +24,7 @@ const LIFE_MS = 15 * 60_000
 /** What was asked: to open a link, or whether to open the browser. */
 export type Asked = "url" | "form"
 
+/** A request that has come back with the answer to our question. */
 export interface Returned {
   /** The request as the server is to see it: our part is gone, its own is back. */
   readonly request: Frame
@@ -31,6 +32,7 @@ export interface Returned {
   readonly reaction: Reaction
 }
 
+/** Seals and opens under one key; what another bridge has sealed is refused. */
 export interface RequestStates {
   /** Makes the state that goes out with our question about this request. */
   seal(request: Frame, asked: Asked): string

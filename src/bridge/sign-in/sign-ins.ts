@@ -32,6 +32,7 @@ export interface SignIn {
   end(signal: AbortSignal): Promise<void>
 }
 
+/** The sign-ins of one bridge, and the brakes on them. */
 export interface SignIns {
   /** How many have led somebody in. Who was refused before the last one did need not ask for another. */
   readonly done: number
@@ -51,6 +52,7 @@ export interface SignIns {
   succeeded(): void
 }
 
+/** For whom one signs in, and who hears of it. */
 export interface SignInsSettings {
   /** The server's name. */
   readonly name: string
@@ -71,6 +73,7 @@ const QUIET_MS = 5 * 60_000
 /** Sign-ins without a request that was taken after them. */
 const MOST_IN_VAIN = 2
 
+/** Begins with none, and with no brake on; all is forgotten with the bridge. */
 export function makeSignIns(settings: SignInsSettings): SignIns {
   const { name, clock } = settings
   let current: BegunSignIn | undefined

@@ -12,6 +12,7 @@ export interface Waiter {
   readonly signal: AbortSignal
 }
 
+/** The requests of one bridge that wait, by their ids. A client that gave a progress token hears every ten seconds that it waits. */
 export interface WaitingRoom {
   /**
    * Waits for something in the name of a request.

@@ -8,6 +8,7 @@ import type { Declared } from "./declared.ts"
 import type { Questions, Reaction } from "./questions.ts"
 import type { Way } from "./sign-ins.ts"
 
+/** With what a link can come before a person. */
 export interface WaySettings {
   /** The server's name. */
   readonly name: string

@@ -13,6 +13,7 @@ import { type ParamHeaders, paramHeaders } from "./param-headers.ts"
 import { paramsOf, requestHeaders } from "./request-headers.ts"
 import { ACKNOWLEDGED, LISTEN } from "./subscription.ts"
 
+/** One server, how it is reached, and who hears of it. */
 export interface ModernHttpSettings {
   readonly name: string
   readonly url: URL

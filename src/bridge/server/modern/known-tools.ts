@@ -8,6 +8,7 @@ import { type Mirror, readMirrors } from "./mirrors.ts"
 /** Of how many tools it is remembered what is mirrored. */
 const MOST_TOOLS = 10_000
 
+/** The memory of one bridge; at 10,000 tools it takes no new ones, whose calls then go without mirrored headers. */
 export interface KnownTools {
   /** @returns undefined where no list named the tool */
   mirrorsOf(tool: string): readonly Mirror[] | undefined

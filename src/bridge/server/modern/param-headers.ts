@@ -11,6 +11,7 @@ import { type Ask, askForTools } from "./tool-list.ts"
 
 type Headers = Readonly<Record<string, string>>
 
+/** The headers of one bridge's calls. A list is asked for once, however many calls wait for it. */
 export interface ParamHeaders {
   /**
    * The headers of a message. Only a call of a tool has any; one that no list named yet is asked for.

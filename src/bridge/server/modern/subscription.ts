@@ -8,6 +8,7 @@ import { LONGEST_RETRY_MS } from "../events.ts"
 import { Refused } from "../refusal.ts"
 import { FIRST_RETRY_MS } from "../wire.ts"
 
+/** The method of the request that subscribes; it is not repeated like others, but kept (S18). */
 export const LISTEN = "subscriptions/listen"
 /** The server has agreed. */
 export const ACKNOWLEDGED = "notifications/subscriptions/acknowledged"
@@ -15,6 +16,7 @@ export const ACKNOWLEDGED = "notifications/subscriptions/acknowledged"
 /** Refusals in a row after which the client is told: each may cost a run of a headers command. */
 const MOST_REFUSALS = 3
 
+/** One subscription of the client, and what keeping it takes. */
 export interface Subscription {
   /** As the client asked; it is sent again with the id that the client knows, since what comes names it. */
   readonly request: Frame
