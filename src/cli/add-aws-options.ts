@@ -1,6 +1,7 @@
 /** The options of `add` for servers that requests are signed for (the keys `aws` and `pin` of an entry). */
 import type { Command } from "commander"
 
+/** As typed. What the texts may be is checked with the entry that they become (`config/aws-schema.ts`). */
 export interface AwsOptions {
   readonly aws?: true
   readonly profile?: string
@@ -19,6 +20,7 @@ export interface AwsOptions {
 
 const collect = (value: string, before: readonly string[]): readonly string[] => [...before, value]
 
+/** Adds the options to a command; `awsKeys` reads what they gave. */
 export function withAwsOptions(command: Command): Command {
   return command
     .option("--aws", "sign the requests for AWS (Signature Version 4)")

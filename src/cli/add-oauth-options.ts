@@ -3,6 +3,7 @@ import { type Command, InvalidArgumentError, Option } from "commander"
 import { OAUTH_DIALECTS } from "../config/oauth-schema.ts"
 import type { Context } from "./context.ts"
 
+/** As typed. `clientSecret` says only that there is one: a secret is never an argument. */
 export interface OAuthOptions {
   readonly clientId?: string
   readonly clientSecret?: true
@@ -26,6 +27,7 @@ function collectDialect(value: string, before: readonly string[]): readonly stri
   throw new InvalidArgumentError(`Allowed are ${OAUTH_DIALECTS.join(", ")}.`)
 }
 
+/** Adds the options to a command. A dialect that does not exist is refused while the command line is read. */
 export function withOAuthOptions(command: Command): Command {
   return command
     .option("--client-id <id>", "the client that is registered by hand at the authorization server")

@@ -5,6 +5,7 @@ import { findTarget } from "../config/edit.ts"
 import type { Context } from "./context.ts"
 import type { EnrollOptions } from "./enrolled.ts"
 
+/** As typed: paths are relative to the folder that the command runs in. */
 export interface TlsOptions {
   readonly ca?: string
   readonly cert?: string
@@ -12,6 +13,7 @@ export interface TlsOptions {
   readonly allowPrivate?: true
 }
 
+/** Adds the options to a command. No file is looked at yet. */
 export function withTlsOptions(command: Command): Command {
   return command
     .option("--ca <file>", "certificates of a company's own authority, known for this server beside those of the system")

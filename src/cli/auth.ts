@@ -10,6 +10,7 @@ import { EXIT_CODES, tellDiagnosis } from "./exit.ts"
 import { usableBy } from "./kept-secret.ts"
 import { keepApproval } from "./project-approval.ts"
 
+/** As typed; `browser` is false with `--no-browser`. */
 export interface AuthOptions {
   readonly all?: true
   readonly browser: boolean
@@ -36,6 +37,11 @@ export interface SignedIn {
   readonly usableBy: string
 }
 
+/**
+ * `postern auth`: signs in to one server, or with `--all` to each that needs it.
+ *
+ * @param word - the name that the command goes by: `login` does the same
+ */
 export const authCommand = (context: Context, word = "auth"): Command =>
   new Command(word)
     .description(word === "auth" ? "sign in to a server; running bridges use it from their next message" : "the same as auth")

@@ -6,6 +6,7 @@ import type { Context } from "./context.ts"
 import { usageWrong } from "./diagnoses.ts"
 import { EXIT_CODES } from "./exit.ts"
 
+/** `postern aws credentials`: keys on standard output, as the AWS tools read them; a failure is one line on stderr. */
 export const credentialsCommand = (context: Context): Command =>
   new Command("credentials")
     .description("print the keys that a server's entry signs with, as credential_process wants them (~/.aws/config)")

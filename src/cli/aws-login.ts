@@ -10,6 +10,7 @@ interface LoginOptions {
   readonly json?: true
 }
 
+/** `postern aws login`: a new session of AWS SSO, which the AWS CLI and the SDKs use too. */
 export const loginCommand = (context: Context): Command =>
   new Command("login")
     .description("sign in to AWS SSO for a profile; the AWS CLI and SDKs use the same session")

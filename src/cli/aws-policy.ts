@@ -11,6 +11,7 @@ interface PolicyOptions {
   readonly json?: true
 }
 
+/** `postern aws policy`: JSON on standard output, fit for `aws iam put-role-policy`; changes nothing. */
 export const policyCommand = (context: Context): Command =>
   new Command("policy")
     .description("print the least-privilege policy for one server: its action on its own ARN, and nothing else")

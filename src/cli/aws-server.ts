@@ -5,6 +5,7 @@ import { PosternError } from "../core/diagnosis.ts"
 import type { Context } from "./context.ts"
 import { usageWrong } from "./diagnoses.ts"
 
+/** Which configuration the server is looked for in. */
 export interface ServerOptions {
   readonly config?: string
 }

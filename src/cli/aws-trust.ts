@@ -38,6 +38,7 @@ interface Trusted {
   readonly problem: { readonly code: string; readonly cause: string; readonly next: string | null } | null
 }
 
+/** `postern aws trust`: shows what would change, and writes only after a yes; exits with 1 if the role cannot be assumed after it. */
 export const trustCommand = (context: Context): Command =>
   new Command("trust")
     .description("let you assume a role: read its trust policy, add a statement, show the difference, ask, keep a backup, apply, wait")

@@ -12,6 +12,7 @@ interface WhoamiOptions {
   readonly json?: true
 }
 
+/** `postern aws whoami`: asks STS; fails if a pin of the entry does not hold. */
 export const whoamiCommand = (context: Context): Command =>
   new Command("whoami")
     .description("ask AWS who you are: to a server as its entry says, or by your profile or environment")

@@ -7,6 +7,7 @@ import { trustCommand } from "./aws-trust.ts"
 import { whoamiCommand } from "./aws-whoami.ts"
 import type { Context } from "./context.ts"
 
+/** `postern aws`: a word for the commands below it. */
 export const awsCommand = (context: Context): Command =>
   new Command("aws")
     .description("say who you are to AWS, sign in, and give a role the least it needs")

@@ -14,6 +14,7 @@ interface Result {
   readonly failure: SignedOut["failure"] | null
 }
 
+/** `postern logout`: a revocation that fails is a note, since the sign-in is forgotten all the same. */
 export const logoutCommand = (context: Context): Command =>
   new Command("logout")
     .description("sign out of a server: revoke the sign-in, and forget it; its entry stays")

@@ -5,6 +5,7 @@ import { quote } from "../core/redact.ts"
 import type { Context } from "./context.ts"
 import { usageWrong } from "./diagnoses.ts"
 
+/** `postern oauth`: a word for the commands below it. */
 export const oauthCommand = (context: Context): Command =>
   new Command("oauth").description("what signing in by OAuth needs around it").addCommand(clientDocumentCommand(context))
 

@@ -6,10 +6,12 @@ const matching = (pattern: RegExp, right: string) => v.exactOptional(v.pipe(v.st
 
 /** Names of sessions and source identities, as STS takes them. */
 export const SESSION_NAME = /^[\w+=,.@-]{2,64}$/
+/** The ARN of an IAM role, its path included, in one of the three partitions. */
 export const ROLE_ARN = /^arn:aws(?:-cn|-us-gov)?:iam::\d{12}:role\/[\w+=,.@/-]+$/
 const NAME = "2 to 64 letters, digits and _+=,.@-"
 const DURATION = "a whole number of seconds, from 900 to 43200"
 
+/** The key `aws`; a message says what would be right, and stands beside what was found. */
 export const awsSchema = v.strictObject(
   {
     profile: matching(/^\S(?:.*\S)?$/, "the name of a profile, in quotes"),
@@ -27,6 +29,7 @@ export const awsSchema = v.strictObject(
   'an object such as {"profile": "dev"}, with the keys profile, region, service, assumeRole, externalId, sessionName, duration, sessionPolicy, sourceIdentity, tags',
 ) satisfies v.GenericSchema<unknown, AwsSettings>
 
+/** The key `pin`: `account` and `role` (a user's ARN, too) go with `aws`, `subject` with a sign-in. */
 export const pinSchema = v.strictObject(
   {
     account: matching(/^\d{12}$/, "an AWS account, twelve digits in quotes"),

@@ -11,6 +11,7 @@ export type AwsProgram = "aws-mcp-proxy" | "aws-role-mcp-proxy"
 /** What stands for the file of such a server. */
 export const IN_VARIABLES = "the environment"
 
+/** `hints` say what may have taken the variable away, such as a client that hands on only some. */
 export const awsVariableMissing = defineDiagnosis({
   code: "aws-variable-missing",
   about:
@@ -22,6 +23,7 @@ export const awsVariableMissing = defineDiagnosis({
   }),
 })
 
+/** `problem` is told in place of the value, which may hold a password. */
 export const awsVariableInvalid = defineDiagnosis({
   code: "aws-variable-invalid",
   about: "A variable that sets up `aws-mcp-proxy` or `aws-role-mcp-proxy` holds something that cannot be used.",

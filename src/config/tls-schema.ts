@@ -4,6 +4,7 @@ import type { TlsSettings } from "./server.ts"
 
 const file = v.exactOptional(v.pipe(v.string("the path of a file, in quotes"), v.nonEmpty("the path of a file")))
 
+/** The key `tls`: paths, of files that are read when the first connection needs them. */
 export const tlsSchema = v.strictObject(
   { ca: file, cert: file, key: file },
   'an object such as {"ca": "company-ca.pem"}, with the keys ca, cert, key',
