@@ -1,5 +1,6 @@
 /** Why a sign-in does not come about, or a grant cannot be used. */
 import { defineDiagnosis } from "../../core/diagnosis.ts"
+import { shellWord } from "../../core/file-diagnoses.ts"
 import { quote } from "../../core/redact.ts"
 
 /** There is no grant, or none that a refresh can make good (RFC 6749 section 5.2); `why` says it as the end of a sentence. */
@@ -27,7 +28,7 @@ export const oauthScopeNeeded = defineDiagnosis({
   tell: ({ server, scopes, all }: { server: string; scopes: readonly string[]; all: readonly string[] }) => ({
     cause: `The sign-in to "${quote(server)}" does not cover this call: ${quote(scopes.join(" ")) || "more"} is missing.`,
     evidence: [`asked for next: ${quote(all.join(" "), 400)}`],
-    next: `postern auth ${quote(server)} --scopes '${quote(all.join(" "), 400)}'`,
+    next: `postern auth ${shellWord(server)} --scopes ${shellWord(all.join(" "))}`, // a scope may hold what a shell runs
   }),
 })
 

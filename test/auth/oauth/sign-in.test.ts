@@ -1,7 +1,10 @@
+import { spawnSync } from "node:child_process"
+import { readdir } from "node:fs/promises"
 import { expect, test } from "vitest"
 import { covers } from "../../../src/auth/oauth/grant.ts"
-import { PosternError } from "../../../src/core/diagnosis.ts"
+import { type Diagnosis, PosternError } from "../../../src/core/diagnosis.ts"
 import { nobodyToAsk } from "../../../src/auth/diagnoses.ts"
+import { json } from "../../servers/mcp-server.ts"
 import { startProtectedServer, type StrictPair } from "../../servers/protected-server.ts"
 import { personWho } from "../../harness/interaction.ts"
 import { makeVaultFolder } from "../../vault/vault-folder.ts"
@@ -236,4 +239,21 @@ test.each<[string, string, boolean]>([
   ["urn:a", "https://a.example/mcp", false],
 ])("S32: the resource %s is that of %s: %s", (resource, url, is) => {
   expect(covers(resource, new URL(url))).toBe(is)
+})
+
+test("a scope that a server names is one word of the command that is told, whatever a shell would make of it", async () => {
+  await using server = await startProtectedServer()
+  await using folder = await makeVaultFolder()
+  await using one = makeMember(folder, serverAt(server.url))
+  await one.authenticator.signIn(willingPerson(), signal)
+  const scope = "';touch${IFS}canary;echo${IFS}'"
+  server.handler = (_, response) => json(response, {}, 403, { "www-authenticate": `Bearer error="insufficient_scope", scope="${scope}"` })
+
+  const told = await one.call()
+
+  const { next = "" } = told as Diagnosis
+  expect(next).toContain("touch") // the trap was reached
+  const shell = spawnSync("sh", ["-c", `postern() { printf '%s\n' "$@"; }; ${next}`], { cwd: folder.path, encoding: "utf8" })
+  expect(shell.stdout).toBe(`auth\nlinear\n--scopes\n${scope}\n`)
+  expect(await readdir(folder.path)).not.toContain("canary")
 })
