@@ -151,13 +151,26 @@ async function storeStubbornly(first: Grant, desk: Desk): Promise<Renewal<Outcom
     await tools.clock.sleep(STORE_PAUSES_MS[attempt] ?? 5_000)
 
     const need = wish.needOfUnstored()
-    const { refreshToken } = grant
-    if (need === undefined || refreshToken === undefined || isGood(grant, need, tools.clock.now())) continue
+    if (need === undefined) continue
+    grant = await renewUnstored(grant, need, desk)
+    wish.onUnstored(grant) // also where nothing came of it: the call that needs it is told by the server's own refusal
+  }
+}
+
+/** @returns the very same where it cannot be renewed now: it must not be lost for that, and is still to be stored */
+async function renewUnstored(grant: Grant, need: RenewalNeed, desk: Desk): Promise<Grant> {
+  const { tools } = desk
+  const { refreshToken } = grant
+  if (refreshToken === undefined || isGood(grant, need, tools.clock.now())) return grant
+  try {
     const outcome = await exchangePatiently({ ...grant, refreshToken }, desk)
-    if ("refusal" in outcome) continue // the call that needs it is told by the server's own refusal
-    grant = withTokens(grant, outcome.tokens, tools.clock.now())
-    for (const secret of secretsOfGrant(grant)) tools.redactor.learnPassing(secret)
-    wish.onUnstored(grant)
+    if ("refusal" in outcome) return grant
+    const renewed = withTokens(grant, outcome.tokens, tools.clock.now())
+    for (const secret of secretsOfGrant(renewed)) tools.redactor.learnPassing(secret)
+    return renewed
+  } catch (error) {
+    if (error instanceof PosternError) return grant
+    throw error
   }
 }
 

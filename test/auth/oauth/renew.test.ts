@@ -291,3 +291,34 @@ test("a server that takes no token at all costs one renewal, and is told as that
   expect(others).toEqual(Array(2).fill(expect.objectContaining({ code: "oauth-token-not-accepted" })))
   expect(refreshes(server)).toBe(1)
 })
+
+test("an exchange that fails while a renewed grant waits for room ends neither the wait of a call nor the storing", async ({ skip }) => {
+  await using disk = await mountSmallDisk(96)
+  if (disk === undefined) return skip("mounting a small disk is not permitted here")
+  const folder = placesIn(disk)
+  await using server = await startProtectedServer()
+  await signedIn(server, folder)
+  const filler = disk.at("filler")
+  server.authorization.beforeAnswer = async ({ params }) => {
+    if (params.get("grant_type") === "refresh_token") await writeFile(filler, Buffer.alloc(200_000)).catch(() => undefined) // fills what there is
+  }
+  server.authorization.tokens.expireAccessTokens()
+  const one = makeMember(folder, serverAt(server.url))
+  expect(await one.call()).toBe(200)
+  expect(one.told).toMatchObject([{ code: "oauth-grant-not-stored" }])
+  const before = refreshes(server)
+  server.authorization.tokens.expireAccessTokens()
+  server.authorization.handler = ({ path }, response) => {
+    if (path === "/token") response.destroy()
+    return path === "/token"
+  }
+
+  expect(await one.call()).toBe(401) // it is told by the server's own refusal
+  expect(refreshes(server)).toBeGreaterThan(before) // the trap was reached
+  server.authorization.handler = () => false
+  expect(await one.call()).toBe(200)
+  await rm(filler)
+  server.authorization.beforeAnswer = () => undefined
+  await expect.poll(async () => (await grantIn(folder)).accessToken, { timeout: 20_000 }).toBe(await one.token())
+  expect(server.authorization.tokens.reuses).toBe(0)
+})
