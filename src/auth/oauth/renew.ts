@@ -81,6 +81,7 @@ async function decideRenewal(present: KeptSecret | undefined, desk: Desk): Promi
   const { wish, tools } = desk
   if (present === undefined) return { result: { fault: signInNeeded(wish, "it was signed out") } }
   const grant = parseGrant(wish.name, present.secret)
+  for (const secret of secretsOfGrant(grant)) tools.redactor.learnPassing(secret)
   if (isGood(grant, wish.need, tools.clock.now())) return { result: { grant } }
   if (grant.needsSignIn !== undefined) return { result: { fault: signInNeeded(wish, grant.needsSignIn, grant.issuer) } }
   const { refreshToken } = grant
@@ -203,11 +204,9 @@ async function judgeRefusal(grant: Grant, refusal: TokenRefusal, { wish, tools }
       grant.exchangeBegunAtMs === undefined
         ? ""
         : `; a renewal was cut off at ${new Date(grant.exchangeBegunAtMs).toISOString()}, and may have used the refresh token up`
-    return markLost(
-      grant,
-      `the authorization server does not take its refresh token any more${said === undefined ? "" : ` (${said})`}${cut}`,
-      wish,
-    )
+    // It is kept in clear beside the grant, and some servers repeat the token that they refuse.
+    const words = said === undefined ? "" : ` (${tools.redactor.clean(said)})`
+    return markLost(grant, `the authorization server does not take its refresh token any more${words}${cut}`, wish)
   }
   if (error === "invalid_client") {
     if (grant.client.from === "registration") return markLost(grant, "the authorization server has forgotten Postern's registration", wish)

@@ -322,3 +322,22 @@ test("an exchange that fails while a renewed grant waits for room ends neither t
   await expect.poll(async () => (await grantIn(folder)).accessToken, { timeout: 20_000 }).toBe(await one.token())
   expect(server.authorization.tokens.reuses).toBe(0)
 })
+
+test("a refresh token that the server repeats in its refusal does not stand in clear beside the grant", async () => {
+  await using server = await startProtectedServer()
+  await using folder = await makeVaultFolder()
+  await signedIn(server, folder)
+  const { refreshToken = "" } = await grantIn(folder)
+  server.authorization.handler = ({ path, params }, response) => {
+    if (path !== "/token") return false
+    const said = { error: "invalid_grant", error_description: `${params.get("refresh_token")} has ended` }
+    response.writeHead(400, { "content-type": "application/json" }).end(JSON.stringify(said))
+    return true
+  }
+
+  const told = await makeMember(folder, serverAt(server.url), later(3600_000)).call()
+
+  expect((await grantIn(folder)).facts).toMatchObject({ needsSignIn: expect.stringContaining("has ended") }) // the trap was reached
+  expect(JSON.stringify([told, (await grantIn(folder)).facts])).not.toContain(refreshToken)
+  expect(await readFile(folder.vaultPath, "utf8")).not.toContain(refreshToken)
+})
