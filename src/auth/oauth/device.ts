@@ -4,6 +4,7 @@ import * as v from "valibot"
 import { passAddress } from "../../core/address-gate.ts"
 import type { Clock } from "../../core/clock.ts"
 import { PosternError } from "../../core/diagnosis.ts"
+import { answerTooSlow, connectionLost, serverSilent, serverUnreachable } from "../../core/http-failures.ts"
 import type { Interaction } from "../interaction.ts"
 import { type Reach, clientOf, proofOf, sendForm } from "./authorization-server.ts"
 import { oauthConsentRefused, oauthMetadataInvalid, oauthSignInTimeout } from "./diagnoses.ts"
@@ -34,6 +35,10 @@ const DEFAULT_INTERVAL = 5
 /** Section 3.5: what `slow_down` adds, in seconds. */
 const SLOWER_BY = 5
 const SLOWEST = 60
+/** A server that names no pause at all is not asked without one, in seconds. */
+const FASTEST = 1
+/** Failures of a connection, after which the server may be asked again. */
+const PASSING: ReadonlySet<string> = new Set([serverUnreachable, serverSilent, connectionLost, answerTooSlow].map(({ code }) => code))
 
 /**
  * Shows a person the page and the code, and asks the server until they have decided.
@@ -53,18 +58,24 @@ export async function signInByDevice(
   const message = `Sign in to ${server} (issuer ${new URL(destination.issuer).host}), on this device or another`
   await interaction.openLink({ url, message, code: device.user_code }, signal)
 
-  let intervalMs = 1000 * (device.interval ?? DEFAULT_INTERVAL)
+  let intervalMs = 1000 * Math.min(Math.max(device.interval ?? DEFAULT_INTERVAL, FASTEST), SLOWEST)
   for (let waitedMs = 0; waitedMs < device.expires_in * 1000; waitedMs += intervalMs) {
     await clock.sleep(intervalMs, signal)
-    const outcome = await askForTokens(flow, device.device_code, { reach, clock }, signal)
+    const outcome = await askForTokens(flow, device.device_code, { reach, clock }, signal).catch(slowDownIfPassing)
     if ("tokens" in outcome) return outcome
-    const { error } = outcome.refusal
-    if (error === "slow_down") intervalMs = Math.min(intervalMs + 1000 * SLOWER_BY, 1000 * SLOWEST)
+    const { error, status } = outcome.refusal
+    if (error === "slow_down" || status === 429 || status >= 500) intervalMs = Math.min(intervalMs + 1000 * SLOWER_BY, 1000 * SLOWEST)
     else if (error === "access_denied") throw new PosternError(oauthConsentRefused({ server, error, said: outcome.refusal.said ?? "" }))
     else if (error === "expired_token") break
     else if (error !== "authorization_pending") return outcome
   }
   throw new PosternError(oauthSignInTimeout({ server, limitMs: device.expires_in * 1000 }))
+}
+
+/** RFC 8628 section 3.5: the person is on their way, and a connection that fails meanwhile is a reason to ask less often. */
+function slowDownIfPassing(error: unknown): TokenOutcome {
+  if (!(error instanceof PosternError) || !PASSING.has(error.diagnosis.code)) throw error
+  return { refusal: { status: 0, error: "slow_down", said: undefined } }
 }
 
 async function authorizeDevice(
