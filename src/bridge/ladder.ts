@@ -92,7 +92,10 @@ export function withLadder(side: ServerSide, settings: LadderSettings): Ladder {
     const declared = declaredBy(request) ?? declaredBefore
     const asksInResult = declared.era === "modern" && mayAsk(request)
     const formFirst = asksInResult && !declared.url && declared.form && browser.present && returned?.asked !== "form"
-    if (formFirst && !signIns.current) return inputRequired(request, browserQuestion(name), states.seal(request, "form"))
+    if (formFirst && !signIns.current) {
+      signIns.passBrake(climber.asked)
+      return inputRequired(request, browserQuestion(name), states.seal(request, "form"))
+    }
     const signIn = signIns.join(wayFor(declared, { ...settings, questions }), climber.asked)
     const link = await wait(climber, (signal) => signIn.linkOrEnd(signal))
     if (link === undefined) return undefined

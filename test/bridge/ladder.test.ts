@@ -290,6 +290,21 @@ test("a modern client's no is heeded too", async () => {
   expect(page.links).toHaveLength(1)
 })
 
+test("a modern client that knows forms only is not asked again within the quiet time after a no", async () => {
+  const { bridge, opened } = await makeModernScene()
+  const meta = modern(FORM_CLIENT)
+  const asked = await bridge.request("tools/call", echo("hello", meta))
+  const { requestState } = asked.result as { requestState: string }
+
+  const inputResponses = { "postern.signin": { action: "decline" } }
+  const answer = await bridge.request("tools/call", echo("hello", { ...meta, inputResponses, requestState }))
+  const later = await bridge.request("tools/call", echo("hello", meta))
+
+  expect(textOf(answer)).toContain("the sign-in was declined") // the trap was reached
+  expect(textOf(later)).toContain("is not asked for now (it was declined a short while ago)")
+  expect(opened).toEqual([])
+})
+
 test("a person who does not finish in time ends the wait, and the session lives on", async () => {
   const { page, bridge, opened } = await midSession(await makeScene({ person: "idle", limitMs: 300 }))
 

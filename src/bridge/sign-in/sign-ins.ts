@@ -39,6 +39,12 @@ export interface SignIns {
   /** The one that is under way. */
   readonly current: SignIn | undefined
   /**
+   * Makes sure that a person may be asked: for whoever asks before there is a sign-in to join.
+   *
+   * @throws {PosternError} as `join`
+   */
+  passBrake(asked: boolean): void
+  /**
    * Joins the one that is under way, or begins one.
    *
    * @param way - of a new one
@@ -81,9 +87,14 @@ export function makeSignIns(settings: SignInsSettings): SignIns {
   let inVain = 0
   let declinedAtMs: number | undefined
 
-  const brake = (): string | undefined => {
+  const whyBraked = (): string | undefined => {
     if (declinedAtMs !== undefined && clock.now() - declinedAtMs < QUIET_MS) return "it was declined a short while ago"
     return inVain >= MOST_IN_VAIN ? `${inVain} sign-ins in a row came to nothing` : undefined
+  }
+
+  const passBrake: SignIns["passBrake"] = (asked) => {
+    const why = asked ? undefined : whyBraked()
+    if (why !== undefined) throw new PosternError(signInPaused({ server: name, why }))
   }
 
   const begin = (way: Way): BegunSignIn => {
@@ -116,10 +127,11 @@ export function makeSignIns(settings: SignInsSettings): SignIns {
       return current
     },
 
+    passBrake,
+
     join(way, asked) {
       if (current) return current
-      const why = asked ? undefined : brake()
-      if (why !== undefined) throw new PosternError(signInPaused({ server: name, why }))
+      passBrake(asked)
       current = begin(way)
       return current
     },
