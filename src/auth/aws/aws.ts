@@ -18,6 +18,7 @@ import { readRefusal } from "./refusal.ts"
 import { serverTime } from "./server-time.ts"
 import { createSigner, type Sign } from "./sign.ts"
 import { signInCommand } from "./sign-in-command.ts"
+import { signatureOf } from "./signed-request.ts"
 import { type AwsSource, openSource } from "./who.ts"
 
 /** How much of a refusal's body is looked at, in bytes. */
@@ -47,8 +48,8 @@ export function awsAuthenticator(server: HttpServer, origin: string, tools: Auth
   return {
     async authorize(request, signal) {
       const { sign, keeper } = await ready()
-      const { credentials } = await keeper.current(signal)
       const complete = others === undefined ? request : await others.authorize(request, signal)
+      const { credentials } = await keeper.current(signal) // last: the other headers may take a while, and the files change meanwhile
       return sign(complete, credentials, time.now())
     },
 
@@ -62,7 +63,8 @@ export function awsAuthenticator(server: HttpServer, origin: string, tools: Auth
         { status: answer.status, headers: answer.headers, body },
         { server: server.name, request, identity, renew },
       )
-      const isOff = time.learn(answer.headers.date) // HTTP APIs say no more than "Forbidden", so it is looked at whatever was said
+      // HTTP APIs say no more than "Forbidden", so the clock is looked at whatever was said.
+      const isOff = time.learn(answer.headers.date, signatureOf(request)?.signedAtMs ?? time.now())
       if (remedy === "fresh-credentials") keeper.forget()
       const { credentials } = await keeper.current(signal)
       const isNewer = credentials.accessKeyId !== keyIdOf(request.headers["authorization"])

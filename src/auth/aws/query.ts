@@ -67,11 +67,12 @@ export async function askQuery(
   const request = { method: "POST", url, headers, body } as const
   const sign = createSigner({ service, region, payload: "signed" })
   const limited = AbortSignal.any([signal, AbortSignal.timeout(LIMIT_MS)])
-  const ask = (): Promise<Answer> => http.send(keys === undefined ? request : sign(request, keys, time.now()), limited)
-  let answer = await ask()
-  if (answer.status !== 200 && time.learn(answer.headers.date)) {
+  const ask = (nowMs: number): Promise<Answer> => http.send(keys === undefined ? request : sign(request, keys, nowMs), limited)
+  const signedAtMs = time.now()
+  let answer = await ask(signedAtMs)
+  if (answer.status !== 200 && time.learn(answer.headers.date, signedAtMs)) {
     answer.discard()
-    answer = await ask()
+    answer = await ask(time.now())
   }
   const text = await answer.read(MOST_ANSWER_BYTES)
   if (answer.status === 200) return text.toString("utf8")

@@ -11,9 +11,11 @@ export interface ServerTime {
   /**
    * Learns from the `Date` header of a refusal.
    *
+   * @param signedAtMs - the time in the signature that was refused. It counts, and not what is known now: of many requests on their way,
+   *   the first that is refused corrects the clock, and the others were signed before
    * @returns whether the clock was so far off that this explains the refusal; false where the answer tells no time
    */
-  learn(date: string | undefined): boolean
+  learn(date: string | undefined, signedAtMs: number): boolean
 }
 
 /** Short of the five minutes that AWS allows, since the refusal itself took a while, in milliseconds. */
@@ -24,10 +26,10 @@ export function serverTime(clock: Clock): ServerTime {
   let aheadMs = 0
   return {
     now: () => clock.now() + aheadMs,
-    learn(date) {
-      const foundMs = Date.parse(date ?? "") - clock.now()
-      const isOff = Math.abs(foundMs - aheadMs) > MOST_SKEW_MS // not a number: false
-      if (isOff) aheadMs = foundMs
+    learn(date, signedAtMs) {
+      const theirsMs = Date.parse(date ?? "")
+      const isOff = Math.abs(theirsMs - signedAtMs) > MOST_SKEW_MS // not a number: false
+      if (isOff) aheadMs = theirsMs - clock.now()
       return isOff
     },
   }

@@ -1,4 +1,5 @@
 /** The method `aws` against a server that verifies every signature by itself, and an STS that does. */
+import { writeFile } from "node:fs/promises"
 import { expect, test } from "vitest"
 import { addUser, toCredentialsFile, toVariables } from "../../servers/aws/keys.ts"
 import { personWho } from "../../harness/interaction.ts"
@@ -148,6 +149,19 @@ test.each([{ minutes: 12 }, { minutes: -12 }])(
   },
 )
 
+test("calls that went out together with a wrong clock are all sent again with the right one", async () => {
+  await using stage = await makeStage()
+  Object.assign(stage.env, toVariables(addUser(stage.holders, "anna")))
+  stage.endpoint.clockAheadMs = stage.sts.clockAheadMs = 12 * 60_000
+  const authenticator = stage.authenticator()
+
+  const answers = await Promise.all(Array.from({ length: 4 }, () => stage.call(authenticator)))
+
+  expect(stage.endpoint.refusals).toHaveLength(4)
+  expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 200])
+  expect((await authenticator.identity()).subject).toBe("arn:aws:iam::123456789012:user/anna") // STS too was asked again
+})
+
 test("a server whose time is another each time is asked twice, and no more", async () => {
   await using stage = await makeStage()
   Object.assign(stage.env, toVariables(addUser(stage.holders, "anna")))
@@ -282,6 +296,20 @@ test("2.6: with a pinned account, keys of another that appear in mid-session sig
 
   await expect(stage.call(running)).rejects.toMatchObject(codeOf("aws-pin-mismatch"))
   expect(stage.endpoint.callers).toEqual([dev])
+})
+
+test("2.6: keys that are taken away while another header of the entry is fetched sign nothing any more", async () => {
+  await using stage = await makeStage()
+  const [dev, prod] = [addUser(stage.holders, "dev"), addUser(stage.holders, "prod", "999999999999")]
+  await stage.write({ credentials: toCredentialsFile("default", dev) })
+  const prodFile = stage.folder.at("prod")
+  await writeFile(prodFile, toCredentialsFile("default", prod))
+  const helper = `cp "${prodFile}" "${stage.folder.at(".aws", "credentials")}"; echo '{"x-api-key":"plan-key-123456"}'`
+
+  const call = stage.call(stage.authenticator({ ...stage.server({ pin: { account: dev.account } }), headersHelper: helper }))
+
+  await expect(call).rejects.toMatchObject(codeOf("aws-pin-mismatch"))
+  expect(stage.endpoint.seen).toEqual([])
 })
 
 test("a file that is written while it is read does not let the old keys sign", async () => {
