@@ -65,9 +65,10 @@ export function awsAuthenticator(server: HttpServer, origin: string, tools: Auth
       )
       // HTTP APIs say no more than "Forbidden", so the clock is looked at whatever was said.
       const isOff = time.learn(answer.headers.date, signatureOf(request)?.signedAtMs ?? time.now())
-      if (remedy === "fresh-credentials") keeper.forget()
+      const refusedKey = keyIdOf(request.headers["authorization"]) ?? ""
+      if (remedy === "fresh-credentials") keeper.forget(refusedKey)
       const { credentials } = await keeper.current(signal)
-      const isNewer = credentials.accessKeyId !== keyIdOf(request.headers["authorization"])
+      const isNewer = credentials.accessKeyId !== refusedKey
       return { advice: isOff || isNewer ? "retry" : "denied", diagnosis }
     },
 

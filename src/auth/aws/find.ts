@@ -29,6 +29,8 @@ export interface Finder {
    * @throws {PosternError} what `lookAround`, `resolveCredentials` and `assumeOrExplain` throw
    */
   findOwn(signal: AbortSignal, askCode?: RoleTools["askCode"]): Promise<Found & { readonly roles: RoleTools }>
+  /** Says that a key was refused as ended or unknown, so that a session with it is made anew; heard once a minute. */
+  refuse(accessKeyId: string): void
   /** Finds the credentials that sign. As `findOwn`. */
   find(signal: AbortSignal, askCode?: RoleTools["askCode"]): Promise<Found>
 }
@@ -43,6 +45,9 @@ export interface FinderTools {
   readonly http: Http
 }
 
+/** A session of a role is made anew for a refusal once in this time, in milliseconds: a server that refuses every key gains nothing. */
+const REFUSED_AGAIN_MS = 60_000
+
 /** Opens a finder for one server. Asks and reads nothing yet; secrets that it finds are made known to the redactor. */
 export function openFinder({ server, door, tools, time, http }: FinderTools): Finder {
   const { env, vault, redactor, clock } = tools
@@ -50,6 +55,7 @@ export function openFinder({ server, door, tools, time, http }: FinderTools): Fi
   /** The files that the present source depends on: which ones, they say themselves. */
   let watched: readonly string[] = [config, secrets]
   const stamp = (): string => stampOf(watched)
+  let refused: { readonly key: string; readonly atMs: number } | undefined
 
   const look = async (): Promise<Look> => {
     const found = await lookAround(server, env)
@@ -64,7 +70,15 @@ export function openFinder({ server, door, tools, time, http }: FinderTools): Fi
     const region = regionFor(server, door, { source, shared, env })
     const signIn = signInCommand(server)
     const common = { server: signIn === undefined ? "" : server.name, env, http, region, clock, redactor }
-    const roles: RoleTools = { ...common, signIn, time, vault, basis, ...(askCode === undefined ? {} : { askCode }) }
+    const roles: RoleTools = {
+      ...common,
+      signIn,
+      time,
+      vault,
+      basis,
+      refusedKey: refused?.key,
+      ...(askCode === undefined ? {} : { askCode }),
+    }
     const lend = async (wish: RoleWish, keys: AwsKeys | undefined): Promise<AwsCredentials> =>
       assumeOrExplain(await wishedRole(wish, server.name, env), keys, roles, signal)
     const credentials = await resolveCredentials(source, { ...common, shared, assumeRole: lend }, signal)
@@ -76,6 +90,9 @@ export function openFinder({ server, door, tools, time, http }: FinderTools): Fi
     stamp,
     look,
     findOwn,
+    refuse(key) {
+      if (refused === undefined || clock.now() - refused.atMs > REFUSED_AGAIN_MS) refused = { key, atMs: clock.now() }
+    },
     async find(signal, askCode) {
       const { roles, ...own } = await findOwn(signal, askCode)
       const role = await configuredRole(server, door, env)

@@ -48,6 +48,8 @@ export interface IdentityTools {
   stamp(): string
   /** Resolves the source anew. */
   find(signal: AbortSignal): Promise<Found>
+  /** Says that a key was refused as ended or unknown: `find` makes a session anew that has it. */
+  refuse(accessKeyId: string): void
   /**
    * Asks AWS whose the keys are, and compares with the pins.
    *
@@ -70,8 +72,8 @@ export interface IdentityKeeper {
   current(signal: AbortSignal): Promise<AwsIdentity>
   /** The identity as it was last used. */
   last(): AwsIdentity | undefined
-  /** Makes the next request resolve the source again. */
-  forget(): void
+  /** Makes the next request resolve the source again, since this key was refused as ended or unknown. */
+  forget(accessKeyId: string): void
 }
 
 /** Keys are renewed this long before they end, in milliseconds: a request may be on its way for a while. */
@@ -137,7 +139,10 @@ export function keepIdentity(tools: IdentityTools): IdentityKeeper {
       }
     },
     last: () => held,
-    forget: () => (forgotten = true),
+    forget(accessKeyId) {
+      forgotten = true
+      tools.refuse(accessKeyId)
+    },
   }
 }
 

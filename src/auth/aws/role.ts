@@ -42,6 +42,8 @@ export interface RoleTools extends StsTools {
   readonly redactor: Redactor
   /** What the source is, so that another source gets another session. Two processes with one source say the same. */
   readonly basis: string
+  /** A session with this key was refused: it is not taken from the vault again. */
+  readonly refusedKey?: string | undefined
   /** Asks a person for a code of the device; absent where there is none to ask. */
   askCode?(device: string): Promise<string>
 }
@@ -116,11 +118,12 @@ async function readSession({ name, origin }: { name: string; origin: string }, t
   }
 }
 
-/** What we have written ourselves; undefined once it ends too soon. */
-function parseSession(secret: string | undefined, { time, redactor }: RoleTools): AwsCredentials | undefined {
+/** What we have written ourselves; undefined once it ends too soon, or was refused. */
+function parseSession(secret: string | undefined, { time, redactor, refusedKey }: RoleTools): AwsCredentials | undefined {
   if (secret === undefined) return undefined
   const session = JSON.parse(secret) as AwsCredentials // the vault authenticates what it holds
   learn(session, redactor)
+  if (session.accessKeyId === refusedKey) return undefined
   return (session.expiresAtMs ?? 0) - time.now() > EARLY_MS ? session : undefined
 }
 

@@ -80,6 +80,7 @@ export function openSource(given: FinderTools): AwsSource {
     howToConfirm: `${signInCommand(server) ?? "start the server anew in the client"}, if that is meant to be`,
     stamp,
     find: (signal) => find(signal),
+    refuse: (key) => finder.refuse(key),
     findOwn: (signal) => findOwn(signal),
     check,
     isConfirmed: ({ basis }, caller, sinceMs) => confirmations.cover(basis, caller, sinceMs),

@@ -102,6 +102,36 @@ test("2.3: a session that cannot be renewed is used to its end, and then told as
   await expect(stage.call(authenticator)).rejects.toMatchObject(codeOf("aws-assume-denied"))
 })
 
+test("a session that AWS does not know any more is made anew in the same call, and not tried by another process", async () => {
+  await using stage = await withRole()
+  const server = stage.server({ aws: { assumeRole: ROLE } })
+  const running = stage.authenticator(server)
+  await stage.call(running)
+  const [lent] = stage.endpoint.callers
+  stage.holders.delete(lent?.accessKeyId ?? "") // as after the role was deleted and made again
+
+  const answers = await Promise.all([stage.call(running), stage.call(running)])
+  const other = await stage.call(stage.authenticator(server))
+
+  expect(stage.endpoint.refusals).toHaveLength(2)
+  expect([...answers, other].map(({ status }) => status)).toEqual([200, 200, 200])
+  expect(stage.sts.callsOf("AssumeRole")).toHaveLength(2)
+})
+
+test("a server that knows no session of the role does not make us ask STS without end", async () => {
+  await using stage = await withRole()
+  const running = stage.authenticator(stage.server({ aws: { assumeRole: ROLE } }))
+  stage.endpoint.tamper = (request) => {
+    for (const key of [...stage.holders.keys()].filter((one) => one.startsWith("ASIA"))) stage.holders.delete(key)
+    return request
+  }
+
+  for (let count = 0; count < 3; count++) await expect(stage.call(running)).rejects.toMatchObject(codeOf("aws-key-unknown"))
+
+  expect(stage.endpoint.refusals.length).toBeGreaterThan(3)
+  expect(stage.sts.callsOf("AssumeRole")).toHaveLength(2)
+})
+
 test("what the entry says of the session is what STS is told", async () => {
   await using stage = await withRole()
   const policy = { Version: "2012-10-17", Statement: [{ Effect: "Allow", Action: "execute-api:Invoke", Resource: "*" }] }
