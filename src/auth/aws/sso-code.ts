@@ -114,9 +114,8 @@ function receive(session: SsoSession, state: string): Desk {
 
   const take = async (parameters: URLSearchParams): Promise<LoopbackPage> => {
     try {
-      const [code, ...others] = parameters.getAll("code")
-      if (parameters.has("error") || code === undefined || others.length > 0 || exchange === undefined) throw DECLINED
-      const token = await exchange(code)
+      const token = await exchange?.(codeAmong(parameters, session))
+      if (token === undefined) throw DECLINED // nobody waits for it
       resolve(token)
       return successPage(name, undefined)
     } catch (error) {
@@ -141,6 +140,16 @@ function receive(session: SsoSession, state: string): Desk {
       return told
     },
   }
+}
+
+/** Of the refusals (RFC 6749 section 4.1.2.1) one is the person's; the others are AWS's, and mended elsewhere. */
+function codeAmong(parameters: URLSearchParams, session: SsoSession): string {
+  const error = parameters.get("error") ?? ""
+  if (error === "access_denied") throw DECLINED
+  const [code, ...others] = parameters.getAll("code")
+  if (error === "" && code !== undefined && others.length === 0) return code
+  const said = parameters.get("error_description") ?? (error === "" ? "neither one code nor a refusal came back" : "")
+  throw failed(session, "let you in", { error, status: 302, said }) // it comes by a redirect
 }
 
 function areEqual(found: string, right: string): boolean {

@@ -96,6 +96,27 @@ test("who declines in the browser is told so there and here", async () => {
   expect(home.sso.seenAt("/token")).toEqual([])
 })
 
+test("what the page refuses is told in its own words, and not as a person's no", async () => {
+  await using home = await makeBrowserHome()
+  const statuses: number[] = []
+
+  const refused = signIn(home, async ({ url }) => {
+    const { searchParams } = new URL(url)
+    const back = new URL(searchParams.get("redirect_uri") ?? "")
+    back.search = new URLSearchParams({
+      error: "invalid_scope",
+      error_description: "no such scope",
+      state: searchParams.get("state") ?? "",
+    }).toString()
+    statuses.push((await fetch(back)).status)
+  })
+
+  await expect(refused).rejects.toMatchObject({
+    diagnosis: { code: "aws-sso-failed", evidence: expect.arrayContaining([expect.stringContaining("no such scope")]) },
+  })
+  expect(statuses).toEqual([400])
+})
+
 test("a code whose exchange fails is told in the browser too", async () => {
   await using home = await makeBrowserHome()
   home.sso.handler = (path, response) => {
