@@ -4,6 +4,7 @@ import type { AwsAccess } from "../auth/aws/access.ts"
 import type { PolicyDocument } from "../auth/aws/policy-document.ts"
 import type { TrustPlan } from "../auth/aws/update-trust.ts"
 import { nobodyToAsk } from "../auth/diagnoses.ts"
+import { ROLE_ARN } from "../config/aws-schema.ts"
 import type { HttpServer } from "../config/server.ts"
 import { PosternError } from "../core/diagnosis.ts"
 import { awsServer } from "./aws-server.ts"
@@ -63,6 +64,8 @@ export const trustCommand = (context: Context): Command =>
       if (options.print) return void context.print(await printPolicy(server, options, context), true, () => "")
       const role = options.role ?? server?.aws?.assumeRole
       if (role === undefined) throw wrong("No role is named.", "postern aws trust --role ARN, or a server whose entry has aws.assumeRole")
+      if (!ROLE_ARN.test(role))
+        throw wrong(`${JSON.stringify(role)} is no ARN of a role.`, "postern aws trust --role arn:aws:iam::123456789012:role/NAME")
       await using access = await openAccess(server, { profile: options.profile }, tools)
       await using admin = await openAccess(undefined, { profile: options.adminProfile ?? access.server.aws?.profile }, tools)
       const result = await trust({ role, access, admin, options }, context)
@@ -93,10 +96,11 @@ async function trust({ role, access, admin, options }: Asked, context: Context):
   const { signal, clock } = context
   const own = await access.source.findOwn(signal)
   const caller = await access.callerOf(own, signal)
-  const asker = options.adminProfile === undefined ? own : await admin.source.findOwn(signal)
+  const byAdmin = options.adminProfile === undefined ? undefined : await admin.source.findOwn(signal)
+  const asker = byAdmin === undefined ? caller.arn : (await admin.callerOf(byAdmin, signal)).arn
   const externalId = options.externalId ?? access.server.aws?.externalId
-  const iam = { ...admin.tools, keys: asker.credentials, partition: access.door.partition }
-  const plan = await planTrust({ role, caller: caller.arn, externalId }, iam, signal)
+  const iam = { ...admin.tools, keys: (byAdmin ?? own).credentials, partition: access.door.partition }
+  const plan = await planTrust({ role, caller: caller.arn, asker, externalId }, iam, signal)
   const common = { role: plan.role, caller: plan.caller.arn }
   if (plan.after === undefined)
     return { ...common, changed: false, backup: null, ...(await tryOut({ plan, access, externalId, options }, context)) }
@@ -104,7 +108,7 @@ async function trust({ role, access, admin, options }: Asked, context: Context):
   if (options.json !== true) context.stdout.write(`${await describePlan(plan)}\n\n`)
   await consent(plan, options, context)
   const backup = await keepBackup(plan, context.places.awsTrust, clock)
-  await applyTrust(plan, (await admin.callerOf(asker, signal)).arn, iam, signal)
+  await applyTrust(plan, asker, iam, signal)
   return { ...common, changed: true, backup, ...(await tryOut({ plan, access, externalId, options }, context)) }
 }
 

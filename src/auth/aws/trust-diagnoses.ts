@@ -48,6 +48,19 @@ export const awsTrustChanged = defineDiagnosis({
   }),
 })
 
+/** The role is not of the account of `asker`, who would change whom it trusts; nothing was asked of IAM. */
+export const awsTrustElsewhere = defineDiagnosis({
+  code: "aws-trust-elsewhere",
+  about:
+    "IAM knows the roles of one's own account only, by their name. The role is of another account than the one who would change its trust policy; a role of the same name in their own account is another role, and is not touched.",
+  kind: "usage",
+  tell: ({ role, asker }: { role: string; asker: string }) => ({
+    cause: `The role ${quote(role, 160)} is of another account than ${quote(asker, 160)}, who would change its trust policy.`,
+    evidence: ["nothing was changed"],
+    next: "run it with a profile of the role's own account: postern aws trust … --admin-profile NAME",
+  }),
+})
+
 /** IAM refused `UpdateAssumeRolePolicy`; `asker` is who asked it, `code` and `said` are IAM's. */
 export const awsTrustRefused = defineDiagnosis({
   code: "aws-trust-refused",

@@ -15,8 +15,7 @@ import { type PolicyDocument, parsePolicy } from "./policy-document.ts"
 import { type Principal, principalFrom } from "./principal.ts"
 import { AwsCallError } from "./query.ts"
 import { allowCaller, judgeTrust } from "./trust-policy.ts"
-import { awsTrustChanged } from "./trust-diagnoses.ts"
-import { awsTrustRefused } from "./trust-diagnoses.ts"
+import { awsTrustChanged, awsTrustElsewhere, awsTrustRefused } from "./trust-diagnoses.ts"
 
 /** What is going to be done. */
 export interface TrustPlan {
@@ -30,12 +29,23 @@ export interface TrustPlan {
   readonly needsOwnPolicy: boolean
 }
 
-/** @throws {PosternError} `aws-role-missing`; `aws-call-failed` if the role may not be read; `aws-principal-unsuitable`, `aws-policy-unreadable` */
-export async function planTrust(
-  { role, caller: arn, externalId }: { readonly role: string; readonly caller: string; readonly externalId?: string | undefined },
-  iam: Iam,
-  signal: AbortSignal,
-): Promise<TrustPlan> {
+/** What is wanted. */
+export interface TrustWish {
+  readonly role: string
+  /** The ARN of who is let in. */
+  readonly caller: string
+  /** The ARN of who asks IAM, and changes the policy. */
+  readonly asker: string
+  readonly externalId?: string | undefined
+}
+
+/**
+ * @throws {PosternError} `aws-trust-elsewhere`, `aws-role-missing`; `aws-call-failed` if the role may not be read;
+ *   `aws-principal-unsuitable`, `aws-policy-unreadable`
+ */
+export async function planTrust({ role, caller: arn, asker, externalId }: TrustWish, iam: Iam, signal: AbortSignal): Promise<TrustPlan> {
+  // IAM is asked by the name alone, and would answer with the asker's own role of that name.
+  if (principalFrom(role).account !== asker.split(":")[4]) throw new PosternError(awsTrustElsewhere({ role, asker }))
   const found = await getRole(principalFrom(role).name, iam, signal)
   if (found === undefined) throw new PosternError(roleMissing({ server: "", role, caller: arn, said: "", checked: [], unchecked: [] }))
   const caller = await withPath(principalFrom(arn), principalFrom(role).account, iam, signal)

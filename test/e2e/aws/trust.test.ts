@@ -113,6 +113,27 @@ test.concurrent("2.4: a role that is not there is told as that", async () => {
   expect(outcome.json<ErrorObject>().error.code).toBe("aws-role-missing")
 })
 
+test.concurrent("2.4: a role of another account is not mistaken for the one of its name in the account of who asks", async () => {
+  await using aws = await makeAwsPerson()
+  aws.iam.trust.set(ROLE, BEFORE)
+  const theirs = ROLE.replace("123456789012", "999999999999")
+
+  const outcome = await aws.postern(["aws", "trust", "--role", theirs, "--profile", "dev", "--yes", "--json"])
+
+  expect(aws.iam.trust.get(ROLE)).toBe(BEFORE)
+  expect(outcome.json<ErrorObject>().error).toMatchObject({ code: "aws-trust-elsewhere", next: expect.stringContaining("--admin-profile") })
+  expect(aws.iam.calls).toEqual([])
+})
+
+test.concurrent("2.4: a role that is named without its ARN is told as that, and nobody is asked", async () => {
+  await using aws = await makeAwsPerson()
+
+  const outcome = await aws.postern(["aws", "trust", "--role", "mcp-finance-bot-role", "--profile", "dev", "--yes", "--json"])
+
+  expect(outcome.json<ErrorObject>().error).toMatchObject({ code: "usage-wrong", cause: expect.stringContaining("no ARN of a role") })
+  expect([aws.iam.calls, aws.sts.calls]).toEqual([[], []])
+})
+
 test.concurrent("2.4: the entry's role and external id are taken, and after it the server's identity is the role", async () => {
   await using aws = await makeAwsPerson()
   aws.iam.trust.set(ROLE, BEFORE)
