@@ -33,7 +33,7 @@ const isStartModule = startModules()
  * a prompt needs are not bundled.
  *
  * CommonJS, since Node.js 20 needs a tenth of a start less for it than for ES modules; white space is left out, since it is read at
- * every start too (docs/architecture.md, decision 4). The names stay, so a stack still tells where it came from.
+ * every start too (docs/architecture.md, decision 4). Functions keep their names, so a stack still tells where it came from.
  */
 const program: UserConfig = {
   ...common,
@@ -45,7 +45,7 @@ const program: UserConfig = {
   },
   dts: false,
   clean: true,
-  minify: { mangle: false, compress: true, codegen: { removeWhitespace: true } },
+  minify: { mangle: { keepNames: true }, compress: true, codegen: { removeWhitespace: true } },
   inputOptions: { ...common.inputOptions, preserveEntrySignatures: false },
   outputOptions: {
     entryFileNames: "[name].js",

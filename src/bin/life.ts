@@ -1,5 +1,6 @@
 /** The life of a program's process: it ends when it is told to, or when its client has gone, and not before its last word is out. */
 import { readFileSync } from "node:fs"
+import { setFlagsFromString } from "node:v8"
 import type { Process } from "../cli/context.ts"
 import { thisProcess } from "../cli/create-context.ts"
 
@@ -11,6 +12,7 @@ const LAST_WORDS_MS = 1_000
  * @param main - the program; what it returns is the exit code
  */
 export async function live(manifest: URL, main: (process: Process) => Promise<number>): Promise<void> {
+  holdMemory()
   const end = new AbortController()
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => end.abort())
   // A client that was killed takes its pipes with it; where something else holds them, its absence still shows.
@@ -22,4 +24,13 @@ export async function live(manifest: URL, main: (process: Process) => Promise<nu
   // What a client holds open must not keep us alive: the result is out, or nobody reads it.
   process.stdout.write("", () => process.exit(exitCode))
   setTimeout(() => process.exit(exitCode), LAST_WORDS_MS)
+}
+
+/**
+ * Keeps the young space of the heap as small as it begins, and the old one collected: a bridge lives as long as its client, and there is
+ * one for each server and client (docs/architecture.md, decision 10).
+ */
+function holdMemory(): void {
+  setFlagsFromString("--semi-space-growth-factor=1")
+  setFlagsFromString("--optimize-for-size")
 }

@@ -73,7 +73,7 @@ function listOf(subnets: readonly string[]): BlockList {
   const list = new BlockList()
   for (const subnet of subnets) {
     const [network = "", prefix = ""] = subnet.split("/")
-    const version = isIP(network) === 6 ? "ipv6" : "ipv4"
+    const version = network.includes(":") ? "ipv6" : "ipv4" // isIP would compile its pattern of IPv6: milliseconds of each start
     list.addSubnet(network, Number(prefix), version)
     // The well-known prefix of NAT64 (RFC 6052): where there is only IPv6, every IPv4 address is reached through it.
     if (version === "ipv4") list.addSubnet(`64:ff9b::${network}`, 96 + Number(prefix), "ipv6")

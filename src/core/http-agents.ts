@@ -4,6 +4,7 @@ import type https from "node:https"
 import type { LookupFunction, Socket } from "node:net"
 import type { SecureContext } from "node:tls"
 import type { Duplex } from "node:stream"
+import { monotonicMs } from "./clock.ts"
 import { CONNECT_TIMEOUT } from "./http-failures.ts"
 
 /** Where a connection is to lead. */
@@ -50,10 +51,10 @@ export function createAgent(via: HttpModule, { lookup, servername, ...settings }
   const connect = agent.createConnection.bind(agent)
 
   agent.createConnection = (to, callback) => {
-    const untilMs = performance.now() + settings.connectMs
+    const untilMs = monotonicMs() + settings.connectMs
     const open = (prepared?: Prepared): Socket => {
       const socket = connect({ ...to, ...prepared }) as Socket // the two agents make sockets
-      limit(socket, standing, { connectMs: settings.connectMs, restMs: untilMs - performance.now() })
+      limit(socket, standing, { connectMs: settings.connectMs, restMs: untilMs - monotonicMs() })
       if (settings.onStanding) socket.once(standing, () => settings.onStanding?.(to.host ?? "", socket))
       return socket
     }

@@ -1,7 +1,9 @@
 /**
- * Watches the requests that are on their way: whoever is silent for too long, or is not wanted any more, is ended. One look at all of them now and then costs a call nothing; a timer and an abort listener each do.
+ * Watches the requests that are on their way: whoever is silent for too long, or is not wanted any more, is ended. One look at all of
+ * them now and then costs a call nothing; a timer and an abort listener each do.
  */
 import type { ClientRequest } from "node:http"
+import { monotonicMs } from "./clock.ts"
 import { PosternError } from "./diagnosis.ts"
 import type { HttpLimits, OutgoingRequest } from "./http.ts"
 import { type Fate, serverSilent } from "./http-failures.ts"
@@ -51,7 +53,7 @@ export function watchRequests(limits: HttpLimits): RequestWatch {
 
   // A request that is destroyed tells its end later, so the list does not change under these loops.
   const look = (): void => {
-    const nowMs = performance.now()
+    const nowMs = monotonicMs()
     // A look that comes much too late: it was we who were stopped, and what was said meanwhile has not been read yet.
     const wasStopped = nowMs - lookedMs > everyMs * 2 + 1_000
     lookedMs = nowMs
@@ -63,7 +65,7 @@ export function watchRequests(limits: HttpLimits): RequestWatch {
   }
 
   const beginToLook = (): NodeJS.Timeout => {
-    lookedMs = performance.now()
+    lookedMs = monotonicMs()
     return setInterval(look, everyMs).unref()
   }
 
@@ -85,7 +87,7 @@ export function watchRequests(limits: HttpLimits): RequestWatch {
   return {
     add(request, route, { silenceMs = limits.silenceMs, cause }, signal) {
       const fate: Fate = { route, request, reason: undefined }
-      const state: State = { fate, silenceMs, signal, cause, index: watched.length, bytes: 0, changedMs: performance.now() }
+      const state: State = { fate, silenceMs, signal, cause, index: watched.length, bytes: 0, changedMs: monotonicMs() }
       watched.push(state)
       if (!heard.has(signal)) hear(signal)
       looking ??= beginToLook()
@@ -109,7 +111,7 @@ function end(fate: Fate, reason: unknown): void {
 function isSilent(state: State): boolean {
   const { socket } = state.fate.request
   const bytes = socket ? socket.bytesRead + socket.bytesWritten : 0
-  const nowMs = performance.now()
+  const nowMs = monotonicMs()
   if (bytes !== state.bytes) Object.assign(state, { bytes, changedMs: nowMs })
   return state.silenceMs > 0 && nowMs - state.changedMs > state.silenceMs
 }

@@ -219,7 +219,7 @@ test("what is abandoned ends with its reason, also in the middle of its answer, 
 test("a call that is silent for ten minutes is not cut; one that is silent beyond the limit is", async () => {
   const open: http.ServerResponse[] = []
   const port = await listen(http.createServer((_, response) => void open.push(response)))
-  vi.useFakeTimers({ toFake: ["setInterval", "clearInterval", "performance"] })
+  vi.useFakeTimers({ toFake: ["setInterval", "clearInterval", "hrtime"] })
   onTestFinished(() => void vi.useRealTimers())
   const layer = makeHttp({ silenceMs: 30 * 60_000 })
   const answered = layer.send(request(`http://127.0.0.1:${port}/`), never)

@@ -1,9 +1,10 @@
 /** For servers that send everything on one stream: which message belongs to which request. */
 import { orAborted } from "../../core/abort.ts"
+import { monotonicMs } from "../../core/clock.ts"
 import type { Frame } from "../frame.ts"
 import { memberText } from "../json-text.ts"
 import type { Receive } from "../link.ts"
-import { type Waiting, monotonicMs, watchSilence } from "./silence.ts"
+import { type Waiting, watchSilence } from "./silence.ts"
 
 /** How long the answer to a cancelled request is still taken, in milliseconds. */
 const RELEASE_MS = 5_000

@@ -3,6 +3,7 @@
  *
  * One look at all of them now and then costs a call nothing; a timer for each does.
  */
+import { monotonicMs } from "../../core/clock.ts"
 
 /** One that waits to hear something. */
 export interface Waiting {
@@ -17,9 +18,6 @@ export interface SilenceWatch {
   /** Stops to look. */
   close(): void
 }
-
-/** @returns a moment on the monotonic clock, in milliseconds */
-export const monotonicMs = (): number => performance.now()
 
 /**
  * @param waiting - all that wait, at the moment of a look

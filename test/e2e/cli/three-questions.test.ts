@@ -104,7 +104,8 @@ test.concurrent("3.1: list --json has the members that others build on, with nul
   const { servers } = (await person.postern(["list", "--json"])).json<{ servers: Record<string, unknown>[] }>()
 
   const file = `${person.folder}/config.json`
-  const same = { expiresAt: null, scope: "user", file, enabled: true, trusted: true }
+  const noSignIn = { issuer: null, scopes: [], renewsItself: null }
+  const same = { expiresAt: null, scope: "user", file, enabled: true, trusted: true, ...noSignIn }
   expect(servers).toEqual([
     {
       ...same,
