@@ -146,7 +146,9 @@ async function tryOut(
   if (limitMs === 0) return { assumed: null, waitedMs: null, problem: null }
   const tellWait = (waitedMs: number): void =>
     context.note(`AWS does not know the new policy yet (${Math.round(waitedMs / 1000)} s); trying again.`)
-  const { waitedMs, problem } = await proveTrust({ access, role: plan.role, externalId, limitMs, tell: tellWait }, context.signal)
+  const patience = plan.after === undefined ? 0 : limitMs // where nothing was changed there is nothing to wait for
+  const proving = { access, role: plan.role, externalId, limitMs: patience, tell: tellWait }
+  const { waitedMs, problem } = await proveTrust(proving, context.signal)
   const told = problem && { code: problem.code, cause: problem.cause, next: problem.next ?? null }
   return { assumed: problem === undefined, waitedMs, problem: told ?? null }
 }

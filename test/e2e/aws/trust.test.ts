@@ -62,6 +62,18 @@ test.concurrent("2.4: who is trusted already is told so, and the policy is not t
   expect(aws.iam.calls.filter(({ action }) => action === "UpdateAssumeRolePolicy")).toHaveLength(1)
 })
 
+test.concurrent("2.4: where nothing was changed, a denial is told at once, and not waited out as a policy that AWS does not know yet", async () => {
+  await using aws = await makeAwsPerson()
+  const root = { Effect: "Allow", Principal: { AWS: "arn:aws:iam::123456789012:root" }, Action: "sts:AssumeRole" }
+  aws.iam.trust.set(ROLE, JSON.stringify({ Version: "2012-10-17", Statement: [root] }))
+
+  const outcome = await aws.postern(["aws", "trust", "--role", ROLE, "--profile", "dev", "--yes", "--json", "--wait", "20"])
+
+  expect(outcome.json<Trusted>()).toMatchObject({ changed: false, assumed: false, problem: { code: "aws-caller-may-not-assume" } })
+  expect(aws.sts.refusals.filter(({ action }) => action === "AssumeRole")).toHaveLength(1)
+  expect(outcome.stderr).not.toContain("does not know the new policy yet")
+})
+
 test.concurrent("2.4: somebody else changes the policy for the one who is let in", async () => {
   await using aws = await makeAwsPerson()
   aws.iam.trust.set(ROLE, BEFORE)
