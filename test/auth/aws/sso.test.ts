@@ -56,6 +56,25 @@ test("a sign-in that is declined on the page leaves what was there, and says so"
   expect(await home.kept(profile)).toEqual(before)
 })
 
+test("a poll that is lost on the way does not end a sign-in that a person is at; a service that stays down does", async () => {
+  await using home = await makeSsoHome()
+  let lost = 0
+  const losing = (count: number): SsoHome["sso"]["handler"] => {
+    lost = 0
+    const down = serve("/token", [503, "text/plain", "down"])
+    return (route, ...rest) => (route === "/token" && ++lost <= count ? down(route, ...rest) : false)
+  }
+
+  home.sso.handler = losing(2)
+  const { token } = await signIn(home)
+  home.sso.handler = losing(Infinity)
+  const { session } = await home.profile("dev")
+  const failing = signInSso(session, approving(home), { tools: home.tools }, never)
+
+  expect(token.accessToken).toBeDefined()
+  await expect(failing).rejects.toMatchObject({ diagnosis: { code: "aws-sso-failed" } })
+})
+
 test("a registration is used again for the next sign-in", async () => {
   await using home = await makeSsoHome()
 
