@@ -9,7 +9,7 @@ import { orAborted } from "../../core/abort.ts"
 import type { Clock } from "../../core/clock.ts"
 import { PosternError } from "../../core/diagnosis.ts"
 import type { AwsCredentials } from "./credentials.ts"
-import { awsCredentialsEnded, awsIdentityChanged } from "./diagnoses.ts"
+import { awsCredentialsEnded, awsCredentialsFailed, awsIdentityChanged } from "./diagnoses.ts"
 import { principalOf } from "./pins.ts"
 import type { ServerTime } from "./server-time.ts"
 import type { Caller } from "./sts.ts"
@@ -67,7 +67,7 @@ export interface IdentityKeeper {
   /**
    * The identity to sign the next request with.
    *
-   * @throws {PosternError} `aws-identity-changed`, `aws-credentials-ended`; what `find` and `check` throw. Nothing may be signed then
+   * @throws {PosternError} `aws-identity-changed`, `aws-credentials-ended`, `aws-credentials-failed`; what `find` and `check` throw. Nothing may be signed then
    */
   current(signal: AbortSignal): Promise<AwsIdentity>
   /** The identity as it was last used. */
@@ -82,6 +82,10 @@ const EARLY_MS = 5 * 60_000
 const LEAST_MS = 10_000
 /** How long resolving and checking may take, a program that prints credentials included, in milliseconds. */
 const SETTLE_MS = 90_000
+
+/** How often a request looks again because the files were written while they were read. */
+const MOST_ROUNDS = 4
+const ALWAYS_WRITTEN = "the files that it depends on are written again each time it is asked"
 
 interface Held extends Found, AwsIdentity {
   /** When it was found, in milliseconds since 1970. */
@@ -121,7 +125,7 @@ export function keepIdentity(tools: IdentityTools): IdentityKeeper {
 
   return {
     async current(signal) {
-      for (;;) {
+      for (let rounds = 1; ; rounds++) {
         if (isGood(held) && waiting === undefined && !forgotten && leftMs(held) > EARLY_MS) return held
         const wasRefused = forgotten // then the present keys are no way out, whatever they say of their end
         forgotten = false
@@ -133,7 +137,11 @@ export function keepIdentity(tools: IdentityTools): IdentityKeeper {
           if (!signal.aborted && !wasRefused && waiting === undefined && isGood(held)) return held
           throw error
         }
-        if (held === undefined || held.stamp !== tools.stamp()) continue // the files were written again meanwhile
+        if (held === undefined || held.stamp !== tools.stamp()) {
+          // The files were written again meanwhile: renewing a session does that once, and a source that always does never settles.
+          if (rounds < MOST_ROUNDS) continue
+          throw new PosternError(awsCredentialsFailed({ source: held?.source ?? tools.server, reason: ALWAYS_WRITTEN }))
+        }
         if (leftMs(held) <= LEAST_MS) throw new PosternError(awsCredentialsEnded(tellEnd(held)))
         return held
       }

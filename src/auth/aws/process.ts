@@ -61,7 +61,9 @@ function run(command: string, fail: (reason: string) => PosternError, signal: Ab
     signal.addEventListener("abort", onAbort, { once: true })
     child.stdout.on("data", (chunk: Buffer) => {
       out += chunk.toString("utf8")
-      if (out.length > MOST_BYTES) kill()
+      if (out.length <= MOST_BYTES) return
+      kill()
+      reject(fail(`its credential_process printed more than ${MOST_BYTES / 1024} KiB`))
     })
     child.stderr.on("data", (chunk: Buffer) => (err = `${err}${chunk.toString("utf8")}`.slice(0, 1000)))
     child.on("error", (error) => reject(fail(`its credential_process could not be started (${error.message})`)))

@@ -1,5 +1,5 @@
 /** Every kind of source that a profile or a machine can have. */
-import { writeFile } from "node:fs/promises"
+import { readFile, writeFile } from "node:fs/promises"
 import http from "node:http"
 import type { AddressInfo } from "node:net"
 import { expect, test } from "vitest"
@@ -24,6 +24,7 @@ test("a credential_process gives the keys; its input is closed, so it neither ha
 test.each([
   { what: "fails", command: "echo no luck >&2; exit 3", reason: /ended with code 3: no luck/ },
   { what: "prints no JSON", command: "echo hello", reason: /printed no JSON/ },
+  { what: "prints without end", command: "yes", reason: /printed more than 64 KiB/ },
   { what: "prints another version", command: `echo ${shellQuoted('{"Version": 2}')}`, reason: /another format/ },
 ])("a credential_process that $what is told with its reason", async ({ command, reason }) => {
   await using stage = await makeStage()
@@ -35,6 +36,23 @@ test.each([
     diagnosis: { code: "aws-credentials-failed", evidence: expect.arrayContaining([expect.stringMatching(reason)]) },
   })
   expect(stage.endpoint.seen).toEqual([])
+})
+
+test("a credential_process that writes the shared files each time is told, and not run without end", async () => {
+  await using stage = await makeStage()
+  const anna = addUser(stage.holders, "anna")
+  const printed = JSON.stringify({ Version: 1, AccessKeyId: anna.accessKeyId, SecretAccessKey: anna.secretAccessKey })
+  const [runs, shared] = [stage.folder.at("runs"), stage.folder.at(".aws", "credentials")]
+  await stage.write({
+    config: `[profile tool]\ncredential_process = echo run >> ${runs}; echo >> ${shared}; echo ${shellQuoted(printed)}\n`,
+  })
+
+  const answer = stage.call(stage.authenticator(stage.server({ aws: { profile: "tool" } })))
+
+  await expect(answer).rejects.toMatchObject({
+    diagnosis: { code: "aws-credentials-failed", evidence: expect.arrayContaining([expect.stringContaining("written again")]) },
+  })
+  expect((await readFile(runs, "utf8")).split("\n").length - 1).toBeLessThanOrEqual(5)
 })
 
 test("a credential_process at the end of a chain of roles", async () => {
