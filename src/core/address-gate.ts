@@ -15,7 +15,7 @@ export type Purpose = "open for a person" | "fetch metadata" | "send a credentia
 
 /** Whose addresses they are. A server may point as near to this machine as it stands itself, and no nearer. */
 export interface AddressPolicy {
-  /** The configured server. Its own origin passes: a person has named it. */
+  /** The configured server. Its own origin passes, over http only for programs: a person has named it. */
   readonly home: URL
   /** The entry's `allowPrivate`: private and loopback addresses pass too; link-local ones never do. */
   readonly allowPrivate: boolean
@@ -53,7 +53,9 @@ export function passAddress(text: string | URL, purpose: Purpose, policy: Addres
   const host = hostOf(url)
   const problem = hostProblem(host, policy)
   if (problem !== undefined) return refuse(problem.why, problem.next)
-  if (url.protocol === "http:" && url.origin !== policy.home.origin && !isLoopback(host)) return refuse("it is not encrypted")
+  // A person has named the server, and not the page that they are sent to: what they type there would go in clear.
+  const isNamed = url.origin === policy.home.origin && purpose !== "open for a person"
+  if (url.protocol === "http:" && !isNamed && !isLoopback(host)) return refuse("it is not encrypted")
   return url
 }
 

@@ -58,9 +58,9 @@ export function assertLink(url: URL): void {
   if (!/^https?:\/\/[\u0021-\u007e]+$/.test(url.href)) refuse("it holds characters that no address has")
 }
 
-/** Whether a host, as `URL.hostname` spells it, is this machine by its very name; no name is looked up. */
+/** Whether a host, as `URL.hostname` spells it, is this machine by its very name (RFC 6761 section 6.3); no name is looked up. */
 function isLoopbackHost(host: string): boolean {
-  return host === "localhost" || host === "[::1]" || /^127(\.\d{1,3}){3}$/.test(host)
+  return /(^|\.)localhost\.?$/.test(host) || host === "[::1]" || /^127(\.\d{1,3}){3}$/.test(host)
 }
 
 /**

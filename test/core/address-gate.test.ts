@@ -4,6 +4,8 @@ import http from "node:http"
 import type { AddressInfo, LookupFunction } from "node:net"
 import { expect, onTestFinished, test } from "vitest"
 import { type AddressPolicy, passAddress } from "../../src/core/address-gate.ts"
+import { assertLink } from "../../src/core/browser.ts"
+import { PosternError } from "../../src/core/diagnosis.ts"
 import { createHttp } from "../../src/core/http.ts"
 
 const never = new AbortController().signal
@@ -103,6 +105,35 @@ test("http passes on a literal loopback host, and to the configured server's own
   expect(passes("http://intranet:8081/", from("http://intranet:8080/mcp"))).toBe(false)
   expect(passes("http://10.0.0.2/", from("http://10.0.0.1/mcp"))).toBe(false)
 })
+
+test("what passes for a person to open is what the opener takes: over http on this machine alone", () => {
+  const home = { home: new URL("http://intranet:8080/mcp"), allowPrivate: true }
+  const texts = [
+    "http://intranet:8080/authorize",
+    "http://auth.localhost:3000/",
+    "http://localhost.:3000/",
+    "http://127.0.0.1/",
+    "https://a.example/",
+  ]
+
+  for (const text of texts) {
+    const passed = attempt(() => passAddress(text, "open for a person", home))
+    const opens = attempt(() => assertLink(new URL(text)))
+    expect([text, passed]).toEqual([text, opens])
+  }
+  expect(() => passAddress("http://intranet:8080/authorize", "open for a person", home)).toThrow(PosternError)
+  expect(() => assertLink(new URL("http://auth.localhost:3000/"))).not.toThrow()
+})
+
+/** @returns whether it went through */
+function attempt(step: () => unknown): boolean {
+  try {
+    step()
+    return true
+  } catch {
+    return false
+  }
+}
 
 test("whatever passes has a scheme and a host that are allowed", () => {
   const piece = fc.constantFrom(

@@ -144,7 +144,7 @@ test("whatever an address holds, an opener that is called gets https, or http on
   expect(started.length).toBeGreaterThan(10) // some got through
   for (const [, ...args] of started) {
     expect(args).toHaveLength(1)
-    expect(args[0]).toMatch(/^(https:\/\/|http:\/\/(localhost|127\.\d+\.\d+\.\d+|\[::1\])(:\d+)?\/)[!-~]*$/)
+    expect(args[0]).toMatch(/^(https:\/\/|http:\/\/(([\w-]+\.)*localhost\.?|127\.\d+\.\d+\.\d+|\[::1\])(:\d+)?\/)[!-~]*$/)
     expect(new URL(args[0] ?? "").username).toBe("")
   }
 })
