@@ -77,7 +77,8 @@ export async function findGrant(vault: Vault, owner: GrantOwner): Promise<GrantE
   return found.toSorted((one, other) => closeness(other) - closeness(one) || other.changedAtMs - one.changedAtMs)[0]
 }
 
-function isGrantOf({ name, origin, facts }: VaultEntry, { label, url }: GrantOwner): boolean {
+/** @returns whether an entry of the vault is a sign-in that the server could use */
+export function isGrantOf({ name, origin, facts }: VaultEntry, { label, url }: GrantOwner): boolean {
   if (facts.kind !== "grant" || origin !== url.origin || !name.startsWith(grantPrefix(label))) return false
   return facts.resource === undefined || covers(facts.resource, url)
 }

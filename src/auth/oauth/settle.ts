@@ -8,8 +8,8 @@ import { purposeOf } from "./client.ts"
 import { oauthClientRefused, oauthTokenNotAccepted } from "./diagnoses.ts"
 import { requireEndpoint } from "./discovery.ts"
 import { TOKEN_LIMIT_MS, type TokenOutcome, tokenFault } from "./exchange.ts"
-import { type Grant, grantName, keepGrant, secretsOfGrant } from "./grant.ts"
-import { type GrantOwner, grantPrefix } from "./owner.ts"
+import { type Grant, grantName, isGrantOf, keepGrant, secretsOfGrant } from "./grant.ts"
+import type { GrantOwner } from "./owner.ts"
 import { requirePinned } from "./pin.ts"
 import { keepRegistration } from "./registration.ts"
 import { testRequest } from "./test-request.ts"
@@ -88,7 +88,10 @@ async function requireAccepted({ server, url }: GrantOwner, grant: Grant, http: 
   throw new PosternError(oauthTokenNotAccepted({ server, status, issuer: grant.issuer, challenge: header }))
 }
 
-/** The new one is written first; then what it replaces goes: a sign-in with another issuer or client has another name. */
+/**
+ * The new one is written first; then what it replaces goes: a sign-in with another issuer or client has another name. So does one for
+ * a closer resource of the same server: it would be found in the place of the new one.
+ */
 async function store(owner: GrantOwner, grant: Grant, { vault }: MethodTools): Promise<void> {
   const name = grantName(owner.label, grant)
   const terms = { waitMs: 2 * TOKEN_LIMIT_MS, holdMs: TOKEN_LIMIT_MS }
@@ -99,7 +102,7 @@ async function store(owner: GrantOwner, grant: Grant, { vault }: MethodTools): P
     new AbortController().signal,
   )
   for (const entry of await vault.list()) {
-    const isSame = entry.facts.kind === "grant" && entry.origin === owner.url.origin && entry.facts.resource === grant.resource
-    if (isSame && entry.name !== name && entry.name.startsWith(grantPrefix(owner.label))) await vault.remove(entry.name)
+    const isReplaced = isGrantOf(entry, owner) && (entry.facts.resource ?? "").length >= grant.resource.length
+    if (isReplaced && entry.name !== name) await vault.remove(entry.name)
   }
 }

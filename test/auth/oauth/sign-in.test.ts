@@ -257,3 +257,18 @@ test("a scope that a server names is one word of the command that is told, whate
   expect(shell.stdout).toBe(`auth\nlinear\n--scopes\n${scope}\n`)
   expect(await readdir(folder.path)).not.toContain("canary")
 })
+
+test("a sign-in for a wider resource takes the place of one that its server has narrowed before", async () => {
+  await using server = await startProtectedServer()
+  await using folder = await makeVaultFolder()
+  await using one = makeMember(folder, serverAt(server.url))
+  await one.authenticator.signIn(willingPerson(), signal)
+  for (const family of server.authorization.tokens.families) family.ended = "revoked"
+  expect(await one.call()).toMatchObject({ code: "oauth-sign-in-needed" }) // the trap was reached
+  server.bendMetadata = (honest) => ({ ...honest, resource: server.origin })
+
+  await one.authenticator.signIn(willingPerson(), signal)
+
+  expect(await one.call()).toBe(200)
+  expect((await folder.open().list()).filter(({ facts }) => facts.kind === "grant")).toHaveLength(1)
+})
