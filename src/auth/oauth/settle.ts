@@ -2,6 +2,7 @@
 import type { HttpServer } from "../../config/server.ts"
 import { PosternError } from "../../core/diagnosis.ts"
 import type { Http } from "../../core/http.ts"
+import { configuredHeaders } from "../header.ts"
 import type { MethodTools } from "../tools.ts"
 import type { ClientFlow } from "./browser-flow.ts"
 import { purposeOf } from "./client.ts"
@@ -12,7 +13,7 @@ import { type Grant, grantName, isGrantOf, keepGrant, secretsOfGrant } from "./g
 import type { GrantOwner } from "./owner.ts"
 import { requirePinned } from "./pin.ts"
 import { keepRegistration } from "./registration.ts"
-import { testRequest } from "./test-request.ts"
+import { type TestProof, testRequest } from "./test-request.ts"
 import type { Tokens } from "./token-answer.ts"
 
 /** A kept registration that the token endpoint does not know any more (S43). */
@@ -46,7 +47,8 @@ export async function settle(
   const grant = toGrant(outcome.tokens, flow, former, tools.clock.now())
   for (const secret of secretsOfGrant(grant)) tools.redactor.learnPassing(secret)
   requirePinned(server, grant)
-  await requireAccepted(owner, grant, tools.http, signal)
+  const configured = await configuredHeaders(server, owner.url.origin, tools)()
+  await requireAccepted(owner, { grant, configured }, tools.http, signal)
   await store(owner, grant, tools)
   if (flow.registration) await keepRegistration(tools.vault, issuer, purposeOf(server.oauth ?? {}), flow.registration)
   return grant
@@ -79,8 +81,14 @@ function toGrant(
 }
 
 /** A server that cannot be reached, or answers with a fault of its own, says nothing of the token. */
-async function requireAccepted({ server, url }: GrantOwner, grant: Grant, http: Http, signal: AbortSignal): Promise<void> {
-  const { status, header } = await testRequest(url, http, grant.accessToken, signal).catch((error: unknown) => {
+async function requireAccepted(
+  { server, url }: GrantOwner,
+  { grant, configured }: { readonly grant: Grant; readonly configured: TestProof["configured"] },
+  http: Http,
+  signal: AbortSignal,
+): Promise<void> {
+  const { accessToken } = grant
+  const { status, header } = await testRequest(url, { accessToken, configured }, http, signal).catch((error: unknown) => {
     if (!(error instanceof PosternError)) throw error
     return { status: 0, header: "" }
   })

@@ -2,6 +2,7 @@
 import type { HttpServer } from "../../config/server.ts"
 import { PosternError } from "../../core/diagnosis.ts"
 import type { AddressPolicy } from "../../core/address-gate.ts"
+import { configuredHeaders } from "../header.ts"
 import type { Interaction } from "../interaction.ts"
 import type { MethodTools } from "../tools.ts"
 import { type ClientFlow, signInByBrowser } from "./browser-flow.ts"
@@ -102,7 +103,10 @@ async function findDestination(
 ): Promise<Destination> {
   const { http } = desk.tools
   const { url } = owner
-  const asked = challenge === undefined ? await testRequest(url, http, undefined, signal) : { challenge, status: undefined }
+  const asked =
+    challenge === undefined
+      ? await testRequest(url, { configured: await configuredHeaders(server, url.origin, desk.tools)() }, http, signal)
+      : { challenge, status: undefined }
   const knownIssuer = issuer ?? server.pin?.subject?.split("#")[0] ?? former?.issuer
   const destination = await discover({ server, url, ...asked, knownIssuer, policy }, http, signal)
   requireEndpoint(destination, "token_endpoint")

@@ -1,4 +1,5 @@
 /** One request that changes nothing: what does the server want, and does it take a token? */
+import type { ExpandedHeader } from "../../config/expand.ts"
 import type { Http } from "../../core/http.ts"
 import { type Challenge, findBearer } from "./challenge.ts"
 
@@ -14,10 +15,19 @@ export interface TestAnswer {
 const PING = Buffer.from('{"jsonrpc":"2.0","id":"postern","method":"ping"}')
 const LIMIT_MS = 15_000
 
-/** @param accessToken - undefined: without proof */
-export async function testRequest(url: URL, http: Http, accessToken: string | undefined, signal: AbortSignal): Promise<TestAnswer> {
+/** What a test is sent with. */
+export interface TestProof {
+  /** Undefined: none, to see what the server asks for. */
+  readonly accessToken?: string
+  /** That the entry sets for every request to the server: some want a key beside the token. */
+  readonly configured: readonly ExpandedHeader[]
+}
+
+/** @param url - of the server, and of nobody else */
+export async function testRequest(url: URL, { accessToken, configured }: TestProof, http: Http, signal: AbortSignal): Promise<TestAnswer> {
+  const { authorization: _, ...more } = Object.fromEntries(configured.map(({ name, value }) => [name.toLowerCase(), value]))
   const proof = accessToken === undefined ? {} : { authorization: `Bearer ${accessToken}` }
-  const headers = { "content-type": "application/json", accept: "application/json, text/event-stream", ...proof }
+  const headers = { ...more, "content-type": "application/json", accept: "application/json, text/event-stream", ...proof }
   const limit = AbortSignal.any([signal, AbortSignal.timeout(LIMIT_MS)])
   const answer = await http.send({ method: "POST", url, headers, body: PING }, limit)
   answer.discard()

@@ -272,3 +272,16 @@ test("a sign-in for a wider resource takes the place of one that its server has 
   expect(await one.call()).toBe(200)
   expect((await folder.open().list()).filter(({ facts }) => facts.kind === "grant")).toHaveLength(1)
 })
+
+test("a server that wants its configured header beside the token can be signed in to", async () => {
+  await using server = await startProtectedServer()
+  server.handler = ({ path, headers }, response) =>
+    path === "/mcp" && headers["x-api-key"] !== "k-1" ? json(response, { error: "no key" }, 403) : false
+  await using folder = await makeVaultFolder()
+  await using one = makeMember(folder, serverAt(server.url, {}, { headers: { "X-Api-Key": "k-1" } }))
+
+  await one.authenticator.signIn(willingPerson(), signal)
+
+  expect(await one.call()).toBe(200)
+  expect(server.authorization.seen.filter(({ headers }) => headers["x-api-key"] !== undefined)).toEqual([])
+})
