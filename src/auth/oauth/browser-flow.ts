@@ -137,10 +137,14 @@ async function prepareFlow(question: Bindable, redirectUri: string, tools: Metho
 async function isWelcome(flow: Flow, { policy, destination }: Bindable, { http }: MethodTools, signal: AbortSignal): Promise<boolean> {
   if (destination.metadata.require_pushed_authorization_requests) return true // the push tells
   const url = await authorizationLink(startFlow(flow), { http, policy, limitMs: TOKEN_LIMIT_MS }, signal)
-  const answer = await http.send(
-    { method: "GET", url, headers: { accept: "text/html" } },
-    AbortSignal.any([signal, AbortSignal.timeout(10_000)]),
-  )
-  answer.discard()
-  return answer.status < 400 || answer.status >= 500
+  const request = { method: "GET", url, headers: { accept: "text/html" } } as const
+  try {
+    const answer = await http.send(request, AbortSignal.any([signal, AbortSignal.timeout(10_000)]))
+    answer.discard()
+    return answer.status < 400 || answer.status >= 500
+  } catch (error) {
+    // A browser may come where we cannot; but to no address that was refused.
+    if (signal.aborted || (error instanceof PosternError && error.diagnosis.kind === "guard")) throw error
+    return true
+  }
 }

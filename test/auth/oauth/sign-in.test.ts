@@ -285,3 +285,27 @@ test("a server that wants its configured header beside the token can be signed i
   expect(await one.call()).toBe(200)
   expect(server.authorization.seen.filter(({ headers }) => headers["x-api-key"] !== undefined)).toEqual([])
 })
+
+test("a kept registration is used on where its preflight is not answered: a browser may come where we cannot", async () => {
+  await using server = await startProtectedServer()
+  await using folder = await makeVaultFolder()
+  await using one = makeMember(folder, serverAt(server.url))
+  await one.authenticator.signIn(willingPerson(), signal)
+  const before = authorizations(server).length
+  let preflights = 0
+  server.authorization.handler = ({ path }, response) => {
+    if (path === "/authorize") response.destroy()
+    return path === "/authorize"
+  }
+  const browser = willingPerson()
+  const openLink: typeof browser.openLink = (link, untilOver) => {
+    preflights = authorizations(server).length - before
+    server.authorization.handler = () => false
+    return browser.openLink(link, untilOver)
+  }
+
+  await one.authenticator.signIn({ ...browser, openLink }, signal)
+
+  expect(preflights).toBeGreaterThan(0) // the trap was reached
+  expect(server.authorization.clients.size).toBe(1)
+})
