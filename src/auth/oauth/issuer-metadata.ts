@@ -90,6 +90,7 @@ function readMetadata(json: unknown, address: string, { issuer, match, policy }:
   if (!isSameIssuer(metadata.issuer, issuer, match)) {
     throw new PosternError(oauthIssuerMismatch({ expected: issuer, found: metadata.issuer, where: `its metadata at ${address}` }))
   }
+  if (!URL.canParse(metadata.issuer)) throw new PosternError(oauthMetadataInvalid({ address, fault: "its issuer is no address" }))
   for (const name of CREDENTIAL_ENDPOINTS) {
     const named = metadata[name]
     if (named !== undefined) passAddress(named, "send a credential", policy)

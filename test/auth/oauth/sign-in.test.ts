@@ -309,3 +309,15 @@ test("a kept registration is used on where its preflight is not answered: a brow
   expect(preflights).toBeGreaterThan(0) // the trap was reached
   expect(server.authorization.clients.size).toBe(1)
 })
+
+test("an issuer that is no address is told as a fault of the metadata, also where the entry is lenient with it", async () => {
+  await using server = await startProtectedServer()
+  server.authorization.bend.metadata = (honest) => ({ ...honest, issuer: "auth.example" })
+  await using folder = await makeVaultFolder()
+  await using one = makeMember(folder, serverAt(server.url, { dialects: ["lenient-issuer"] }))
+
+  await expect(one.authenticator.signIn(willingPerson(), signal)).rejects.toMatchObject({
+    diagnosis: { code: "oauth-metadata-invalid", cause: expect.stringContaining("issuer is no address") },
+  })
+  expect(authorizations(server)).toEqual([])
+})
