@@ -28,19 +28,21 @@ export function startFlow(facts: Omit<Flow, "state" | "verifier">): Flow {
 
 /** The parameters of the authorization request (RFC 6749 section 4.1.1, RFC 7636, RFC 8707). */
 function parametersOf({ destination, client, redirectUri, scopes, extraParameters, state, verifier }: Flow): URLSearchParams {
-  const parameters = new URLSearchParams({
+  const binding = {
     response_type: "code",
     client_id: client.id,
     redirect_uri: redirectUri,
     state,
     code_challenge: createHash("sha256").update(verifier).digest("base64url"),
     code_challenge_method: "S256",
-  })
+  }
+  const parameters = new URLSearchParams(binding)
   if (scopes.length > 0) parameters.set("scope", scopes.join(" "))
   if (destination.resourceParameter !== undefined) parameters.set("resource", destination.resourceParameter)
   // OpenID Connect Core section 11: without it, some servers give no refresh token.
   if (scopes.includes("offline_access")) parameters.set("prompt", "consent")
-  for (const [name, value] of Object.entries(extraParameters)) parameters.set(name, value)
+  // Whoever wrote the entry adds to the request; what ties the answer to this flow stays ours.
+  for (const [name, value] of Object.entries(extraParameters)) if (!Object.hasOwn(binding, name)) parameters.set(name, value)
   return parameters
 }
 

@@ -321,3 +321,32 @@ test("an issuer that is no address is told as a fault of the metadata, also wher
   })
   expect(authorizations(server)).toEqual([])
 })
+
+test("further parameters of the entry add to the request, and replace nothing that ties the answer to its flow", async () => {
+  await using server = await startProtectedServer()
+  await using folder = await makeVaultFolder()
+  const authorizeParams = {
+    prompt: "login",
+    state: "known",
+    redirect_uri: "http://127.0.0.1:1/",
+    code_challenge: "known",
+    client_id: "other",
+  }
+  await using one = makeMember(folder, serverAt(server.url, { authorizeParams }))
+  let opened: URL | undefined
+  const openLink = async ({ url }: { url: URL }): Promise<"opened"> => {
+    opened = url
+    throw new Error("seen enough")
+  }
+
+  await expect(one.authenticator.signIn(willingPerson({ openLink }), signal)).rejects.toThrow("seen enough")
+
+  const asked = Object.fromEntries(opened?.searchParams ?? [])
+  expect(asked).toMatchObject({
+    prompt: "login",
+    state: expect.stringMatching(/^[\w-]{43}$/),
+    client_id: expect.stringMatching(/^client-/),
+  })
+  expect(asked["code_challenge"]).toMatch(/^[\w-]{43}$/)
+  expect(asked["redirect_uri"]).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/callback$/)
+})
