@@ -25,6 +25,8 @@ export function keptGrant(owner: GrantOwner, tools: MethodTools): KeptGrant {
   const { origin } = owner.url
   let name: string | undefined
   let isAbsent = false
+  /** Whether another grant may be the server's by now, though the one that is known is still there. */
+  let isDoubtful = false
   let last: { readonly secret: string; readonly grant: Grant } | undefined
   /** Renewed, and not stored yet: nobody else has it. */
   let unstored: Grant | undefined
@@ -45,8 +47,9 @@ export function keptGrant(owner: GrantOwner, tools: MethodTools): KeptGrant {
   const read = async (): Promise<Grant | undefined> => {
     if (unstored) return unstored
     if (isAbsent) return undefined
-    const known = await readNamed()
+    const known = isDoubtful ? undefined : await readNamed()
     if (known) return known
+    isDoubtful = false
     name = (await findGrant(vault, owner))?.name
     isAbsent = name === undefined
     return readNamed()
@@ -85,7 +88,10 @@ export function keptGrant(owner: GrantOwner, tools: MethodTools): KeptGrant {
 
   return {
     read,
-    lookAgain: () => (isAbsent = false),
+    lookAgain() {
+      isAbsent = false
+      isDoubtful = true
+    },
     async renew(need, signal) {
       if (unstored) {
         await waitForUnstored(need, signal)

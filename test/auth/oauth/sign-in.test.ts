@@ -350,3 +350,18 @@ test("further parameters of the entry add to the request, and replace nothing th
   expect(asked["code_challenge"]).toMatch(/^[\w-]{43}$/)
   expect(asked["redirect_uri"]).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/callback$/)
 })
+
+test("a running bridge takes up a sign-in for a closer resource, and does not stay with the wider one that has ended", async () => {
+  await using server = await startProtectedServer()
+  server.bendMetadata = (honest) => ({ ...honest, resource: server.origin })
+  await using folder = await makeVaultFolder()
+  await using one = makeMember(folder, serverAt(server.url))
+  await one.authenticator.signIn(willingPerson(), signal)
+  for (const family of server.authorization.tokens.families) family.ended = "revoked"
+  expect(await one.call()).toMatchObject({ code: "oauth-sign-in-needed" }) // the trap was reached
+  server.bendMetadata = (honest) => honest
+
+  await one.authenticator.signIn(willingPerson(), signal)
+
+  expect(await one.call()).toBe(200)
+})
