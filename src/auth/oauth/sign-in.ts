@@ -145,6 +145,7 @@ async function signInOnce(
   const reach = { http: tools.http, policy, limitMs: TOKEN_LIMIT_MS }
   const byCode = async (flow: ClientFlow, callback: URLSearchParams): Promise<Grant> => {
     const { metadata, resourceParameter } = destination
+    tools.redactor.learnPassing(callback.get("code") ?? "")
     const outcome = await exchangeCode({ ...flow, metadata, callback, resourceParameter }, reach, tools.clock, signal)
     return settle({ outcome, flow, server, owner, former }, tools, signal)
   }

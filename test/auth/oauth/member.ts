@@ -21,6 +21,8 @@ export interface Member extends AsyncDisposable {
   call(): Promise<number | Diagnosis>
   /** One call to a server that refuses it: as the door does, which asks about the second refusal too. */
   refusedTwice(): Promise<Diagnosis>
+  /** The redactor's exit for text. */
+  clean(text: string): string
   /** The token that a request would carry now. */
   token(): Promise<string | undefined>
 }
@@ -50,6 +52,7 @@ export function makeMember(folder: VaultFolder, server: HttpServer, clock = syst
   return {
     authenticator,
     told,
+    clean: tools.redactor.clean,
     async call() {
       try {
         const { request, answer } = await send()

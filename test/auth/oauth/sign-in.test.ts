@@ -365,3 +365,21 @@ test("a running bridge takes up a sign-in for a closer resource, and does not st
 
   expect(await one.call()).toBe(200)
 })
+
+test("a code that the token endpoint repeats in its refusal is not told", async () => {
+  await using server = await startProtectedServer()
+  await using folder = await makeVaultFolder()
+  await using one = makeMember(folder, serverAt(server.url))
+  let code = ""
+  server.authorization.handler = ({ path, params }, response) => {
+    if (path !== "/token") return false
+    code = params.get("code") ?? ""
+    return json(response, { error: "invalid_request", error_description: `the code ${code} is of no use` }, 400)
+  }
+
+  const refused: unknown = await one.authenticator.signIn(willingPerson(), signal).catch((error: unknown) => error)
+
+  const told = JSON.stringify((refused as PosternError).diagnosis)
+  expect(told).toContain(`the code ${code} is`) // the trap was reached
+  expect(one.clean(told)).toContain("the code [redacted] is")
+})
