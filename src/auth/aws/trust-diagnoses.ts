@@ -61,6 +61,14 @@ export const awsTrustElsewhere = defineDiagnosis({
   }),
 })
 
+/** By IAM's codes (API reference, UpdateAssumeRolePolicy). */
+const NEXT_AFTER_REFUSAL: Readonly<Record<string, string>> = {
+  AccessDenied: "run it with the profile of somebody who may: postern aws trust … --admin-profile NAME",
+  MalformedPolicyDocument: "take out of the policy what does not exist any more (ids that begin with AIDA or AROA), then run it again",
+  LimitExceeded: "the policy is as long as IAM lets it be: take out a statement that nobody needs, or raise the quota, then run it again",
+  UnmodifiableEntity: "the role is managed by an AWS service (AWS SSO, for example): change it there, or assume a role of your own",
+}
+
 /** IAM refused `UpdateAssumeRolePolicy`; `asker` is who asked it, `code` and `said` are IAM's. */
 export const awsTrustRefused = defineDiagnosis({
   code: "aws-trust-refused",
@@ -69,8 +77,6 @@ export const awsTrustRefused = defineDiagnosis({
   tell: ({ role, code, said, asker }: { role: string; code: string; said: string; asker: string }) => ({
     cause: `IAM does not take the new trust policy of ${quote(role, 160)} (${quote(code, 60)}).`,
     evidence: [`asked as ${quote(asker, 160)}`, `it said: ${quote(said)}`, "nothing was changed"],
-    next: code.startsWith("AccessDenied")
-      ? "run it with the profile of somebody who may: postern aws trust … --admin-profile NAME"
-      : "take out of the policy what does not exist any more (ids that begin with AIDA or AROA), then run it again",
+    next: NEXT_AFTER_REFUSAL[code.replace(/Exception$/, "")] ?? "mend what IAM names, then run it again",
   }),
 })

@@ -3,6 +3,7 @@ import fc from "fast-check"
 import { expect, test } from "vitest"
 import { type PolicyDocument, matchesPattern, parsePolicy } from "../../../src/auth/aws/policy-document.ts"
 import { principalFrom } from "../../../src/auth/aws/principal.ts"
+import { awsTrustRefused } from "../../../src/auth/aws/trust-diagnoses.ts"
 import { type Asking, allowCaller, judgeTrust } from "../../../src/auth/aws/trust-policy.ts"
 
 const ACCOUNT = "123456789012"
@@ -226,4 +227,16 @@ test("patterns match as a regular expression of the same meaning does", () => {
       expect(matchesPattern(pattern, text)).toBe(meant.test(text))
     }),
   )
+})
+
+test.each([
+  ["AccessDenied", /--admin-profile/],
+  ["MalformedPolicyDocument", /AIDA or AROA/],
+  ["LimitExceeded", /quota/],
+  ["UnmodifiableEntity", /managed by an AWS service/],
+  ["ServiceFailure", /what IAM names/],
+])("a policy that IAM refuses with %s is followed by the step that mends just that", (code, next) => {
+  const told = awsTrustRefused({ role: "arn:aws:iam::123456789012:role/a", code, said: "no", asker: "arn:aws:iam::123456789012:user/b" })
+
+  expect(told.next).toMatch(next)
 })
