@@ -48,13 +48,24 @@ export async function dismissServer(
   const userFile = (await readTextFile(surroundings.places.config)) ?? ""
   const isStillUsed = (name: string): boolean => elsewhere.has(name) || userFile.includes(`\${vault:${name}}`)
 
-  const signedOut = await leaveUnlessShared(server, others, tools, signal)
+  const leaving = await toldOf(leaveUnlessShared(server, others, tools, signal))
   const keptSecrets = secretsOf(server).filter(isStillUsed)
   const forgotten = await forget(
     secretsOf(server).filter((name) => !isStillUsed(name)),
     tools.vault,
   )
-  return { server: server.name, file, keptSecrets, ...forgotten, ...(signedOut ? { signedOut } : {}) }
+  return { server: server.name, file, keptSecrets, ...leaving, ...forgotten }
+}
+
+/** The entry is gone by now, so what keeps a sign-in from being forgotten is told, and ends nothing. */
+async function toldOf(leaving: Promise<SignedOut | undefined>): Promise<Pick<Dismissed, "signedOut" | "failure">> {
+  try {
+    const signedOut = await leaving
+    return signedOut ? { signedOut } : {}
+  } catch (error) {
+    if (!(error instanceof PosternError)) throw error
+    return { failure: error.diagnosis }
+  }
 }
 
 /** A sign-in goes with its server, unless another one has the same label. */

@@ -34,8 +34,13 @@ function tell({ server, file, removedSecrets, keptSecrets, leftSecrets, failure,
     ...keptSecrets.map((name) => `  The vault keeps ${name}: another server refers to it.`),
     ...(signedOut === undefined ? [] : tellSignedOut(signedOut)),
     ...leftSecrets.map((name) => `  The vault could not forget ${name}: ${failure?.cause ?? ""}`),
-    ...(failure ? [`  next: ${failure.next ?? ""}, then postern vault remove ${leftSecrets[0] ?? ""}`] : []),
+    ...(failure ? tellFailure(failure, leftSecrets) : []),
   ].join("\n")
+}
+
+function tellFailure({ cause, next = "try again" }: NonNullable<Dismissed["failure"]>, [left]: readonly string[]): string[] {
+  if (left !== undefined) return [`  next: ${next}, then postern vault remove ${left}`]
+  return [`  Whether somebody had signed in to it could not be seen: ${cause}`, `  next: ${next}`]
 }
 
 function tellSignedOut({ name, revoked, failure }: NonNullable<Dismissed["signedOut"]>): string[] {
