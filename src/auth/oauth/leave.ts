@@ -2,11 +2,11 @@
 import type { HttpServer } from "../../config/server.ts"
 import { openHttp } from "../server-http.ts"
 import type { AuthTools } from "../tools.ts"
-import { findGrant } from "./grant.ts"
+import { type GrantEntry, findGrant } from "./grant.ts"
 import { grantOwner, policyOf } from "./owner.ts"
 import { type SignedOut, signOut } from "./sign-out.ts"
 
-/** @returns what came of it; undefined if nobody had signed in */
+/** @returns what came of it, first of all one that could not be revoked; undefined if nobody had signed in */
 export async function leave(
   server: HttpServer,
   account: string | undefined,
@@ -15,11 +15,15 @@ export async function leave(
 ): Promise<SignedOut | undefined> {
   const entry = account === undefined ? server : { ...server, oauth: { ...server.oauth, account } }
   const owner = await grantOwner(entry, tools)
-  const grant = await findGrant(tools.vault, owner)
-  if (grant === undefined) return undefined
+  const first = await findGrant(tools.vault, owner)
+  if (first === undefined) return undefined
   const http = openHttp(entry, owner.url, tools.env)
+  const left: SignedOut[] = []
   try {
-    return await signOut({ name: grant.name, origin: grant.origin, policy: policyOf(owner) }, { ...tools, http }, signal)
+    // With the closest one gone, the server would use the next.
+    for (let grant: GrantEntry | undefined = first; grant; grant = await findGrant(tools.vault, owner))
+      left.push(await signOut({ name: grant.name, origin: grant.origin, policy: policyOf(owner) }, { ...tools, http }, signal))
+    return left.find(({ revoked }) => !revoked) ?? left[0]
   } finally {
     http.close()
   }

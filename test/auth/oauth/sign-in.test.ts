@@ -2,7 +2,10 @@ import { spawnSync } from "node:child_process"
 import { readdir } from "node:fs/promises"
 import { expect, test } from "vitest"
 import { covers } from "../../../src/auth/oauth/grant.ts"
+import { leave } from "../../../src/auth/oauth/leave.ts"
+import { systemClock } from "../../../src/core/clock.ts"
 import { type Diagnosis, PosternError } from "../../../src/core/diagnosis.ts"
+import { createRedactor } from "../../../src/core/redact.ts"
 import { nobodyToAsk } from "../../../src/auth/diagnoses.ts"
 import { json } from "../../servers/mcp-server.ts"
 import { startProtectedServer, type StrictPair } from "../../servers/protected-server.ts"
@@ -382,4 +385,23 @@ test("a code that the token endpoint repeats in its refusal is not told", async 
   const told = JSON.stringify((refused as PosternError).diagnosis)
   expect(told).toContain(`the code ${code} is`) // the trap was reached
   expect(one.clean(told)).toContain("the code [redacted] is")
+})
+
+test("whoever signs out of a server is signed out of it, also where there were two sign-ins that it could use", async () => {
+  await using server = await startProtectedServer()
+  await using folder = await makeVaultFolder()
+  await using one = makeMember(folder, serverAt(server.url))
+  server.bendMetadata = (honest) => ({ ...honest, resource: server.origin })
+  await one.authenticator.signIn(willingPerson(), signal)
+  server.bendMetadata = (honest) => honest
+  await one.authenticator.signIn(willingPerson(), signal)
+  const vault = folder.open()
+  const grants = async () => (await vault.list()).filter(({ facts }) => facts.kind === "grant")
+  expect(await grants()).toHaveLength(2) // the trap was reached
+
+  const left = await leave(serverAt(server.url), undefined, { vault, env: {}, redactor: createRedactor(), clock: systemClock }, signal)
+
+  expect(left).toMatchObject({ revoked: true })
+  expect(await grants()).toEqual([])
+  expect(server.authorization.tokens.families.map(({ ended }) => ended)).toEqual(["revoked", "revoked"])
 })
