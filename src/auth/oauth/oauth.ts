@@ -72,7 +72,7 @@ export function oauthAuthenticator(server: HttpServer, origin: string, tools: Me
     async recover(request, answer, signal) {
       const { judgeRefusal } = await import("./refusal.ts")
       const token = /^Bearer (.*)$/.exec(request.headers["authorization"] ?? "")?.[1]
-      const refusal = { answer, sent: token, timesSent: token === sent.token ? sent.times : 0 }
+      const refusal = { answer, sent: token, timesSent: token === sent.token ? sent.times : 0, nowMs: tools.clock.now() }
       const verdict = await judgeRefusal(refusal, { server, keeper: await grantKeeper(), memory }, signal)
       memory = verdict.memory
       return verdict.recovery

@@ -18,8 +18,8 @@ export interface RefusalMemory {
   readonly unmended?: { readonly token: string | undefined }
   /** The last token that was renewed for a refusal. */
   readonly renewed?: string
-  /** One of those that was refused at its first use. */
-  readonly notAccepted?: string
+  /** One of those that was refused at its first use, and until when it is not renewed once more. */
+  readonly notAccepted?: { readonly token: string; readonly untilMs: number }
 }
 
 /** One refusal. */
@@ -29,7 +29,12 @@ export interface Refusal {
   readonly sent: string | undefined
   /** How often that token was sent so far: once, and it was never accepted. */
   readonly timesSent: number
+  /** When it came, in milliseconds since 1970. */
+  readonly nowMs: number
 }
+
+/** How long a server that has refused a new token is not tried with another one, in milliseconds: it may only have been too early. */
+const NOT_ACCEPTED_MS = 60_000
 
 type Verdict = { readonly recovery: Recovery; readonly memory: RefusalMemory }
 
@@ -39,7 +44,7 @@ type Verdict = { readonly recovery: Recovery; readonly memory: RefusalMemory }
  * @returns the advice, and what to remember of it
  */
 export async function judgeRefusal(
-  { answer, sent, timesSent }: Refusal,
+  { answer, sent, timesSent, nowMs }: Refusal,
   { server, keeper, memory: before }: { readonly server: HttpServer; readonly keeper: KeptGrant; readonly memory: RefusalMemory },
   signal: AbortSignal,
 ): Promise<Verdict> {
@@ -57,10 +62,13 @@ export async function judgeRefusal(
   if (sent !== grant.accessToken) return { recovery: { advice: "retry", diagnosis: refused }, memory }
 
   // A server that takes no token at all would use one up with every message.
-  if (sent === memory.notAccepted || (sent === memory.renewed && timesSent === 1)) {
+  const isNew = sent === memory.renewed && timesSent === 1
+  const { notAccepted = { token: undefined, untilMs: 0 } } = memory
+  if (isNew || (sent === notAccepted.token && nowMs < notAccepted.untilMs)) {
+    const untilMs = isNew ? nowMs + NOT_ACCEPTED_MS : notAccepted.untilMs
     const header = headers["www-authenticate"] ?? ""
     const diagnosis = oauthTokenNotAccepted({ server: server.name, status, issuer: grant.issuer, challenge: header })
-    return { recovery: { advice: "denied", diagnosis }, memory: { ...memory, notAccepted: sent } }
+    return { recovery: { advice: "denied", diagnosis }, memory: { ...memory, notAccepted: { token: sent, untilMs } } }
   }
   return renewOrTell(grant, { keeper, memory, refused }, signal)
 }

@@ -341,3 +341,26 @@ test("a refresh token that the server repeats in its refusal does not stand in c
   expect(JSON.stringify([told, (await grantIn(folder)).facts])).not.toContain(refreshToken)
   expect(await readFile(folder.vaultPath, "utf8")).not.toContain(refreshToken)
 })
+
+test("a token that was refused at its first use is not given up for ever: a while later it is renewed once more", async () => {
+  await using server = await startProtectedServer()
+  server.authorization.tellsLifetime = false
+  await using folder = await makeVaultFolder()
+  await signedIn(server, folder)
+  server.authorization.tokens.expireAccessTokens()
+  let aheadMs = 0
+  await using one = makeMember(folder, serverAt(server.url), { ...systemClock, now: () => Date.now() + aheadMs })
+  server.refusesAll = true
+  expect(await one.refusedTwice()).toMatchObject({ code: "oauth-token-not-accepted" }) // the trap was reached
+  server.refusesAll = false
+  expect(await one.call()).toBe(200) // the token had not come to every machine of the server yet
+  server.authorization.tokens.expireAccessTokens()
+
+  const soon = await one.call()
+  aheadMs = 61_000
+  const afterAMinute = await one.call()
+
+  expect(soon).toMatchObject({ code: "oauth-token-not-accepted" })
+  expect(afterAMinute).toBe(200)
+  expect(refreshes(server)).toBe(2)
+})
