@@ -38,13 +38,13 @@ export function readTokens(json: unknown, at: { readonly issuer: string; readonl
   // RFC 6749 section 7.1: a token of a type that is not understood must not be used.
   if (typeof type !== "string" || type.toLowerCase() !== "bearer") return refuse("token_type")
   if (refreshToken !== undefined && refreshToken !== null && refreshToken !== "" && !isToken(refreshToken)) return refuse("refresh_token")
-  if (scope !== undefined && scope !== null && typeof scope !== "string") return refuse("scope")
-  const lifeSeconds = readLife(answer["expires_in"]) ?? refuse("expires_in")
+  // Nonsense in what may be left out counts as left out: to refuse the whole would lose the refresh token that came with it.
+  const lifeSeconds = readLife(answer["expires_in"])
   const subject = typeof idToken === "string" ? subjectOf(idToken, at) : undefined
   return {
     accessToken,
     ...(isToken(refreshToken) ? { refreshToken } : {}),
-    ...(lifeSeconds === "unknown" ? {} : { expiresAtMs: at.nowMs + lifeSeconds * 1000 }),
+    ...(lifeSeconds === undefined ? {} : { expiresAtMs: at.nowMs + lifeSeconds * 1000 }),
     ...(typeof scope === "string" && scope.trim() !== "" ? { scopes: scope.trim().split(/\s+/) } : {}),
     ...(subject === undefined ? {} : { subject }),
   }
@@ -55,13 +55,12 @@ function isToken(value: unknown): value is string {
   return typeof value === "string" && value.length <= LONGEST_TOKEN && /^[\x21-\x7e]+$/.test(value)
 }
 
-/** @returns seconds, `unknown` where it is not said or says nothing, or undefined where it is no number */
-function readLife(value: unknown): number | "unknown" | undefined {
-  if (value === undefined || value === null) return "unknown"
+/** @returns seconds, or undefined where it is not said, or says nothing */
+function readLife(value: unknown): number | undefined {
   const seconds = typeof value === "string" && /^\d{1,15}(\.\d+)?$/.test(value) ? Number(value) : value
   if (typeof seconds !== "number" || !Number.isFinite(seconds)) return undefined
   // A token that ends before it was given would be renewed at every call: a 401 tells when it really ends.
-  return seconds <= 0 ? "unknown" : Math.floor(Math.min(seconds, LONGEST_LIFE_SECONDS))
+  return seconds <= 0 ? undefined : Math.floor(Math.min(seconds, LONGEST_LIFE_SECONDS))
 }
 
 /**
