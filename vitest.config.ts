@@ -5,6 +5,8 @@ export default defineConfig({
     // A test may start real processes on a machine with two busy cores; the limit only ends what hangs.
     testTimeout: 60_000,
     hookTimeout: 60_000,
+    // Most tests wait for a process or a server, so a core that is left free would only make the suite longer.
+    maxWorkers: "100%",
     projects: [
       { extends: true, test: { name: "unit", include: ["test/**/*.test.ts"], exclude: ["test/e2e/**"] } },
       { extends: true, test: { name: "e2e", include: ["test/e2e/**/*.test.ts"], globalSetup: "test/harness/judges.ts" } },
