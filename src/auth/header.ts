@@ -8,11 +8,15 @@ import { type ExpandedHeader, expandHeaders } from "../config/expand.ts"
 import { isCredentialHeader } from "../config/header-rules.ts"
 import type { HttpServer } from "../config/server.ts"
 import { references } from "../config/template.ts"
+import { monotonicMs } from "../core/clock.ts"
 import { PosternError } from "../core/diagnosis.ts"
 import { headerRefused, noSecretToAsk } from "./diagnoses.ts"
-import { headersCommand } from "./headers-command.ts"
+import { type HeadersCommand, headersCommand } from "./headers-command.ts"
 import type { Authenticator } from "./method.ts"
 import type { AuthTools } from "./tools.ts"
+
+/** How long what was read from the vault is used without a look at its file, in milliseconds: the look is dearer than all else that a call needs here. */
+const LOOK_EVERY_MS = 20
 
 /** @param origin - of the server's address: what the secrets are bound to */
 export function headerAuthenticator(server: HttpServer, origin: string, tools: AuthTools): Authenticator {
@@ -20,12 +24,14 @@ export function headerAuthenticator(server: HttpServer, origin: string, tools: A
   const command = server.headersHelper === undefined ? undefined : headersCommand(server, server.headersHelper, tools)
   const secrets = [...new Set(Object.values(server.headers).flatMap((template) => references(template).secrets))]
 
+  const readHeaders = (signal: AbortSignal, look?: "now"): Promise<readonly ExpandedHeader[]> | readonly ExpandedHeader[] =>
+    command === undefined ? configured(look) : withMinted(command, signal, look)
+
   /** A minted header wins over a configured one of that name: it is the younger of the two. */
-  const readHeaders = async (signal: AbortSignal): Promise<readonly ExpandedHeader[]> => {
-    if (command === undefined) return configured()
-    const minted = await command.read(signal)
+  const withMinted = async (minting: HeadersCommand, signal: AbortSignal, look?: "now"): Promise<readonly ExpandedHeader[]> => {
+    const minted = await minting.read(signal)
     const names = new Set(minted.map(({ name }) => name.toLowerCase()))
-    return [...(await configured()).filter(({ name }) => !names.has(name.toLowerCase())), ...minted]
+    return [...(await configured(look)).filter(({ name }) => !names.has(name.toLowerCase())), ...minted]
   }
 
   return {
@@ -37,7 +43,7 @@ export function headerAuthenticator(server: HttpServer, origin: string, tools: A
 
     async recover(request, { status }, signal) {
       command?.forget(request.headers) // if it minted what was refused, the next read runs it again
-      const headers = await readHeaders(signal)
+      const headers = await readHeaders(signal, "now")
       // Another process may have rotated the key, or the command minted another token, while this request was on its way.
       const changed = headers.some(({ name, value }) => request.headers[name.toLowerCase()] !== value)
       const { name: header, source } = keyAmong(headers)
@@ -65,21 +71,32 @@ export function headerAuthenticator(server: HttpServer, origin: string, tools: A
   }
 }
 
-/** The configured headers, expanded again only when a secret of the vault has changed: this is on the path of every message. */
+/**
+ * The configured headers, expanded again only when a secret of the vault has changed: this is on the path of every message.
+ *
+ * @returns reads them; a change may be seen up to `LOOK_EVERY_MS` late, unless told to look `now`
+ */
 export function configuredHeaders(
   server: HttpServer,
   origin: string,
   { vault, env, redactor }: AuthTools,
-): () => Promise<readonly ExpandedHeader[]> {
+): (look?: "now") => Promise<readonly ExpandedHeader[]> | readonly ExpandedHeader[] {
   let known: { readonly secrets: ReadonlyMap<string, string | undefined>; readonly headers: readonly ExpandedHeader[] } | undefined
+  let lookedMs = -Infinity
 
   const isCurrent = async (): Promise<boolean> => {
     for (const [name, secret] of known?.secrets ?? []) if ((await vault.read(name, origin)) !== secret) return false
     return known !== undefined
   }
 
-  return async () => {
-    if (known && (await isCurrent())) return known.headers
+  const lookAndRead = async (): Promise<readonly ExpandedHeader[]> => {
+    const nowMs = monotonicMs()
+    if (!known || !(await isCurrent())) known = await expand()
+    lookedMs = nowMs
+    return known.headers
+  }
+
+  const expand = async (): Promise<NonNullable<typeof known>> => {
     const secrets = new Map<string, string | undefined>()
     const readSecret = async (name: string): Promise<string | undefined> => {
       const secret = await vault.read(name, origin)
@@ -89,9 +106,10 @@ export function configuredHeaders(
     const headers = await expandHeaders(server, origin, { env, readSecret })
     for (const { name, value } of headers) if (isCredentialHeader(name)) redactor.learn(value)
     for (const secret of secrets.values()) if (secret !== undefined) redactor.learn(secret)
-    known = { secrets, headers }
-    return headers
+    return { secrets, headers }
   }
+
+  return (look) => (known && look !== "now" && monotonicMs() - lookedMs < LOOK_EVERY_MS ? known.headers : lookAndRead())
 }
 
 /** The header that is the key, for a person: one whose name says so, or else the first. */

@@ -6,13 +6,15 @@ import { thisProcess } from "../cli/create-context.ts"
 
 const PARENT_CHECK_MS = 2_000
 const LAST_WORDS_MS = 1_000
+/** How long a start takes at most, generously, in milliseconds. */
+const START_MS = 500
 
 /**
  * @param manifest - the package's own `package.json`, seen from the program's file
  * @param main - the program; what it returns is the exit code
  */
 export async function live(manifest: URL, main: (process: Process) => Promise<number>): Promise<void> {
-  holdMemory()
+  setTimeout(holdMemory, START_MS).unref()
   const end = new AbortController()
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => end.abort())
   // A client that was killed takes its pipes with it; where something else holds them, its absence still shows.
@@ -27,10 +29,10 @@ export async function live(manifest: URL, main: (process: Process) => Promise<nu
 }
 
 /**
- * Keeps the young space of the heap as small as it begins, and the old one collected: a bridge lives as long as its client, and there is
- * one for each server and client (docs/architecture.md, decision 10).
+ * Keeps the young space of the heap as small as it is after the start, and the old one collected often: a bridge lives as long as its
+ * client, and there is one for each server and client (docs/architecture.md, decision 10).
  */
 function holdMemory(): void {
   setFlagsFromString("--semi-space-growth-factor=1")
-  setFlagsFromString("--optimize-for-size")
+  setFlagsFromString("--heap-growing-percent=10")
 }

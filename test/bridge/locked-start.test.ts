@@ -29,6 +29,9 @@ function storeIn(kept: Map<string, string>): MemoryStore {
   }
 }
 
+/** Who is signed in is looked up right behind an answer. */
+const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
+
 async function makeScene(): Promise<Scene> {
   const server = await startMcpServer({ key: "k-1" })
   const page = await startSignInPage(() => "k-1")
@@ -227,6 +230,7 @@ test("a prompt auth and a tool authenticate of the server's own are left to it",
   const prompts = await bridge.request("prompts/list")
   const prompt = await bridge.request("prompts/get", { name: "auth" })
   await bridge.request("tools/list")
+  await nextTurn()
   scene.server.handler = () => false
   scene.page.subject = undefined
   const tools = await bridge.request("tools/list")
@@ -264,6 +268,7 @@ test("a sign-in as somebody else tells that the lists have changed", async () =>
   await bridge.open()
   await bridge.request("tools/list")
 
+  await nextTurn()
   scene.page.subject = undefined
   await bridge.request("tools/call", { name: "echo", arguments: { text: "as alice" } })
   expect(changes(bridge)).toEqual([])

@@ -13,7 +13,6 @@ export interface StdioClientSettings {
   readonly maxFrameBytes: number
 }
 
-const LINE_FEED = Buffer.from("\n")
 const COPIED_BYTES = 64 * 1024
 /** How long a client may take to read the last of what was written, in milliseconds. */
 const LAST_WORDS_MS = 1_000
@@ -26,11 +25,10 @@ export function stdioClient({ input, output, maxFrameBytes }: StdioClientSetting
   /** Set where the server has to catch up with what was read. */
   let serverBehind: Promise<void> | undefined
 
-  /** Answers that arrive in one turn of the event loop leave in one system call. */
+  /** The first answer of a turn of the event loop leaves at once; those that arrive with it leave in one system call. */
   const gather = (): void => {
-    if (gathering) return
+    if (gathering) return output.writableCorked > 0 ? undefined : output.cork()
     gathering = true
-    output.cork()
     setImmediate(() => {
       gathering = false
       output.uncork()
@@ -66,10 +64,7 @@ export function stdioClient({ input, output, maxFrameBytes }: StdioClientSetting
     write(bytes) {
       if (gone) return
       gather()
-      // A large message is not copied for the sake of its line feed.
-      if (bytes.length > COPIED_BYTES) output.write(bytes)
-      const room = output.write(bytes.length > COPIED_BYTES ? LINE_FEED : Buffer.concat([bytes, LINE_FEED]))
-      if (room) return
+      if (writeLine(output, bytes)) return
       drained ??= new Promise<void>((resolve) => {
         const done = (): void => {
           output.off("drain", done)
@@ -90,6 +85,14 @@ export function stdioClient({ input, output, maxFrameBytes }: StdioClientSetting
       await Promise.race([delivered, new Promise((resolve) => setTimeout(resolve, LAST_WORDS_MS))]) // a client that does not read
     },
   }
+}
+
+/** @returns whether there is room for more */
+function writeLine(output: Writable, bytes: Buffer): boolean {
+  // As text it leaves fastest; Latin-1 is the encoding in which each byte stays itself.
+  if (bytes.length <= COPIED_BYTES) return output.write(`${bytes.toString("latin1")}\n`, "latin1")
+  output.write(bytes) // a large message is not copied for the sake of its line feed
+  return output.write("\n")
 }
 
 /** @returns a promise where the server has to catch up first */

@@ -46,11 +46,18 @@ const MESSAGE_HEADERS = { accept: "application/json, text/event-stream", "conten
 export function streamableHttpLink(settings: StreamableHttpSettings): Link {
   const { name, url, door, receive: receiveUnasked, onSent, log, maxFrameBytes, resumeSilenceMs = 0 } = settings
   let session = NO_SESSION
+  /** Those of a message, with those of the session. */
+  let messageHeaders: SessionHeaders = MESSAGE_HEADERS
   let listening = new AbortController()
   let closed = false
 
   const send = (request: Omit<OutgoingRequest, "url">, signal: AbortSignal): Promise<Answer> =>
     passDoor({ ...request, url, headers: { ...request.headers, ...session } }, door, signal)
+
+  const enter = (headers: SessionHeaders): void => {
+    session = headers
+    messageHeaders = { ...MESSAGE_HEADERS, ...headers }
+  }
 
   const wire: ResumingWire = {
     origin: url.origin,
@@ -65,8 +72,14 @@ export function streamableHttpLink(settings: StreamableHttpSettings): Link {
   }
 
   const post = async (frame: Frame, signal: AbortSignal): Promise<Answer> => {
-    const headers = { ...MESSAGE_HEADERS, ...session }
-    const request = { method: "POST" as const, url, headers, body: frame.bytes, repeatable: isRepeatable(frame), cause: frame }
+    const request = {
+      method: "POST" as const,
+      url,
+      headers: messageHeaders,
+      body: frame.bytes,
+      repeatable: isRepeatable(frame),
+      cause: frame,
+    }
     const answer = await passDoor(request, door, signal)
     onSent?.(frame)
     return answer
@@ -81,7 +94,7 @@ export function streamableHttpLink(settings: StreamableHttpSettings): Link {
 
   /** Sends `initialize` outside of any session, and learns the new session from its answer (S3). */
   const open = async (frame: Frame, receive: Receive, signal: AbortSignal): Promise<void> => {
-    session = NO_SESSION
+    enter(NO_SESSION)
     listening.abort()
     const limit = AbortSignal.timeout(INITIALIZE_MS)
     try {
@@ -90,7 +103,7 @@ export function streamableHttpLink(settings: StreamableHttpSettings): Link {
       if (!isSuccess(answer)) throw new Refused(name, await readRefusal(answer))
       const id = answer.headers["mcp-session-id"]
       const learn: Receive = (said) => {
-        if (said.kind === "response" && said.id === frame.id) session = sessionHeaders(typeof id === "string" ? id : undefined, said)
+        if (said.kind === "response" && said.id === frame.id) enter(sessionHeaders(typeof id === "string" ? id : undefined, said))
         return receive(said)
       }
       await deliverAnswer(answer, { request: frame, receive: learn, wire }, AbortSignal.any([signal, limit]))
