@@ -99,6 +99,19 @@ export async function writeFileAtomic(path: string, data: string | Buffer, optio
 }
 
 /**
+ * Makes sure that a file can be written where `path` is, before something is done that cannot be done twice. What is there stays as it
+ * is, its stamp too: whoever watches it sees nothing.
+ *
+ * @param bytes - for how many there has to be room
+ * @throws {PosternError} as `writeFileAtomic` does
+ */
+export async function probeWrite(path: string, bytes: number): Promise<void> {
+  const old = await factsOf(path)
+  if (old !== undefined && !old.isFile()) throw notPrivateKind(path, old, "file")
+  await discard(await writeTemporary(path, Buffer.alloc(bytes), { mode: 0o600 }))
+}
+
+/**
  * Makes a private file (0600) that is complete from its first moment, unless one of that name is there: of several makers at
  * once, exactly one succeeds.
  *

@@ -78,6 +78,8 @@ export interface IdentityKeeper {
 
 /** Keys are renewed this long before they end, in milliseconds: a request may be on its way for a while. */
 const EARLY_MS = 5 * 60_000
+/** Renewing them early is tried once in this time at most, in milliseconds: it may fail for a while, and some keys live shorter than that. */
+const RETRY_MS = 60_000
 /** Below this they are not used any more, in milliseconds. */
 const LEAST_MS = 10_000
 /** How long resolving and checking may take, a program that prints credentials included, in milliseconds. */
@@ -99,11 +101,14 @@ export function keepIdentity(tools: IdentityTools): IdentityKeeper {
   let waiting: Held | undefined
   let settling: Promise<void> | undefined
   let forgotten = false
+  let triedAtMs = -Infinity
 
   const leftMs = ({ credentials: { expiresAtMs } }: Found): number => (expiresAtMs ?? Infinity) - tools.time.now()
+  const isEarly = (): boolean => tools.clock.now() - triedAtMs < RETRY_MS
   const isGood = (identity: Held | undefined): identity is Held => identity?.stamp === tools.stamp() && leftMs(identity) > LEAST_MS
 
   const settle = async (): Promise<void> => {
+    triedAtMs = tools.clock.now()
     const next = isGood(waiting) ? waiting : await resolve(AbortSignal.timeout(SETTLE_MS)) // not a request's signal: others wait too
     const before = held
     if (before !== undefined && !isSame(before.credentials, next.credentials) && !(await mayFollow(before, next, tools))) {
@@ -126,7 +131,7 @@ export function keepIdentity(tools: IdentityTools): IdentityKeeper {
   return {
     async current(signal) {
       for (let rounds = 1; ; rounds++) {
-        if (isGood(held) && waiting === undefined && !forgotten && leftMs(held) > EARLY_MS) return held
+        if (isGood(held) && waiting === undefined && !forgotten && (leftMs(held) > EARLY_MS || isEarly())) return held
         const wasRefused = forgotten // then the present keys are no way out, whatever they say of their end
         forgotten = false
         settling ??= settle().finally(() => (settling = undefined))

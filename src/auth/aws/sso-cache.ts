@@ -8,7 +8,7 @@
  */
 import { createHash } from "node:crypto"
 import { join } from "node:path"
-import { ensureFolder, modifiedAtMs, readTextFile, writeFileAtomic } from "../../core/atomic-file.ts"
+import { ensureFolder, modifiedAtMs, probeWrite, readTextFile, writeFileAtomic } from "../../core/atomic-file.ts"
 import type { SsoSession } from "./sso-session.ts"
 
 /** A registered client. Registrations last about ninety days. */
@@ -33,6 +33,9 @@ export interface KeptSsoToken extends SsoToken {
   /** When the file was written, in milliseconds since 1970. */
   readonly writtenAtMs: number
 }
+
+/** More than the file of a token takes: about 4 KiB. */
+const ROOM_BYTES = 16 * 1024
 
 /** The file of a session's token: the one that `aws sso login` writes, too. */
 export function ssoTokenPath({ cache, name, startUrl }: SsoSession): string {
@@ -76,6 +79,11 @@ export async function writeSsoToken(session: SsoSession, token: SsoToken, before
     ...(refreshToken === undefined ? {} : { refreshToken }),
   }
   await writeFileAtomic(ssoTokenPath(session), JSON.stringify(kept), { beforeRename })
+}
+
+/** Makes sure that `writeSsoToken` has room, and throws as it does; the file that is there is not touched. */
+export async function probeSsoWrite(session: SsoSession): Promise<void> {
+  await probeWrite(ssoTokenPath(session), ROOM_BYTES)
 }
 
 /** Registrations for the one way to sign in do not serve the other. */

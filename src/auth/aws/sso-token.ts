@@ -9,7 +9,7 @@ import { PosternError } from "../../core/diagnosis.ts"
 import { type FileLock, lockFile } from "../../core/file-lock.ts"
 import type { Redactor } from "../../core/redact.ts"
 import { awsSsoEnded } from "./sso-diagnoses.ts"
-import { type SsoClient, type SsoToken, ensureSsoCache, readSsoToken, ssoTokenPath, writeSsoToken } from "./sso-cache.ts"
+import { type SsoClient, type SsoToken, ensureSsoCache, probeSsoWrite, readSsoToken, ssoTokenPath, writeSsoToken } from "./sso-cache.ts"
 import { type OidcTools, createSsoToken, failed } from "./sso-oidc.ts"
 import type { SsoSession } from "./sso-session.ts"
 
@@ -94,8 +94,7 @@ interface Renewal {
 
 /** From here on nothing is torn: the refresh token is used up once it was sent. */
 async function exchange({ session, present, client, refreshToken, lock }: Renewal, tools: SsoTools): Promise<SsoToken> {
-  const save = (token: SsoToken): Promise<void> => writeSsoToken(session, token, () => lock.assertHeld())
-  await save(present) // a disk that is full or a folder that cannot be written is found before the exchange, and not after it
+  await probeSsoWrite(session) // a disk that is full or a folder that cannot be written is found before the exchange, and not after it
   const signal = new AbortController().signal // it has a limit of its own
   const answer = await createSsoToken(
     session,
@@ -111,7 +110,7 @@ async function exchange({ session, present, client, refreshToken, lock }: Renewa
   }
   const renewed = { ...answer, refreshToken: answer.refreshToken ?? refreshToken }
   learn(renewed, tools.redactor)
-  await save(renewed)
+  await writeSsoToken(session, renewed, () => lock.assertHeld())
   return renewed
 }
 

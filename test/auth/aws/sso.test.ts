@@ -1,12 +1,14 @@
 /** Signing in to AWS SSO, renewing its session and taking a role from it, against a double that refuses what the real one refuses. */
 import { writeFileSync } from "node:fs"
-import { readFile, stat, utimes, writeFile } from "node:fs/promises"
+import { readFile, readdir, rename, stat, symlink, utimes, writeFile } from "node:fs/promises"
+import { dirname } from "node:path"
 import { expect, test } from "vitest"
 import { ssoTokenPath } from "../../../src/auth/aws/sso-cache.ts"
 import { ssoCredentials } from "../../../src/auth/aws/sso-role.ts"
 import type { SsoProfile, SsoRole } from "../../../src/auth/aws/sso-session.ts"
 import { signInSso } from "../../../src/auth/aws/sso-sign-in.ts"
 import { freshSsoToken } from "../../../src/auth/aws/sso-token.ts"
+import { fileStamp } from "../../../src/core/atomic-file.ts"
 import { type SsoHome, makeSsoHome, personWho } from "./sso-home.ts"
 
 const never = new AbortController().signal
@@ -102,7 +104,8 @@ test("a session that is near its end is renewed before the SDKs would, once for 
   const { profile, token } = await signIn(home)
   await home.setEnd(profile, 5 * MINUTE)
 
-  const tokens = await Promise.all(Array.from({ length: 20 }, () => freshSsoToken(profile.session, home.tools, never)))
+  const ask = () => freshSsoToken(profile.session, home.tools, new AbortController().signal) // as requests: each with its own signal
+  const tokens = await Promise.all(Array.from({ length: 20 }, ask))
 
   expect(refreshes(home)).toHaveLength(1)
   expect(new Set(tokens.map(({ accessToken }) => accessToken)).size).toBe(1)
@@ -184,6 +187,34 @@ test("a token that cannot be renewed is used as long as it is good", async () =>
   home.sso.handler = serve("/token", [500, "text/plain", "down"])
 
   expect((await freshSsoToken(profile.session, home.tools, never)).accessToken).toBe(token.accessToken)
+})
+
+test("a renewal that fails leaves the file of the session untouched: whatever watches it has nothing to look at", async () => {
+  await using home = await makeSsoHome()
+  const { profile } = await signIn(home)
+  await home.setEnd(profile, 3 * MINUTE)
+  home.sso.handler = serve("/token", [500, "text/plain", "down"])
+  const path = ssoTokenPath(profile.session)
+  const before = fileStamp(path)
+
+  await freshSsoToken(profile.session, home.tools, never)
+
+  expect(refreshes(home)).toHaveLength(1) // the trap was reached
+  expect(fileStamp(path)).toBe(before)
+  expect((await readdir(dirname(path))).filter((name) => !name.endsWith(".json"))).toEqual([])
+})
+
+test("a folder that cannot be written is found before the refresh token is used up", async () => {
+  await using home = await makeSsoHome()
+  const { profile } = await signIn(home)
+  await home.setEnd(profile, -MINUTE)
+  const path = ssoTokenPath(profile.session)
+  await rename(path, `${path}.kept`)
+  await symlink(`${path}.kept`, path) // can be read, and is not replaced
+
+  await expect(freshSsoToken(profile.session, home.tools, never)).rejects.toMatchObject({ diagnosis: { code: "file-not-private" } })
+
+  expect(refreshes(home)).toEqual([])
 })
 
 test("tokens that live shorter than the time before which they are renewed are not renewed without end", async () => {
