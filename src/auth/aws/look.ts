@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto"
 import type { HttpServer } from "../../config/server.ts"
 import type { Environment } from "../../core/places.ts"
+import { sessionPolicyFile } from "./role-request.ts"
 import { profileChain, readSharedConfig, type SharedConfig, sharedFiles, ssoTokenFile } from "./shared-config.ts"
 import { chooseSource, type Source } from "./source.ts"
 
@@ -24,8 +25,8 @@ export async function lookAround(server: HttpServer, env: Environment): Promise<
   const source = chooseSource(server, env, shared.profiles.has("default"))
   const chain = source.kind === "profile" ? profileChain(shared, source.profile) : []
   const tokens = chain.map((name) => ssoTokenFile(shared, files, name) ?? shared.profiles.get(name)?.["web_identity_token_file"])
-  const watched = [files.config, files.credentials, ...tokens, env["AWS_WEB_IDENTITY_TOKEN_FILE"]].filter((path) => path !== undefined)
-  return { shared, source, chain, basis: basisOf(source, { shared, chain, env }), files: watched }
+  const named = [...tokens, env["AWS_WEB_IDENTITY_TOKEN_FILE"], sessionPolicyFile(server)].filter((path) => path !== undefined)
+  return { shared, source, chain, basis: basisOf(source, { shared, chain, env }), files: [files.config, files.credentials, ...named] }
 }
 
 function basisOf(source: Source, { shared, chain, env }: Pick<Look, "shared" | "chain"> & { readonly env: Environment }): string {

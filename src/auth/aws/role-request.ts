@@ -18,11 +18,8 @@ const LONGEST_POLICY = 2048
  * @returns undefined if it asks for none
  * @throws {PosternError} `aws-policy-unusable`
  */
-export async function configuredRole(
-  { name, file, aws = {} }: HttpServer,
-  door: FrontDoor,
-  env: Environment,
-): Promise<RoleRequest | undefined> {
+export async function configuredRole(server: HttpServer, door: FrontDoor, env: Environment): Promise<RoleRequest | undefined> {
+  const { name, aws = {} } = server
   if (aws.assumeRole === undefined) return undefined
   return {
     role: aws.assumeRole,
@@ -31,8 +28,14 @@ export async function configuredRole(
     durationSeconds: aws.duration,
     sourceIdentity: aws.sourceIdentity,
     tags: aws.tags,
-    ...(await sessionPolicy(aws.sessionPolicy, dirname(file), door)),
+    ...(await sessionPolicy(server, door)),
   }
+}
+
+/** The file that narrows the session of an entry's role, or undefined where there is none. */
+export function sessionPolicyFile({ file, aws }: Pick<HttpServer, "file" | "aws">): string | undefined {
+  const written = aws?.assumeRole === undefined ? undefined : aws.sessionPolicy
+  return written === undefined || written === "read-only" ? undefined : resolve(dirname(file), written)
 }
 
 /** The role that a profile asks for. */
@@ -64,14 +67,10 @@ export function defaultSessionName(user: string, server: string): string {
 const userOf = (env: Environment): string => env["USER"] || env["LOGNAME"] || env["USERNAME"] || "somebody"
 
 /** The rights of a session are those that the role and this policy both give. */
-async function sessionPolicy(
-  written: string | undefined,
-  folder: string,
-  door: FrontDoor,
-): Promise<Pick<RoleRequest, "policy" | "policyArns">> {
-  if (written === undefined) return {}
-  if (written === "read-only") return readOnly(door)
-  const path = resolve(folder, written)
+async function sessionPolicy(server: HttpServer, door: FrontDoor): Promise<Pick<RoleRequest, "policy" | "policyArns">> {
+  if (server.aws?.sessionPolicy === "read-only") return readOnly(door)
+  const path = sessionPolicyFile(server)
+  if (path === undefined) return {}
   const refuse = (problem: string): PosternError => new PosternError(awsPolicyUnusable({ path, problem }))
   const text = await readTextFile(path)
   if (text === undefined) throw refuse("the file is not there")

@@ -186,6 +186,26 @@ test("a read-only session may call the server, and beyond it only read", async (
   expect(JSON.parse(parameters?.["Policy"] ?? "")).toMatchObject({ Statement: [{ Effect: "Allow", Action: ["execute-api:Invoke"] }] })
 })
 
+test("a session policy that is changed holds from the next request on, and one that is broken lets none out", async () => {
+  await using stage = await withRole()
+  const file = stage.folder.at("narrow.json")
+  const server = { ...stage.server({ aws: { assumeRole: ROLE, sessionPolicy: "narrow.json" } }), file: stage.folder.at("config.json") }
+  const narrow = (action: string) => writeFile(file, JSON.stringify({ Statement: [{ Effect: "Allow", Action: action, Resource: "*" }] }))
+  const running = stage.authenticator(server)
+
+  await narrow("execute-api:*")
+  await stage.call(running)
+  await narrow("execute-api:Invoke")
+  await stage.call(running)
+  await writeFile(file, "{")
+  await expect(stage.call(running)).rejects.toMatchObject(codeOf("aws-policy-unusable"))
+
+  const policies = stage.sts.callsOf("AssumeRole").map(({ parameters }) => parameters["Policy"] ?? "")
+  expect(policies.map((policy) => /"Action":"([^"]*)"/.exec(policy)?.[1])).toEqual(["execute-api:*", "execute-api:Invoke"])
+  expect(stage.endpoint.callers).toHaveLength(2)
+  expect(new Set(stage.endpoint.callers).size).toBe(2) // a session each
+})
+
 test.each([
   { what: "is not there", content: undefined },
   { what: "is not JSON", content: "Allow everything" },
