@@ -19,4 +19,6 @@ export interface AuthTools {
 /** And for one server its HTTP layer (`openHttp`), so that its proxy, certificates and address rules hold on each of the method's own calls. */
 export interface MethodTools extends AuthTools {
   readonly http: Http
+  /** Takes work that goes on beside a message and must not be torn: whoever closes `http` waits for it. Absent: nobody does. */
+  hold?(work: Promise<unknown>): void
 }

@@ -3,7 +3,7 @@ import type { Authenticator } from "../auth/method.ts"
 import { hasGrant } from "../auth/oauth/owner.ts"
 import { authenticatorFor, methodOf } from "../auth/registry.ts"
 import { CONNECT_MS, SILENCE_MS, openHttp } from "../auth/server-http.ts"
-import type { AuthTools } from "../auth/tools.ts"
+import type { AuthTools, MethodTools } from "../auth/tools.ts"
 import { expandAddress, expandProcess, type Sources } from "../config/expand.ts"
 import type { HttpServer, Server, StdioServer } from "../config/server.ts"
 import { references } from "../config/template.ts"
@@ -64,19 +64,24 @@ const SHORTEST_VARIABLE = 8
 export async function runBridge(settings: BridgeSettings): Promise<Diagnosis | undefined> {
   const { name, client, tools, log, memoryFolder, signal } = settings
   const backlog = makeBacklog()
+  const held = new Set<Promise<unknown>>()
+  const hold = (work: Promise<unknown>): void => {
+    held.add(work)
+    void work.finally(() => held.delete(work))
+  }
   let refused: Diagnosis | undefined
   let server: ServerSide
   try {
     const entry = await settings.findServer()
     const store = memoryFolder === undefined ? undefined : memoryFile(memoryFolder, entry, log)
     void store?.recall() // read while the rest is prepared; what the era of the server is may stand in it
-    server = await prepareServer(entry, { store, onSent: backlog.leave }, settings)
+    server = await prepareServer(entry, { store, onSent: backlog.leave, hold }, settings)
   } catch (error) {
     refused = diagnosisOf(error)
     settings.onRefused(refused)
     server = refusing(refused)
   }
-  await relay({ name, client, server, backlog, redactor: tools.redactor, log, signal })
+  await relay({ name, client, server, backlog, held, redactor: tools.redactor, log, signal })
   return refused
 }
 
@@ -117,7 +122,7 @@ async function prepareServer(entry: Server, around: Around, settings: BridgeSett
 }
 
 /** Replaces what the entry refers to, and makes the side. Nothing is sent or started yet. */
-async function prepareSide(server: Server, { store, onSent }: Around, settings: BridgeSettings): Promise<Prepared> {
+async function prepareSide(server: Server, { onSent, ...around }: Around, settings: BridgeSettings): Promise<Prepared> {
   const { env, vault, redactor } = settings.tools
   const sources: Sources = {
     env,
@@ -129,7 +134,7 @@ async function prepareSide(server: Server, { store, onSent }: Around, settings: 
   }
   learnVariables(server, env, redactor)
   if (server.transport === "stdio") return { side: await localSide(server, { sources, onSent }, settings) }
-  return remoteSide(server, { sources, store, onSent }, settings)
+  return remoteSide(server, { sources, onSent, ...around }, settings)
 }
 
 /** What a variable fills in may be a secret, whatever the header or parameter is called: a server may echo it in any place. */
@@ -146,18 +151,19 @@ function learnVariables(server: Server, env: Environment, redactor: Redactor): v
 interface Around {
   readonly store: MemoryStore | undefined
   readonly onSent: OnSent
+  readonly hold: NonNullable<MethodTools["hold"]>
 }
 
 interface Surroundings extends Around {
   readonly sources: Sources
 }
 
-async function remoteSide(server: HttpServer, { sources, store, onSent }: Surroundings, settings: BridgeSettings): Promise<Prepared> {
+async function remoteSide(server: HttpServer, { sources, store, onSent, hold }: Surroundings, settings: BridgeSettings): Promise<Prepared> {
   const { client, tools, log, signal } = settings
   const { name, transport } = server
   const url = await expandAddress(server, sources)
   const http = openHttp(server, url, tools.env)
-  const authenticator = authenticatorFor(server, url.origin, { ...tools, http })
+  const authenticator = authenticatorFor(server, url.origin, { ...tools, http, hold })
   // What is missing for the proof is told now, before anything is sent. A sign-in that cannot be renewed now may be at the next message.
   const method = methodOf(server)
   if (method === "header") await checkProof(authenticator, url, signal)
@@ -182,7 +188,7 @@ async function checkProof(authenticator: Authenticator, url: URL, signal: AbortS
 
 async function localSide(
   server: StdioServer,
-  { sources, onSent }: Omit<Surroundings, "store">,
+  { sources, onSent }: Pick<Surroundings, "sources" | "onSent">,
   { client, tools, log, stderr, signal }: BridgeSettings,
 ): Promise<ServerSide> {
   const { stdioLink } = await import("./server/stdio.ts") // child processes cost a start more than all of this file

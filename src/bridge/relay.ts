@@ -23,6 +23,8 @@ export interface RelaySettings {
   readonly server: ServerSide
   /** What is on its way to the server; whoever sends it says when it has left. */
   readonly backlog: Backlog
+  /** What goes on beside the messages, and is waited for at the end as an answer is. */
+  readonly held?: ReadonlySet<Promise<unknown>>
   readonly redactor: Redactor
   readonly log: Log
   /** Aborts when the bridge must end at once, for example on SIGTERM. */
@@ -39,7 +41,7 @@ const LAST_WORDS_MS = 1_000
  *
  * @returns when everything that was opened is closed
  */
-export async function relay({ name, client, server, backlog, redactor, log, signal }: RelaySettings): Promise<void> {
+export async function relay({ name, client, server, backlog, held = new Set(), redactor, log, signal }: RelaySettings): Promise<void> {
   const pending = pendingTable()
   const write = (bytes: Buffer): Promise<void> | void => client.write(bytes)
   const tell = (id: string, diagnosis: Diagnosis): void => void client.write(errorAnswer(id, diagnosis, redactor.clean), diagnosis)
@@ -103,7 +105,8 @@ export async function relay({ name, client, server, backlog, redactor, log, sign
   const reason = await ended
   log.info("ending", { reason, awaited: pending.awaited })
   const limit = AbortSignal.any([AbortSignal.timeout(DRAIN_MS[reason]), ...(reason === "closed" ? [signal] : [])])
-  await Promise.race([Promise.all([pending.drained(limit), ...passing]), aborted(limit)])
+  const drained = Promise.all([pending.drained(limit), ...passing]).then(() => Promise.allSettled(held))
+  await Promise.race([drained, aborted(limit)])
   pending.giveUp(new PosternError(bridgeStopping({ server: name })))
   await pending.drained(AbortSignal.timeout(LAST_WORDS_MS))
   await server.close(AbortSignal.timeout(LAST_WORDS_MS))

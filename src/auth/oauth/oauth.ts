@@ -31,30 +31,46 @@ export function oauthAuthenticator(server: HttpServer, origin: string, tools: Me
 
   const grantKeeper = (): Promise<KeptGrant> => (kept ??= grantOwner(server, tools).then((owner) => keptGrant(owner, tools)))
 
-  /** The grant, renewed if it is about to end. A renewal that fails is no matter while the token is still good. */
+  /** How long a token must still live so as not to be renewed. Of a short life, no more than a quarter is given away. */
+  const lifetimeFor = ({ expiresAtMs = Infinity, obtainedAtMs }: Grant): number => Math.min(earlyMs, (expiresAtMs - obtainedAtMs) / 4)
+
+  /** Renews a token that is still good. A failure is no matter: it is good for a while yet. */
+  const renewEarly = async (keeper: KeptGrant, grant: Grant): Promise<Grant | undefined> => {
+    patientUntilMs = Infinity // one at a time; whoever comes meanwhile uses what is there
+    try {
+      const renewed = await keeper.renew({ lifetimeMs: lifetimeFor(grant) }, new AbortController().signal)
+      patientUntilMs = 0
+      return renewed
+    } catch {
+      patientUntilMs = tools.clock.now() + PATIENCE_MS
+      return undefined
+    }
+  }
+
+  const renewEnded = async (keeper: KeptGrant, grant: Grant, signal: AbortSignal): Promise<Grant> => {
+    try {
+      return await keeper.renew({ lifetimeMs: lifetimeFor(grant) }, signal)
+    } catch (error) {
+      if (error instanceof PosternError && error.diagnosis.kind === "sign-in")
+        memory = { ...memory, unmended: { token: grant.accessToken } }
+      throw error
+    }
+  }
+
+  /** The grant, renewed if it has ended. If it is about to end it is used, and renewed beside that: a token endpoint may hang. */
   const readGood = async (signal: AbortSignal): Promise<Grant | undefined> => {
     const keeper = await grantKeeper()
     const grant = await keeper.read()
     if (grant?.expiresAtMs === undefined) return grant
-    const now = tools.clock.now()
-    const leftMs = grant.expiresAtMs - now
-    // Of a short life, no more than a quarter is given away.
-    const lifetimeMs = Math.min(earlyMs, (grant.expiresAtMs - grant.obtainedAtMs) / 4)
-    if (
-      leftMs > lifetimeMs ||
-      (leftMs > 0 && (now < patientUntilMs || grant.refreshToken === undefined || grant.needsSignIn !== undefined))
-    )
-      return grant
-    try {
-      return await keeper.renew({ lifetimeMs }, signal)
-    } catch (error) {
-      const isOver = leftMs <= 0 || signal.aborted
-      if (isOver && error instanceof PosternError && error.diagnosis.kind === "sign-in")
-        memory = { ...memory, unmended: { token: grant.accessToken } }
-      if (isOver) throw error
-      patientUntilMs = now + PATIENCE_MS
-      return grant
-    }
+    const leftMs = grant.expiresAtMs - tools.clock.now()
+    if (leftMs <= 0) return renewEnded(keeper, grant, signal)
+    const isPatient = tools.clock.now() < patientUntilMs || grant.refreshToken === undefined || grant.needsSignIn !== undefined
+    if (leftMs > lifetimeFor(grant) || isPatient) return grant
+    const renewal = renewEarly(keeper, grant)
+    // Where nobody waits for it at the end, an exchange would be torn, and the refresh token lost with it.
+    if (tools.hold === undefined) return (await renewal) ?? grant
+    tools.hold(renewal)
+    return grant
   }
 
   return {

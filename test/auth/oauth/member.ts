@@ -23,6 +23,8 @@ export interface Member extends AsyncDisposable {
   refusedTwice(): Promise<Diagnosis>
   /** The redactor's exit for text. */
   clean(text: string): string
+  /** Waits for what goes on beside its calls. */
+  settled(): Promise<unknown>
   /** The token that a request would carry now. */
   token(): Promise<string | undefined>
 }
@@ -36,7 +38,10 @@ export function makeMember(folder: VaultFolder, server: HttpServer, clock = syst
   const url = new URL(server.url)
   const http = openHttp(server, url, {})
   const told: Diagnosis[] = []
-  const tools = { vault: folder.open(), env: {}, redactor: createRedactor(), clock, http, tell: (one: Diagnosis) => void told.push(one) }
+  const held: Promise<unknown>[] = []
+  const hold = (work: Promise<unknown>): void => void held.push(work)
+  const tell = (one: Diagnosis): void => void told.push(one)
+  const tools = { vault: folder.open(), env: {}, redactor: createRedactor(), clock, http, tell, hold }
   const authenticator = oauthAuthenticator(server, url.origin, tools)
   const initialize = { protocolVersion: "2025-11-25", capabilities: {}, clientInfo: { name: "test", version: "1" } }
   const body = Buffer.from(JSON.stringify({ jsonrpc: "2.0", id: 1, method: "initialize", params: initialize }))
@@ -53,6 +58,7 @@ export function makeMember(folder: VaultFolder, server: HttpServer, clock = syst
     authenticator,
     told,
     clean: tools.redactor.clean,
+    settled: () => Promise.all(held),
     async call() {
       try {
         const { request, answer } = await send()
@@ -72,6 +78,7 @@ export function makeMember(folder: VaultFolder, server: HttpServer, clock = syst
     },
     token: async () => /^Bearer (.*)$/.exec((await authenticator.authorize(bare, signal)).headers["authorization"] ?? "")?.[1],
     async [Symbol.asyncDispose]() {
+      await Promise.all(held)
       http.close()
     },
   }

@@ -1,7 +1,10 @@
 import { readFile, rm, writeFile } from "node:fs/promises"
 import { expect, test } from "vitest"
 import type { Grant } from "../../../src/auth/oauth/grant.ts"
+import { connect } from "../../../src/bridge/connect.ts"
 import { systemClock } from "../../../src/core/clock.ts"
+import { silentLog } from "../../../src/core/log.ts"
+import { createRedactor } from "../../../src/core/redact.ts"
 import { mountSmallDisk } from "../../core/folder.ts"
 import { type StrictPair, startProtectedServer } from "../../servers/protected-server.ts"
 import { type VaultFolder, makeVaultFolder, placesIn } from "../../vault/vault-folder.ts"
@@ -19,6 +22,14 @@ async function signedIn(server: StrictPair, folder: VaultFolder): Promise<void> 
 const members = (count: number, folder: VaultFolder, server: StrictPair, clock = systemClock): Member[] =>
   Array.from({ length: count }, () => makeMember(folder, serverAt(server.url), clock))
 const later = (ms: number) => ({ ...systemClock, now: () => Date.now() + ms })
+
+/** A token endpoint that does not answer a refresh until it is let go. */
+function holdRefreshes(server: StrictPair): () => void {
+  let letGo: (() => void) | undefined
+  const held = new Promise<void>((resolve) => (letGo = resolve))
+  server.authorization.beforeAnswer = ({ params }) => (params.get("grant_type") === "refresh_token" ? held : undefined)
+  return () => letGo?.()
+}
 
 /** Writes a grant without the lease, as an older program would. */
 async function putGrant(folder: VaultFolder, grant: Grant): Promise<void> {
@@ -363,4 +374,54 @@ test("a token that was refused at its first use is not given up for ever: a whil
   expect(soon).toMatchObject({ code: "oauth-token-not-accepted" })
   expect(afterAMinute).toBe(200)
   expect(refreshes(server)).toBe(2)
+})
+
+test("3.4: while a token is good, a token endpoint that hangs holds up no call, and is asked once", async () => {
+  await using server = await startProtectedServer()
+  await using folder = await makeVaultFolder()
+  await signedIn(server, folder)
+  const { accessToken } = await grantIn(folder)
+  const letGo = holdRefreshes(server)
+  await using one = makeMember(folder, serverAt(server.url), later(3550_000))
+
+  expect([await one.call(), await one.call()]).toEqual([200, 200])
+  expect(await one.token()).toBe(accessToken)
+  await expect.poll(() => refreshes(server)).toBe(1) // the trap was reached
+  letGo()
+  await one.settled()
+
+  expect(await one.token()).toBe((await grantIn(folder)).accessToken)
+  expect(await one.token()).not.toBe(accessToken)
+  expect(refreshes(server)).toBe(1)
+})
+
+test("a token that has ended is not sent: the call waits for the renewal", async () => {
+  await using server = await startProtectedServer()
+  await using folder = await makeVaultFolder()
+  await signedIn(server, folder)
+  const { accessToken } = await grantIn(folder)
+  await using one = makeMember(folder, serverAt(server.url), later(3600_000))
+
+  expect(await one.token()).not.toBe(accessToken)
+  expect(refreshes(server)).toBe(1)
+})
+
+test("a bridge that ends does not tear a renewal that goes on beside its calls", async () => {
+  await using server = await startProtectedServer()
+  await using folder = await makeVaultFolder()
+  await signedIn(server, folder)
+  const { accessToken } = await grantIn(folder)
+  const letGo = holdRefreshes(server)
+  const tools = { vault: folder.open(), env: {}, redactor: createRedactor(), clock: later(3550_000) }
+  const around = { tools, log: silentLog, stderr: () => undefined, signal, clientInfo: { name: "test", version: "1" } }
+  const bridge = await connect({ name: "linear", findServer: async () => serverAt(server.url), ...around })
+  await bridge.request("tools/list")
+  await expect.poll(() => refreshes(server)).toBe(1) // the trap was reached
+
+  const ended = bridge.close()
+  letGo()
+  await ended
+
+  expect(await grantIn(folder)).not.toMatchObject({ accessToken })
+  expect(await grantIn(folder)).not.toHaveProperty("exchangeBegunAtMs")
 })
