@@ -24,7 +24,7 @@ export function oauthAuthenticator(server: HttpServer, origin: string, tools: Me
   const configured = Object.keys(server.headers).length === 0 ? undefined : configuredHeaders(server, origin, tools)
   const earlyMs = EARLY_MS * (1 + Math.random() / 2)
   let kept: Promise<KeptGrant> | undefined
-  let memory: RefusalMemory = { stepUp: { scopes: [], asked: [] } }
+  let memory: RefusalMemory = { missing: undefined, asked: [] }
   /** The token that was sent last, and how often. */
   let sent = { token: "", times: 0 }
   let patientUntilMs = 0
@@ -90,7 +90,7 @@ export function oauthAuthenticator(server: HttpServer, origin: string, tools: Me
       const token = /^Bearer (.*)$/.exec(request.headers["authorization"] ?? "")?.[1]
       const refusal = { answer, sent: token, timesSent: token === sent.token ? sent.times : 0, nowMs: tools.clock.now() }
       const verdict = await judgeRefusal(refusal, { server, keeper: await grantKeeper(), memory }, signal)
-      memory = verdict.memory
+      memory = { ...memory, ...verdict.learned }
       return verdict.recovery
     },
 
@@ -99,16 +99,16 @@ export function oauthAuthenticator(server: HttpServer, origin: string, tools: Me
     },
 
     async signIn(interaction, signal) {
-      const [{ signIn }, { afterStepUp }] = await Promise.all([import("./sign-in.ts"), import("./step-up.ts")])
+      const [{ signIn }, { askedFor }] = await Promise.all([import("./sign-in.ts"), import("./step-up.ts")])
       const keeper = await grantKeeper()
       const owner = await grantOwner(server, tools)
-      const { challenge, unmended, stepUp } = memory
-      const agreed = stepUp.scopes.length === 0 ? [] : ((await keeper.read())?.scopes ?? [])
-      const wish = { server, owner, policy: policyOf(owner), challenge, moreScopes: [...agreed, ...stepUp.scopes] }
-      memory = { ...memory, stepUp: afterStepUp(stepUp) }
+      const { challenge, unmended, missing } = memory
+      const moreScopes = missing ? [...((await keeper.read())?.scopes ?? []), ...missing] : []
+      const wish = { server, owner, policy: policyOf(owner), challenge, moreScopes }
+      if (missing) memory = { ...memory, missing: undefined, asked: [...memory.asked, askedFor(missing)] }
       await signIn({ ...wish, ...(unmended ? { unmended } : {}) }, tools, interaction, signal)
       keeper.lookAgain()
-      memory = { stepUp: memory.stepUp }
+      memory = { missing: memory.missing, asked: memory.asked }
       return identityOf(await findGrant(tools.vault, owner))
     },
 

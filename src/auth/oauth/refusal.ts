@@ -7,13 +7,16 @@ import { type Challenge, findBearer } from "./challenge.ts"
 import { oauthAccessDenied, oauthSignInNeeded, oauthTokenNotAccepted } from "./diagnoses.ts"
 import type { Grant } from "./grant.ts"
 import type { KeptGrant } from "./kept-grant.ts"
-import { type StepUp, stepUpFor } from "./step-up.ts"
+import { stepUpFor } from "./step-up.ts"
 
 /** What a session knows of the server's refusals. */
 export interface RefusalMemory {
   /** The last one's, which says where one signs in. */
   readonly challenge?: Challenge
-  readonly stepUp: StepUp
+  /** Scopes that the server wants beside those of the sign-in; it may want more and not say what. Undefined: no more are wanted. */
+  readonly missing: readonly string[] | undefined
+  /** What a person was asked for beyond the first sign-in, each time (`askedFor`). */
+  readonly asked: readonly string[]
   /** The token that only a person can mend, or undefined where there was none; absent: no sign-in is wanted. */
   readonly unmended?: { readonly token: string | undefined }
   /** The last token that was renewed for a refusal. */
@@ -36,30 +39,34 @@ export interface Refusal {
 /** How long a server that has refused a new token is not tried with another one, in milliseconds: it may only have been too early. */
 const NOT_ACCEPTED_MS = 60_000
 
-type Verdict = { readonly recovery: Recovery; readonly memory: RefusalMemory }
+/** What to do, and what was learned; no more than that: other refusals are looked at meanwhile, and people sign in. */
+type Verdict = { readonly recovery: Recovery; readonly learned: Partial<RefusalMemory> }
 
 /**
  * Looks at a refusal: what was renewed or signed in to meanwhile is tried, what can be renewed is renewed; the rest takes a person.
  *
- * @returns the advice, and what to remember of it
+ * @param memory - as it is at the beginning
  */
 export async function judgeRefusal(
   { answer, sent, timesSent, nowMs }: Refusal,
-  { server, keeper, memory: before }: { readonly server: HttpServer; readonly keeper: KeptGrant; readonly memory: RefusalMemory },
+  { server, keeper, memory }: { readonly server: HttpServer; readonly keeper: KeptGrant; readonly memory: RefusalMemory },
   signal: AbortSignal,
 ): Promise<Verdict> {
   const { status, headers } = answer
   const challenge = findBearer(headers["www-authenticate"])
-  const memory: RefusalMemory = { ...before, ...(challenge ? { challenge } : {}) }
+  const heard = challenge ? { challenge } : {}
   keeper.lookAgain()
   const grant = await keeper.read()
   if (grant === undefined) {
     const diagnosis = oauthSignInNeeded({ server: server.name, why: "nobody has signed in yet" })
-    return { recovery: { advice: "sign-in", diagnosis }, memory: { ...memory, unmended: { token: undefined } } }
+    return { recovery: { advice: "sign-in", diagnosis }, learned: { ...heard, unmended: { token: undefined } } }
   }
-  if (status === 403) return judgeForbidden(server.name, grant, challenge, memory)
+  if (status === 403) {
+    const { recovery, learned } = judgeForbidden(server.name, grant, challenge, memory.asked)
+    return { recovery, learned: { ...heard, ...learned } }
+  }
   const refused = oauthSignInNeeded({ server: server.name, why: "the server does not take the token", issuer: grant.issuer })
-  if (sent !== grant.accessToken) return { recovery: { advice: "retry", diagnosis: refused }, memory }
+  if (sent !== grant.accessToken) return { recovery: { advice: "retry", diagnosis: refused }, learned: heard }
 
   // A server that takes no token at all would use one up with every message.
   const isNew = sent === memory.renewed && timesSent === 1
@@ -68,32 +75,33 @@ export async function judgeRefusal(
     const untilMs = isNew ? nowMs + NOT_ACCEPTED_MS : notAccepted.untilMs
     const header = headers["www-authenticate"] ?? ""
     const diagnosis = oauthTokenNotAccepted({ server: server.name, status, issuer: grant.issuer, challenge: header })
-    return { recovery: { advice: "denied", diagnosis }, memory: { ...memory, notAccepted: { token: sent, untilMs } } }
+    return { recovery: { advice: "denied", diagnosis }, learned: { ...heard, notAccepted: { token: sent, untilMs } } }
   }
-  return renewOrTell(grant, { keeper, memory, refused }, signal)
+  const { recovery, learned } = await renewOrTell(grant, { keeper, refused }, signal)
+  return { recovery, learned: { ...heard, ...learned } }
 }
 
-function judgeForbidden(server: string, grant: Grant, challenge: Challenge | undefined, memory: RefusalMemory): Verdict {
+function judgeForbidden(server: string, grant: Grant, challenge: Challenge | undefined, asked: readonly string[]): Verdict {
   if (challenge?.parameters["error"] !== "insufficient_scope") {
     const subject = grant.subject ?? `the client ${grant.client.id}`
-    return { recovery: { advice: "denied", diagnosis: oauthAccessDenied({ server, subject, status: 403 }) }, memory }
+    return { recovery: { advice: "denied", diagnosis: oauthAccessDenied({ server, subject, status: 403 }) }, learned: {} }
   }
-  const { recovery, next } = stepUpFor(server, grant, challenge, memory.stepUp)
-  return { recovery, memory: { ...memory, stepUp: next, unmended: { token: grant.accessToken } } }
+  const { recovery, missing } = stepUpFor(server, grant, challenge, asked)
+  return { recovery, learned: { ...(missing ? { missing } : {}), unmended: { token: grant.accessToken } } }
 }
 
 async function renewOrTell(
   grant: Grant,
-  { keeper, memory, refused }: { readonly keeper: KeptGrant; readonly memory: RefusalMemory; readonly refused: Recovery["diagnosis"] },
+  { keeper, refused }: { readonly keeper: KeptGrant; readonly refused: Recovery["diagnosis"] },
   signal: AbortSignal,
 ): Promise<Verdict> {
   try {
     const renewed = await keeper.renew({ refused: grant.accessToken, lifetimeMs: 0 }, signal)
-    return { recovery: { advice: "retry", diagnosis: refused }, memory: { ...memory, renewed: renewed.accessToken } }
+    return { recovery: { advice: "retry", diagnosis: refused }, learned: { renewed: renewed.accessToken } }
   } catch (error) {
     if (!(error instanceof PosternError)) throw error
     const { diagnosis } = error
-    if (diagnosis.kind !== "sign-in") return { recovery: { advice: "denied", diagnosis }, memory }
-    return { recovery: { advice: "sign-in", diagnosis }, memory: { ...memory, unmended: { token: grant.accessToken } } }
+    if (diagnosis.kind !== "sign-in") return { recovery: { advice: "denied", diagnosis }, learned: {} }
+    return { recovery: { advice: "sign-in", diagnosis }, learned: { unmended: { token: grant.accessToken } } }
   }
 }
