@@ -5,6 +5,7 @@
  * Its steps lie beside it, and are loaded when they are needed: a bridge whose grant is fresh loads none of them.
  */
 import type { HttpServer } from "../../config/server.ts"
+import { monotonicMs } from "../../core/clock.ts"
 import { PosternError } from "../../core/diagnosis.ts"
 import type { Identity } from "../../core/identity.ts"
 import { configuredHeaders } from "../header.ts"
@@ -27,6 +28,7 @@ export function oauthAuthenticator(server: HttpServer, origin: string, tools: Me
   let memory: RefusalMemory = { missing: undefined, asked: [] }
   /** The token that was sent last, and how often. */
   let sent = { token: "", times: 0 }
+  /** On a clock that nobody sets. */
   let patientUntilMs = 0
 
   const grantKeeper = (): Promise<KeptGrant> => (kept ??= grantOwner(server, tools).then((owner) => keptGrant(owner, tools)))
@@ -42,7 +44,7 @@ export function oauthAuthenticator(server: HttpServer, origin: string, tools: Me
       patientUntilMs = 0
       return renewed
     } catch {
-      patientUntilMs = tools.clock.now() + PATIENCE_MS
+      patientUntilMs = monotonicMs() + PATIENCE_MS
       return undefined
     }
   }
@@ -64,7 +66,7 @@ export function oauthAuthenticator(server: HttpServer, origin: string, tools: Me
     if (grant?.expiresAtMs === undefined) return grant
     const leftMs = grant.expiresAtMs - tools.clock.now()
     if (leftMs <= 0) return renewEnded(keeper, grant, signal)
-    const isPatient = tools.clock.now() < patientUntilMs || grant.refreshToken === undefined || grant.needsSignIn !== undefined
+    const isPatient = monotonicMs() < patientUntilMs || grant.refreshToken === undefined || grant.needsSignIn !== undefined
     if (leftMs > lifetimeFor(grant) || isPatient) return grant
     const renewal = renewEarly(keeper, grant)
     // Where nobody waits for it at the end, an exchange would be torn, and the refresh token lost with it.
@@ -88,7 +90,7 @@ export function oauthAuthenticator(server: HttpServer, origin: string, tools: Me
     async recover(request, answer, signal) {
       const { judgeRefusal } = await import("./refusal.ts")
       const token = /^Bearer (.*)$/.exec(request.headers["authorization"] ?? "")?.[1]
-      const refusal = { answer, sent: token, timesSent: token === sent.token ? sent.times : 0, nowMs: tools.clock.now() }
+      const refusal = { answer, sent: token, timesSent: token === sent.token ? sent.times : 0, nowMs: monotonicMs() }
       const verdict = await judgeRefusal(refusal, { server, keeper: await grantKeeper(), memory }, signal)
       memory = { ...memory, ...verdict.learned }
       return verdict.recovery

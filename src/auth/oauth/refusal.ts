@@ -32,7 +32,7 @@ export interface Refusal {
   readonly sent: string | undefined
   /** How often that token was sent so far: once, and it was never accepted. */
   readonly timesSent: number
-  /** When it came, in milliseconds since 1970. */
+  /** When it came, in milliseconds on a clock that nobody sets. */
   readonly nowMs: number
 }
 
