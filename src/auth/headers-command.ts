@@ -8,6 +8,7 @@ import { type ExpandedHeader, startFolder } from "../config/expand.ts"
 import { headerNameProblem, headerValueProblem, isEmptyCredential } from "../config/header-rules.ts"
 import type { HttpServer } from "../config/server.ts"
 import { PosternError } from "../core/diagnosis.ts"
+import { isObject, parseJson } from "../core/json.ts"
 import { quote } from "../core/redact.ts"
 import type { Environment } from "../core/places.ts"
 import { headersCommandFailed } from "./diagnoses.ts"
@@ -113,14 +114,10 @@ async function run(server: HttpServer, line: string, env: NodeJS.ProcessEnv, sig
 /** What was printed is never shown: it holds a token even when it is broken. */
 function parseHeaders(server: string, printed: string): readonly ExpandedHeader[] {
   const fail = (problem: string): PosternError => new PosternError(headersCommandFailed({ server, problem, stderr: "" }))
-  let parsed: unknown
-  try {
-    parsed = JSON.parse(printed)
-  } catch {
-    throw fail(printed.trim() === "" ? "printed nothing" : `printed no JSON (${printed.length} characters)`)
-  }
-  if (typeof parsed !== "object" || parsed === null || Array.isArray(parsed)) throw fail("printed JSON that is not an object")
-  return Object.entries(parsed).map(([name, value]: [string, unknown]) => {
+  const parsed = parseJson(printed)
+  if (parsed === undefined) throw fail(printed.trim() === "" ? "printed nothing" : `printed no JSON (${printed.length} characters)`)
+  if (!isObject(parsed)) throw fail("printed JSON that is not an object")
+  return Object.entries(parsed).map(([name, value]) => {
     if (typeof value !== "string") throw fail(`printed a value for ${quote(name, 60)} that is not a text`)
     const problem = headerNameProblem(name) ?? headerValueProblem(value)
     if (problem !== undefined) throw fail(`printed a header ${quote(name, 60)} that cannot be sent: ${problem}`)

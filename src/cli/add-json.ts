@@ -1,6 +1,7 @@
 /** `postern add-json NAME JSON`: takes in an entry as other clients' documentation prints it. */
 import { Command, Option } from "commander"
 import { PosternError } from "../core/diagnosis.ts"
+import { isObject, parseJson } from "../core/json.ts"
 import type { Context } from "./context.ts"
 import { usageWrong } from "./diagnoses.ts"
 import { enrollAndTell, type EnrollOptions } from "./enrolled.ts"
@@ -27,14 +28,8 @@ function parseEntryText(text: string, name: string): Readonly<Record<string, unk
   const fail = (problem: string): never => {
     throw new PosternError(usageWrong({ problem, help: "postern add-json --help" }))
   }
-  let parsed: unknown
-  try {
-    parsed = JSON.parse(text)
-  } catch {
-    return fail("The entry is not JSON; in most shells it stands in single quotes.")
-  }
-  const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
-    typeof value === "object" && value !== null && !Array.isArray(value)
+  const parsed = parseJson(text)
+  if (parsed === undefined) return fail("The entry is not JSON; in most shells it stands in single quotes.")
   if (!isObject(parsed)) return fail("The entry is not a JSON object.")
   const { mcpServers } = parsed
   if (!isObject(mcpServers)) return parsed

@@ -1,6 +1,7 @@
 /** `postern call NAME TOOL`: one tool call through the bridge. */
 import { Command } from "commander"
 import { PosternError } from "../core/diagnosis.ts"
+import { isObject, parseJson } from "../core/json.ts"
 import type { Context } from "./context.ts"
 import { toolFailed, usageWrong } from "./diagnoses.ts"
 import { askServer } from "./one-shot.ts"
@@ -33,7 +34,7 @@ export const callCommand = (context: Context): Command =>
       if (result.isError === true) context.exitWith(1)
     })
 
-async function parseArguments(words: readonly string[], context: Context): Promise<Record<string, unknown>> {
+async function parseArguments(words: readonly string[], context: Context): Promise<Readonly<Record<string, unknown>>> {
   const [first] = words
   if (words.length === 1 && first !== undefined && (first === "-" || first.trimStart().startsWith("{"))) {
     return parseObject(first === "-" ? await context.readSecret("The arguments as JSON") : first)
@@ -47,19 +48,16 @@ async function parseArguments(words: readonly string[], context: Context): Promi
   )
 }
 
-function parseObject(text: string): Record<string, unknown> {
+function parseObject(text: string): Readonly<Record<string, unknown>> {
   const parsed = parseValue(text)
-  if (typeof parsed === "object" && parsed !== null && !Array.isArray(parsed)) return { ...parsed }
+  if (isObject(parsed)) return parsed
   throw new PosternError(usageWrong({ problem: "The arguments are not a JSON object.", help: "postern call --help" }))
 }
 
 /** `3` and `true` are what they look like; whoever wants a text writes `"3"`. */
 function parseValue(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return text // no JSON: the text itself
-  }
+  const parsed = parseJson(text)
+  return parsed === undefined ? text : parsed
 }
 
 function tell(result: ToolResult): string {

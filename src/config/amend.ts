@@ -1,8 +1,8 @@
 /** Changes to a server that is there: its name, and whether it is switched on. Its entry is edited in place, where it was found. */
 import type { Clock } from "../core/clock.ts"
 import { PosternError } from "../core/diagnosis.ts"
+import { isObject } from "../core/json.ts"
 import { serverExists, unknownServer } from "./diagnoses.ts"
-import { isObject } from "./document.ts"
 import { type Change, checkServerName, editConfigFile, serverPath, targetsOf, valueAt } from "./edit.ts"
 import type { Configuration, Surroundings } from "./files.ts"
 import type { KeyPath } from "./key-path.ts"

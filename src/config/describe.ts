@@ -1,9 +1,10 @@
 /** A project file as its owner sees it before approving: everything, untruncated, nothing expanded. */
 import type { Diagnosis } from "../core/diagnosis.ts"
 import { PosternError } from "../core/diagnosis.ts"
+import { isObject } from "../core/json.ts"
 import { escapeControls } from "../core/redact.ts"
 import { configMissing } from "./diagnoses.ts"
-import { type ConfigDocument, isObject, readDocument } from "./document.ts"
+import { type ConfigDocument, readDocument } from "./document.ts"
 import { digestProject, type NamedFile } from "./project-digest.ts"
 import { ENTRY_KEYS } from "./schema.ts"
 import { readSection } from "./section.ts"

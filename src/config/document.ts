@@ -1,6 +1,7 @@
 /** One configuration file as it was read: its text, and the object in it. */
 import { PosternError } from "../core/diagnosis.ts"
 import { readTextFile } from "../core/atomic-file.ts"
+import { isObject } from "../core/json.ts"
 import { configInvalid, configUnreadable } from "./diagnoses.ts"
 import type { Fault } from "./schema.ts"
 
@@ -42,10 +43,6 @@ export async function invalid({ file, text }: ConfigDocument, faults: readonly [
   const { locate } = await import("./jsonc.ts") // only an error needs it
   return new PosternError(configInvalid({ file, at: locate(text, faults[0].path), faults }))
 }
-
-/** Whether a value is an object of JSON, and no list. */
-export const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === "object" && value !== null && !Array.isArray(value)
 
 async function parse(file: string, text: string): Promise<unknown> {
   try {

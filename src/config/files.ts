@@ -1,10 +1,11 @@
 /** Which files are read, and which entry of a name wins: local over project, project over user, the whole entry. */
 import { basename, resolve } from "node:path"
 import { type Diagnosis, PosternError } from "../core/diagnosis.ts"
+import { isObject } from "../core/json.ts"
 import type { Environment, Places } from "../core/places.ts"
 import { foreignClients } from "./clients/registry.ts"
 import { configMissing } from "./diagnoses.ts"
-import { type ConfigDocument, isObject, readDocument } from "./document.ts"
+import { type ConfigDocument, readDocument } from "./document.ts"
 import type { KeyPath } from "./key-path.ts"
 import { nearest } from "./nearest.ts"
 import { findProject, PROJECT_FILE } from "./project.ts"

@@ -8,8 +8,9 @@ import { constants } from "node:fs"
 import { open, realpath, stat } from "node:fs/promises"
 import { dirname, resolve } from "node:path"
 import { PosternError } from "../core/diagnosis.ts"
+import { isObject } from "../core/json.ts"
 import { projectTooLarge } from "./diagnoses.ts"
-import { type ConfigDocument, isObject } from "./document.ts"
+import type { ConfigDocument } from "./document.ts"
 import { parseTemplate } from "./template.ts"
 
 /** A file that an entry names, as it was when the digest was made. */

@@ -1,5 +1,6 @@
 /** One entry of `mcpServers`, checked once, at the edge. What comes out is a `Server`, its texts as they are written. */
 import * as v from "valibot"
+import { isObject } from "../core/json.ts"
 import { addressProblem } from "./address.ts"
 import { awsContradiction, awsSchema, pinSchema } from "./aws-schema.ts"
 import type { FaultSeen } from "./diagnoses.ts"
@@ -44,7 +45,6 @@ const transport = v.optional(
 )
 const text = (right: string) => v.optional(v.string(right))
 // valibot's record takes a list too.
-const isObject = (value: unknown): boolean => typeof value === "object" && value !== null && !Array.isArray(value)
 const object = (right: string) => v.custom<Record<string, unknown>>(isObject, right)
 // A value that is no text is told at the value itself; the object's message is for the whole.
 const textValue = v.string("a text in quotes")

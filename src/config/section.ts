@@ -1,9 +1,10 @@
 /** One `mcpServers` object of a file: its servers, what is wrong with some, and remarks. */
 import type { Diagnosis } from "../core/diagnosis.ts"
+import { isObject } from "../core/json.ts"
 import { unencryptedHost } from "./address.ts"
 import { foreignClients } from "./clients/registry.ts"
 import { insecureAddress, keyNotUsed, serverTwice, unknownKey } from "./remarks.ts"
-import { type ConfigDocument, invalid, isObject } from "./document.ts"
+import { type ConfigDocument, invalid } from "./document.ts"
 import { type KeyPath, showKeyPath } from "./key-path.ts"
 import { nearest } from "./nearest.ts"
 import { ENTRY_KEYS, type EntryPlace, parseEntry } from "./schema.ts"

@@ -11,8 +11,9 @@ import { ensurePrivateFolder, readPrivateFile, writeFileAtomic } from "../core/a
 import type { Clock } from "../core/clock.ts"
 import { PosternError } from "../core/diagnosis.ts"
 import { lockFile } from "../core/file-lock.ts"
+import { isObject } from "../core/json.ts"
 import { configMissing, projectChanged, trustUnreadable } from "./diagnoses.ts"
-import { type ConfigDocument, isObject, readDocument } from "./document.ts"
+import { type ConfigDocument, readDocument } from "./document.ts"
 import { digestProject } from "./project-digest.ts"
 
 /** `changed`: approved once, with another content. */

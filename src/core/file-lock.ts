@@ -13,6 +13,7 @@ import { createFileExclusive, readPrivateFile, removeFile } from "./atomic-file.
 import type { Clock } from "./clock.ts"
 import { PosternError, defineDiagnosis } from "./diagnosis.ts"
 import { hasErrno, readFailure, shellWord } from "./file-diagnoses.ts"
+import { parseJson } from "./json.ts"
 import { type ProcessFacts, judgeLiveness, ownFacts } from "./liveness.ts"
 
 /** Somebody who lives holds the lock for longer than any change takes. */
@@ -190,14 +191,6 @@ async function readLock(lock: string): Promise<FoundLock | undefined> {
   const parsed = v.safeParse(lockSchema, parseJson(bytes.toString("utf8")))
   if (parsed.success) return { nonce: parsed.output.nonce, owner: parsed.output }
   return { nonce: createHash("sha256").update(bytes).digest("hex").slice(0, 16) }
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined // not JSON: not a lock either, as the schema says
-  }
 }
 
 function newNonce(): string {

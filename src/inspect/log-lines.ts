@@ -1,4 +1,5 @@
 /** The lines that `core/log.ts` writes, read again and told to a person. */
+import { isObject, parseJson } from "../core/json.ts"
 import { escapeControls, quote } from "../core/redact.ts"
 
 /** One event of a log. */
@@ -12,13 +13,8 @@ export interface LogEvent {
 
 /** @returns the event, or undefined if the line is none: of another program, or cut off */
 export function readLogLine(line: string): LogEvent | undefined {
-  let parsed: unknown
-  try {
-    parsed = JSON.parse(line)
-  } catch {
-    return undefined // whatever it is, it is none of our lines
-  }
-  if (typeof parsed !== "object" || parsed === null || !("time" in parsed && "level" in parsed && "event" in parsed)) return undefined
+  const parsed = parseJson(line)
+  if (!isObject(parsed)) return undefined
   const { time, level, event, ...fields } = parsed
   if (typeof time !== "string" || typeof level !== "string" || typeof event !== "string") return undefined
   return { time, level, event, fields }

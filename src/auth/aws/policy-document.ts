@@ -1,5 +1,6 @@
 /** A policy of AWS as JSON: statements, and the forms that a principal and a list can take. */
 import { PosternError } from "../../core/diagnosis.ts"
+import { isObject, parseJson } from "../../core/json.ts"
 import { awsPolicyUnreadable } from "./trust-diagnoses.ts"
 
 /** One statement, as the IAM user guide's grammar of the policy language spells it. Only that `Effect` is right was checked. */
@@ -36,7 +37,7 @@ export function parsePolicy(text: string, role: string): PolicyDocument {
   if (!all.every((one) => isObject(one) && (one["Effect"] === "Allow" || one["Effect"] === "Deny"))) {
     throw new PosternError(awsPolicyUnreadable({ role, found: text }))
   }
-  return document as PolicyDocument // its statements are objects with an effect; all else is looked at as what it may be
+  return document as unknown as PolicyDocument // its statements are objects with an effect; all else is looked at as what it may be
 }
 
 /** The statements as a list, where a policy may also hold a single one. */
@@ -72,16 +73,4 @@ export function matchesPattern(pattern: string, text: string): boolean {
   }
   while (pattern[at] === "*") at++
   return at === pattern.length
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined // no JSON: no policy either, as the caller says
-  }
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value)
 }

@@ -9,6 +9,7 @@
 import { createHash } from "node:crypto"
 import { join } from "node:path"
 import { ensureFolder, modifiedAtMs, probeWrite, readTextFile, writeFileAtomic } from "../../core/atomic-file.ts"
+import { isObject, parseJson } from "../../core/json.ts"
 import type { SsoSession } from "./sso-session.ts"
 
 /** A registered client. Registrations last about ninety days. */
@@ -130,13 +131,8 @@ function asciiJson(value: unknown): string {
 }
 
 async function readObject(path: string): Promise<Readonly<Record<string, unknown>>> {
-  const text = await readTextFile(path)
-  try {
-    const value: unknown = JSON.parse(text ?? "{}")
-    return typeof value === "object" && value !== null ? (value as Record<string, unknown>) : {}
-  } catch {
-    return {} // another tool was killed while it wrote: there is no session then
-  }
+  const kept = parseJson((await readTextFile(path)) ?? "")
+  return isObject(kept) ? kept : {} // another tool may have been killed while it wrote: there is no session then
 }
 
 /** `2026-11-26T17:55:00Z`, as all AWS tools read it. */

@@ -3,6 +3,7 @@ import { createHash, randomBytes, timingSafeEqual } from "node:crypto"
 import * as oauth from "oauth4webapi"
 import { passAddress } from "../../core/address-gate.ts"
 import { PosternError } from "../../core/diagnosis.ts"
+import { isObject } from "../../core/json.ts"
 import { type Reach, clientOf, proofOf, sendForm } from "./authorization-server.ts"
 import { oauthConsentRefused, oauthIssuerMismatch, oauthMetadataInvalid } from "./diagnoses.ts"
 import { type Destination, requireEndpoint } from "./discovery.ts"
@@ -70,11 +71,9 @@ async function push(flow: Flow, reach: Reach, signal: AbortSignal): Promise<stri
     reach,
     signal,
   )
-  const answer = (typeof json === "object" && json !== null ? json : {}) as Readonly<Record<string, unknown>> // an object, as was just seen
-  if (status >= 300 || typeof answer["request_uri"] !== "string") {
-    throw tokenFault(metadata.issuer, { status, ...wordsOf(json) })
-  }
-  return answer["request_uri"]
+  const uri = isObject(json) ? json["request_uri"] : undefined
+  if (status >= 300 || typeof uri !== "string") throw tokenFault(metadata.issuer, { status, ...wordsOf(json) })
+  return uri
 }
 
 /** What a callback turns out to be: somebody else's, or the flow's own. */

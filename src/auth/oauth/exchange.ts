@@ -2,6 +2,7 @@
 import * as oauth from "oauth4webapi"
 import type { Clock } from "../../core/clock.ts"
 import { PosternError } from "../../core/diagnosis.ts"
+import { isObject } from "../../core/json.ts"
 import { type EndpointAnswer, type Reach, clientOf, proofOf, sendForm } from "./authorization-server.ts"
 import { oauthTokenRefused } from "./diagnoses.ts"
 import type { OAuthClient } from "./grant.ts"
@@ -39,7 +40,7 @@ export function judgeTokens(
 
 /** @returns `error` and `error_description` of an answer, where it has them (RFC 6749 section 5.2) */
 export function wordsOf(json: unknown): Pick<TokenRefusal, "error" | "said"> {
-  const answer = (typeof json === "object" && json !== null ? json : {}) as Readonly<Record<string, unknown>> // an object, as was just seen
+  const answer = isObject(json) ? json : {}
   const [error, said] = [answer["error"], answer["error_description"]].map((one) => (typeof one === "string" ? one : undefined))
   return { error, said }
 }

@@ -3,6 +3,7 @@ import { createHash } from "node:crypto"
 import * as v from "valibot"
 import { PosternError } from "../../core/diagnosis.ts"
 import type { Identity } from "../../core/identity.ts"
+import { parseJson } from "../../core/json.ts"
 import type { KeptSecret, SecretFacts, Vault, VaultEntry } from "../../vault/vault.ts"
 import { grantUnreadable } from "./diagnoses.ts"
 import { type GrantOwner, grantPrefix } from "./owner.ts"
@@ -100,14 +101,6 @@ export function parseGrant(name: string, secret: string): Grant {
   const parsed = v.safeParse(grantSchema, parseJson(secret))
   if (parsed.success) return parsed.output
   throw new PosternError(grantUnreadable({ name, fault: v.getDotPath(parsed.issues[0]) ?? "its shape" }))
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined // the schema says what is wrong with it
-  }
 }
 
 /** @returns the grant as the vault keeps it; nothing secret stands among the facts */

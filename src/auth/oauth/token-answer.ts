@@ -1,5 +1,6 @@
 /** The answer of a token endpoint, taken apart by the grammar before anything of it is used or stored (RFC 6749 section 5.1, RFC 6750 section 2.1). */
 import { PosternError } from "../../core/diagnosis.ts"
+import { isObject } from "../../core/json.ts"
 import { oauthTokenInvalid } from "./diagnoses.ts"
 
 /** What of a token answer counts. */
@@ -30,16 +31,15 @@ export function readTokens(json: unknown, at: { readonly issuer: string; readonl
   const refuse = (field: string): never => {
     throw new PosternError(oauthTokenInvalid({ issuer: at.issuer, field }))
   }
-  if (typeof json !== "object" || json === null || Array.isArray(json)) return refuse("it is no JSON object")
-  const answer = json as Readonly<Record<string, unknown>> // an object, as was just seen
-  const { access_token: accessToken, token_type: type, refresh_token: refreshToken, scope, id_token: idToken } = answer
+  if (!isObject(json)) return refuse("it is no JSON object")
+  const { access_token: accessToken, token_type: type, refresh_token: refreshToken, scope, id_token: idToken } = json
 
   if (!isToken(accessToken)) return refuse("access_token")
   // RFC 6749 section 7.1: a token of a type that is not understood must not be used.
   if (typeof type !== "string" || type.toLowerCase() !== "bearer") return refuse("token_type")
   if (refreshToken !== undefined && refreshToken !== null && refreshToken !== "" && !isToken(refreshToken)) return refuse("refresh_token")
   // Nonsense in what may be left out counts as left out: to refuse the whole would lose the refresh token that came with it.
-  const lifeSeconds = readLife(answer["expires_in"])
+  const lifeSeconds = readLife(json["expires_in"])
   const subject = typeof idToken === "string" ? subjectOf(idToken, at) : undefined
   return {
     accessToken,

@@ -1,5 +1,6 @@
 /** What was found out about the era of a server, with its date: kept in the memory of the server, so that nothing is asked twice (S24). */
 import type { Clock } from "../../core/clock.ts"
+import { isObject, parseJson } from "../../core/json.ts"
 import type { MemoryStore } from "../memory.ts"
 import { type Era, revisionsOf } from "./evidence.ts"
 
@@ -44,16 +45,9 @@ export function verdicts(store: MemoryStore | undefined, clock: Clock): Verdicts
 
 /** The file may have been written by another version, or by hand. */
 function parse(text: string): { readonly verdict: Verdict; readonly seenAtMs: number } | undefined {
-  const { era, transport, revisions, seen } = asObject(text)
+  const kept = parseJson(text)
+  const { era, transport, revisions, seen } = isObject(kept) ? kept : {}
   const seenAtMs = typeof seen === "string" ? Date.parse(seen) : Number.NaN
   if ((era !== "legacy" && era !== "modern") || Number.isNaN(seenAtMs)) return undefined
   return { seenAtMs, verdict: { era, ...(transport === "sse" ? { transport } : {}), revisions: revisionsOf(revisions) } }
-}
-
-function asObject(text: string): Readonly<Record<string, unknown>> {
-  try {
-    return { ...(JSON.parse(text) as object) } // a value that is no object has no members
-  } catch {
-    return {} // no JSON: nothing is known
-  }
 }

@@ -1,4 +1,5 @@
 /** Which parameters of a tool go into headers too (S11), and whether the tool may be offered at all (S12). */
+import { isObject } from "../../../core/json.ts"
 import { headerText } from "./request-headers.ts"
 
 /** One parameter that is mirrored. */
@@ -83,10 +84,6 @@ function* schemasIn({ schema, depth, path }: Place): Generator<Place> {
   for (const keyword of NAMED_APPLICATORS) {
     if (isObject(schema[keyword])) for (const child of Object.values(schema[keyword])) yield* below(child)
   }
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null && !Array.isArray(value)
 }
 
 /** The headers of one call. A parameter that is not there, is null, or is no simple value has none (S11). */
