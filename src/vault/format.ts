@@ -6,8 +6,9 @@
  * swapped or put back from yesterday is seen, and one makes fingerprints. A whole file put back from yesterday is a restored
  * backup, and is not told from one.
  */
-import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes, timingSafeEqual } from "node:crypto"
+import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes } from "node:crypto"
 import * as v from "valibot"
+import { areEqual } from "../core/constant-time.ts"
 import { PosternError } from "../core/diagnosis.ts"
 import { vaultCorrupt, vaultKeyWrong, vaultNewerFormat } from "./diagnoses.ts"
 import { factsSchema, spellFacts } from "./facts.ts"
@@ -173,11 +174,6 @@ function checkValue(master: MasterKey, id: string): string {
 
 function derive(master: MasterKey, id: string, purpose: string): Buffer {
   return Buffer.from(hkdfSync("sha256", master, id, `${FORMAT} ${FIRST_VERSION} ${purpose}`, 32))
-}
-
-function areEqual(found: string, right: string): boolean {
-  const [a, b] = [Buffer.from(found), Buffer.from(right)]
-  return a.length === b.length && timingSafeEqual(a, b)
 }
 
 function parseJson(path: string, bytes: Buffer): unknown {

@@ -2,9 +2,10 @@
  * The sign-in by authorization code and PKCE (RFC 8252, RFC 7636), as the AWS CLI does it since 2.22: AWS SSO's `authorize` takes
  * `scopes` where OAuth has `scope`, and any port of 127.0.0.1 behind the one registered path.
  */
-import { createHash, randomBytes, timingSafeEqual } from "node:crypto"
+import { createHash, randomBytes } from "node:crypto"
 import { orAborted } from "../../core/abort.ts"
 import { passAddress } from "../../core/address-gate.ts"
+import { areEqual } from "../../core/constant-time.ts"
 import { PosternError } from "../../core/diagnosis.ts"
 import { type LoopbackPage, listenOnLoopback } from "../../core/http-loopback.ts"
 import { failurePage, strayPage, successPage } from "../oauth/page.ts"
@@ -150,11 +151,6 @@ function codeAmong(parameters: URLSearchParams, session: SsoSession): string {
   if (error === "" && code !== undefined && others.length === 0) return code
   const said = parameters.get("error_description") ?? (error === "" ? "neither one code nor a refusal came back" : "")
   throw failed(session, "let you in", { error, status: 302, said }) // it comes by a redirect
-}
-
-function areEqual(found: string, right: string): boolean {
-  const [a, b] = [Buffer.from(found), Buffer.from(right)]
-  return a.length === b.length && timingSafeEqual(a, b)
 }
 
 const randomText = (): string => randomBytes(32).toString("base64url")

@@ -1,7 +1,8 @@
 /** What the browser is sent away with, and how what it comes back with is checked before anything is redeemed (S45, S49, S50). */
-import { createHash, randomBytes, timingSafeEqual } from "node:crypto"
+import { createHash, randomBytes } from "node:crypto"
 import * as oauth from "oauth4webapi"
 import { passAddress } from "../../core/address-gate.ts"
+import { areEqual } from "../../core/constant-time.ts"
 import { PosternError } from "../../core/diagnosis.ts"
 import { isObject } from "../../core/json.ts"
 import { type Reach, clientOf, proofOf, sendForm } from "./authorization-server.ts"
@@ -113,11 +114,6 @@ export function readCallback({ server, destination, client, state }: Flow, param
     throw new PosternError(oauthMetadataInvalid({ address: issuer, fault: "the browser came back without a code" }))
   }
   return oauth.validateAuthResponse(metadata, clientOf(client), parameters, state)
-}
-
-function areEqual(found: string, right: string): boolean {
-  const [a, b] = [Buffer.from(found), Buffer.from(right)]
-  return a.length === b.length && timingSafeEqual(a, b)
 }
 
 /**

@@ -5,8 +5,9 @@
  * fresh. Where the request was itself the answer to a question of the server, the server's own part travels inside ours: the client
  * sends back only what it was given last.
  */
-import { createHash, createHmac, randomBytes, timingSafeEqual } from "node:crypto"
+import { createHash, createHmac, randomBytes } from "node:crypto"
 import type { Clock } from "../../core/clock.ts"
+import { areEqual } from "../../core/constant-time.ts"
 import { PosternError } from "../../core/diagnosis.ts"
 import { type Frame, readFrames } from "../frame.ts"
 import { members, memberText } from "../json-text.ts"
@@ -59,12 +60,11 @@ const CARRIED = new Set(["inputResponses", "requestState"])
 /** The key lives as long as the bridge: one process serves one client, so it also stands for who that is. */
 export function requestStates(clock: Clock): RequestStates {
   const key = randomBytes(32)
-  const mac = (text: string): Buffer => createHmac("sha256", key).update(text).digest()
+  const mac = (text: string): string => createHmac("sha256", key).update(text).digest("base64url")
 
   const read = (sealed: string): State | undefined => {
     const [text = "", given = ""] = sealed.slice(MARK.length).split(".")
-    const [expected, got] = [mac(text), Buffer.from(given, "base64url")]
-    if (expected.length !== got.length || !timingSafeEqual(expected, got)) return undefined
+    if (!areEqual(given, mac(text))) return undefined
     return JSON.parse(Buffer.from(text, "base64url").toString("utf8")) as State // our own, by its MAC
   }
 
@@ -74,7 +74,7 @@ export function requestStates(clock: Clock): RequestStates {
       const theirs = Object.fromEntries(carried.map(({ name, value }) => [name, value]))
       const state: State = { asked, untilMs: clock.now() + LIFE_MS, digest: digestOf(request), theirs }
       const text = Buffer.from(JSON.stringify(state)).toString("base64url")
-      return `${MARK}${text}.${mac(text).toString("base64url")}`
+      return `${MARK}${text}.${mac(text)}`
     },
 
     open(request) {
