@@ -2,6 +2,7 @@
  * What was read from the client and the server has not taken yet. While there is too much of it, nothing more is read: a server that
  * does not read slows the client down, as a pipe between the two would, and memory stays bounded.
  */
+import { type Resolvers, withResolvers } from "../core/with-resolvers.ts"
 import type { Frame } from "./frame.ts"
 
 /** Counts the bytes on their way to the server. */
@@ -21,14 +22,7 @@ const MOST_BYTES = 64 * 1024 * 1024
 export function makeBacklog(): Backlog {
   const onTheWay = new Set<Frame>()
   let bytes = 0
-  let waiting: { readonly promise: Promise<void>; resolve(): void } | undefined
-
-  const wait = (): Promise<void> => {
-    let resolve: (() => void) | undefined
-    const promise = new Promise<void>((done) => (resolve = done))
-    waiting = { promise, resolve: () => resolve?.() }
-    return promise
-  }
+  let waiting: Resolvers<void> | undefined
 
   return {
     enter(frame) {
@@ -42,6 +36,6 @@ export function makeBacklog(): Backlog {
       waiting.resolve()
       waiting = undefined
     },
-    room: () => (bytes < MOST_BYTES ? undefined : (waiting?.promise ?? wait())),
+    room: () => (bytes < MOST_BYTES ? undefined : (waiting ??= withResolvers()).promise),
   }
 }

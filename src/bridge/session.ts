@@ -4,6 +4,7 @@
  * A client opens a session once in its life. When the server restarts, or prunes the session (404, S3), or the child process has
  * died, the client must not notice: its own `initialize` is repeated with its own text, and the answer is swallowed.
  */
+import { withResolvers } from "../core/with-resolvers.ts"
 import type { Frame } from "./frame.ts"
 import { type Link, type Receive, type ServerSide, SessionLost } from "./link.ts"
 
@@ -73,10 +74,9 @@ export function withSession(link: Link, life: AbortSignal): ServerSide {
       // A failure is told to whoever sent the message; the ones behind the gate then try by themselves.
       if (frame.kind === "request" && frame.method === "initialize") {
         initialize = frame
-        let onAnswer: (() => void) | undefined
-        const answered = new Promise<void>((resolve) => (onAnswer = resolve))
-        const opening = openWith(frame, receive, signal, onAnswer)
-        gate = Promise.race([answered, opening.catch(() => undefined)])
+        const answered = withResolvers()
+        const opening = openWith(frame, receive, signal, answered.resolve)
+        gate = Promise.race([answered.promise, opening.catch(() => undefined)])
         return opening
       }
       if (frame.method === "notifications/initialized") {

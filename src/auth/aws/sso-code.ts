@@ -8,6 +8,7 @@ import { passAddress } from "../../core/address-gate.ts"
 import { areEqual } from "../../core/constant-time.ts"
 import { PosternError } from "../../core/diagnosis.ts"
 import { type LoopbackPage, listenOnLoopback } from "../../core/http-loopback.ts"
+import { withResolvers } from "../../core/with-resolvers.ts"
 import { failurePage, strayPage, successPage } from "../oauth/page.ts"
 import type { SsoClient, SsoToken } from "./sso-cache.ts"
 import { createSsoToken, failed, oidcEndpoint } from "./sso-oidc.ts"
@@ -107,9 +108,7 @@ function receive(session: SsoSession, state: string): Desk {
   let exchange: ((code: string) => Promise<SsoToken>) | undefined
   let page: Promise<unknown> = Promise.resolve()
   let isUsed = false
-  let resolve: (token: SsoToken) => void
-  let reject: (reason: unknown) => void
-  const done = new Promise<SsoToken>((...settlers) => ([resolve, reject] = settlers))
+  const { promise: done, resolve, reject } = withResolvers<SsoToken>()
   done.catch(() => undefined) // whoever waits for it hears it
   const name = `AWS SSO (${session.name ?? session.profile})`
 

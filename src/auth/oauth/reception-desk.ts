@@ -1,6 +1,7 @@
 /** Where the ways back from a sign-in end: the first answer that is the flow's own is redeemed, once; each visitor gets a page. */
 import { type Diagnosis, PosternError } from "../../core/diagnosis.ts"
 import type { LoopbackPage } from "../../core/http-loopback.ts"
+import { withResolvers } from "../../core/with-resolvers.ts"
 import { judgeCallback, readCallback } from "./authorization-request.ts"
 import type { ClientFlow, Redeem } from "./browser-flow.ts"
 import { failurePage, strayPage, successPage } from "./page.ts"
@@ -29,9 +30,7 @@ export function receptionDesk<Result extends { readonly subject?: string }>(serv
   let flow: ClientFlow | undefined
   let isUsed = false
   let page: Promise<unknown> = Promise.resolve()
-  let resolve: (result: Promise<Result>) => void
-  let reject: (reason: unknown) => void
-  const done = new Promise<Result>((...settlers) => ([resolve, reject] = settlers))
+  const { promise: done, resolve, reject } = withResolvers<Result>()
   done.catch(() => undefined) // whoever waits for it hears it
 
   const take = (own: ClientFlow, parameters: URLSearchParams): Promise<Result> => {
@@ -46,10 +45,10 @@ export function receptionDesk<Result extends { readonly subject?: string }>(serv
       return page
     },
     open: (opened) => (flow = opened),
-    fail: (error) => reject(error),
+    fail: reject,
     finish(result) {
       isUsed = true
-      resolve(Promise.resolve(result))
+      resolve(result)
     },
     visit(parameters) {
       if (flow === undefined) return strayPage("none has begun here")

@@ -2,6 +2,7 @@
 import { orAborted } from "../../core/abort.ts"
 import { type Diagnosis, PosternError, defineDiagnosis } from "../../core/diagnosis.ts"
 import { quote } from "../../core/redact.ts"
+import { withResolvers } from "../../core/with-resolvers.ts"
 import { type Frame, makeFrame, readFrames } from "../frame.ts"
 import type { ClientListener, ClientSide } from "./client-side.ts"
 
@@ -66,8 +67,7 @@ export function inProcessClient(settings: InProcessSettings): InProcessClient {
   let lastId = 0
   let closed = false
   // The bridge reads its configuration before it listens; what is said earlier would be heard by nobody.
-  let onOpen: ((listener: ClientListener) => void) | undefined
-  const opened = new Promise<ClientListener>((resolve) => (onOpen = resolve))
+  const { promise: opened, resolve: open } = withResolvers<ClientListener>()
 
   const say = async (frame: Frame): Promise<void> => {
     const listener = await opened
@@ -103,7 +103,7 @@ export function inProcessClient(settings: InProcessSettings): InProcessClient {
 
   return {
     side: {
-      open: (listener) => onOpen?.(listener),
+      open,
       write: hear,
       async close() {
         closed = true

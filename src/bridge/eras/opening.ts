@@ -5,6 +5,7 @@
  */
 import { PosternError } from "../../core/diagnosis.ts"
 import type { Log } from "../../core/log.ts"
+import { withResolvers } from "../../core/with-resolvers.ts"
 import { serverOnlyModern } from "../diagnoses.ts"
 import { diagnosisOf } from "../error-answer.ts"
 import type { Frame } from "../frame.ts"
@@ -84,14 +85,13 @@ export function withOpening({ name, side, makeSse, askRevisions, verdicts, log }
 
   /** The gate opens with the answer: the server may leave its stream open for long after it. */
   const openThroughGate = (initialize: Frame, receive: Receive, signal: AbortSignal): Promise<void> => {
-    let onAnswer: (() => void) | undefined
-    const answered = new Promise<void>((resolve) => (onAnswer = resolve))
+    const answered = withResolvers()
     const watch: Receive = (said) => {
-      if (said.kind === "response") onAnswer?.()
+      if (said.kind === "response") answered.resolve()
       return receive(said)
     }
     const opening = open(initialize, watch, signal)
-    const passable = Promise.race([answered, opening.catch(() => undefined)]).finally(() => {
+    const passable = Promise.race([answered.promise, opening.catch(() => undefined)]).finally(() => {
       if (gate === passable) gate = undefined
     })
     gate = passable

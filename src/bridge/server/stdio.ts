@@ -5,6 +5,7 @@ import { orAborted } from "../../core/abort.ts"
 import { PosternError } from "../../core/diagnosis.ts"
 import { answerTooLarge, serverSilent } from "../../core/http-failures.ts"
 import type { Log } from "../../core/log.ts"
+import { withResolvers } from "../../core/with-resolvers.ts"
 import { serverExited } from "../diagnoses.ts"
 import { type Frame, NotAMessage, cancelledId, idOfUnread, readFrames } from "../frame.ts"
 import { lineCutter } from "../lines.ts"
@@ -80,8 +81,7 @@ function start(settings: StdioServerSettings): Life {
       return new PosternError(serverSilent({ origin: `The server "${name}"`, silenceMs }))
     },
   })
-  let onEnded: (() => void) | undefined
-  const ended = new Promise<void>((resolve) => (onEnded = resolve))
+  const { promise: ended, resolve: tellEnded } = withResolvers()
   const life: Life = { child, owed, ended, over: false, lastWords: "" }
 
   const finish = (how: string): void => {
@@ -89,7 +89,7 @@ function start(settings: StdioServerSettings): Life {
     life.over = true
     log.info("process ended", { server: name, how })
     owed.failAll(new PosternError(serverExited({ server: name, how, stderr: life.lastWords })))
-    onEnded?.()
+    tellEnded()
   }
   child.on("error", (error: NodeJS.ErrnoException) => finish(`could not be started (${error.code ?? error.message}: ${command})`))
   const heard = hear(life, settings).catch((error: unknown) => log.info("output lost", { server: name, error: String(error) }))
@@ -99,7 +99,7 @@ function start(settings: StdioServerSettings): Life {
     const told = (): void => finish(signal ? `was ended by ${signal}` : `ended with code ${code}`)
     void heard.finally(() => clearTimeout(gone)).finally(told)
   })
-  child.stdin.on("error", () => undefined) // the process has gone: "close" tells
+  child.stdin.on("error", () => undefined) // the process has gone: "exit" tells
   child.stderr.on("data", (chunk: Buffer) => {
     const words = life.lastWords + chunk.toString("utf8")
     life.lastWords = words.length > MOST_LAST_WORDS ? `…${words.slice(-MOST_LAST_WORDS)}` : words

@@ -7,6 +7,7 @@ import type { Clock } from "../../core/clock.ts"
 import { PosternError } from "../../core/diagnosis.ts"
 import type { Identity } from "../../core/identity.ts"
 import type { Log } from "../../core/log.ts"
+import { withResolvers } from "../../core/with-resolvers.ts"
 import { bridgeStopping } from "../diagnoses.ts"
 import { signInDeclined, signInPaused, signInTimeout } from "./diagnoses.ts"
 
@@ -162,16 +163,16 @@ function beginSignIn(way: Way, settings: SignInsSettings): BegunSignIn {
   const onEnd = (): void => end.abort(new PosternError(bridgeStopping({ server: name })))
   if (life.aborted) onEnd()
   life.addEventListener("abort", onEnd, { once: true })
-  const [handedOn, handOn] = later<SignInLink>()
-  const [signedIn, tellSignedIn] = later<void>()
+  const handedOn = withResolvers<SignInLink>()
+  const signedIn = withResolvers()
   /** Before a person has it, a sign-in that nobody waits for is given up; after that it is the person's. */
   let isWithPerson = false
   let waiting = 0
 
   const openLink: Interaction["openLink"] = async (link, inner) => {
-    const how = await way(link, AbortSignal.any([inner, signal]), signedIn)
+    const how = await way(link, AbortSignal.any([inner, signal]), signedIn.promise)
     isWithPerson = true
-    if (how === "shown") handOn(link)
+    if (how === "shown") handedOn.resolve(link)
     return how
   }
 
@@ -181,7 +182,7 @@ function beginSignIn(way: Way, settings: SignInsSettings): BegunSignIn {
       const identity = await orAborted(authenticator.signIn(interactionBy(openLink, settings), signal), signal)
       log.info("signed in", { subject: identity.subject })
       await settings.onSignedIn(identity)
-      tellSignedIn()
+      signedIn.resolve()
     } catch (error) {
       log.error("sign-in failed", { code: error instanceof PosternError ? error.diagnosis.code : String(error) })
       throw error
@@ -207,16 +208,9 @@ function beginSignIn(way: Way, settings: SignInsSettings): BegunSignIn {
   return {
     ended,
     stop: (reason) => end.abort(reason),
-    linkOrEnd: (waiter) => wait(Promise.race([ended.then(() => undefined), handedOn]), waiter),
+    linkOrEnd: (waiter) => wait(Promise.race([ended.then(() => undefined), handedOn.promise]), waiter),
     end: (waiter) => wait(ended, waiter),
   }
-}
-
-/** A promise, and the function that resolves it. */
-function later<Value>(): [Promise<Value>, (value: Value) => void] {
-  let resolve: ((value: Value) => void) | undefined
-  const promise = new Promise<Value>((set) => (resolve = set))
-  return [promise, (value) => resolve?.(value)]
 }
 
 /** MCP's version of the contract in `auth/interaction.ts`. A client must not be asked for secrets (S67), so what needs typing is left to a terminal. */
