@@ -112,9 +112,18 @@ export function withId(frame: Frame, id: string): Frame {
   return piece ? { ...frame, id, bytes: Buffer.from(replacePiece(text, piece, id)) } : frame
 }
 
+/**
+ * Reads a text that is one message: one that we have written or edited ourselves.
+ *
+ * @throws {NotAMessage} as `readFrames`
+ */
+export function readFrame(text: string): Frame {
+  const [frame] = readFrames(Buffer.from(text))
+  if (!frame) throw new TypeError("text: holds no message")
+  return frame
+}
+
 /** A message of our own making. */
 export function makeFrame(message: { readonly method?: string; readonly id?: string | number; readonly [member: string]: unknown }): Frame {
-  const [frame] = readFrames(Buffer.from(JSON.stringify({ jsonrpc: "2.0", ...message })))
-  if (!frame) throw new TypeError("message: not a JSON-RPC message")
-  return frame
+  return readFrame(JSON.stringify({ jsonrpc: "2.0", ...message }))
 }

@@ -7,7 +7,7 @@
 import { PosternError } from "../core/diagnosis.ts"
 import type { Log } from "../core/log.ts"
 import { serverOnlyLegacy, serverOnlyModern } from "./diagnoses.ts"
-import { type Frame, makeFrame, readFrames } from "./frame.ts"
+import { type Frame, makeFrame, readFrame } from "./frame.ts"
 import { memberPiece, memberText, replacePiece } from "./json-text.ts"
 import type { Receive, ServerSide } from "./link.ts"
 import { isLocked } from "./when-locked.ts"
@@ -64,8 +64,7 @@ export function withMemory(side: ServerSide, { store, tell, log }: { store: Memo
     const result = isRemembered(request) ? (await store.recall())[keyOf(request)] : undefined
     if (result === undefined) return undefined
     const text = request.revision === "" ? (request.method === "initialize" ? withListChanged(result) : result) : withoutLife(result)
-    const [answer] = readFrames(Buffer.from(`{"jsonrpc":"2.0","id":${request.id},"result":${text}}`))
-    return answer
+    return readFrame(`{"jsonrpc":"2.0","id":${request.id},"result":${text}}`)
   }
 
   const answerFromMemory = async (frame: Frame, error: unknown, receive: Receive): Promise<void> => {

@@ -3,7 +3,7 @@ import { orAborted } from "../../core/abort.ts"
 import { type Diagnosis, PosternError, defineDiagnosis } from "../../core/diagnosis.ts"
 import { quote } from "../../core/redact.ts"
 import { withResolvers } from "../../core/with-resolvers.ts"
-import { type Frame, makeFrame, readFrames } from "../frame.ts"
+import { type Frame, makeFrame, readFrame, readFrames } from "../frame.ts"
 import type { ClientListener, ClientSide } from "./client-side.ts"
 
 /** The revision that is asked for; the server may answer with an older one. */
@@ -133,9 +133,7 @@ async function answerTo(request: ServerMessage, { onRequest }: InProcessSettings
 
 /** @param id - as JSON text: a server's large integers are not rounded */
 function answerFrame(id: string, answer: object): Frame {
-  const [frame] = readFrames(Buffer.from(`{"jsonrpc":"2.0","id":${id},${JSON.stringify(answer).slice(1)}`))
-  if (!frame) throw new TypeError("answer: not a JSON-RPC message")
-  return frame
+  return readFrame(`{"jsonrpc":"2.0","id":${id},${JSON.stringify(answer).slice(1)}`)
 }
 
 /** An answer, and Postern's diagnosis where it is Postern's own. */

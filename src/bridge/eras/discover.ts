@@ -1,5 +1,5 @@
 /** `server/discover`: what a modern server is asked for the sake of a legacy client, and what a legacy one answers to it. */
-import { type Frame, REVISION_KEY, readFrames } from "../frame.ts"
+import { type Frame, REVISION_KEY, readFrame } from "../frame.ts"
 import { memberText } from "../json-text.ts"
 import type { Receive, ServerSide } from "../link.ts"
 import { NotModern } from "../server/refusal.ts"
@@ -33,16 +33,10 @@ function discoverRequest(initialize: Frame): Frame {
   const info = memberText(memberText(initialize.bytes.toString("utf8"), "params") ?? "{}", "clientInfo")
   const about = info === undefined ? "" : `,"io.modelcontextprotocol/clientInfo":${info}`
   const meta = `{"${REVISION_KEY}":"${MODERN_REVISION}","io.modelcontextprotocol/clientCapabilities":{}${about}}`
-  return only(`{"jsonrpc":"2.0","id":"postern:discover","method":"server/discover","params":{"_meta":${meta}}}`)
+  return readFrame(`{"jsonrpc":"2.0","id":"postern:discover","method":"server/discover","params":{"_meta":${meta}}}`)
 }
 
 /** The ordinary answer of a server that does not know a method: a client that speaks both eras falls back on it by itself (S27). */
 export function methodNotFound({ id }: Frame): Frame {
-  return only(`{"jsonrpc":"2.0","id":${id},"error":{"code":-32601,"message":"Method not found"}}`)
-}
-
-function only(text: string): Frame {
-  const [frame] = readFrames(Buffer.from(text))
-  if (!frame) throw new TypeError("text: not a JSON-RPC message")
-  return frame
+  return readFrame(`{"jsonrpc":"2.0","id":${id},"error":{"code":-32601,"message":"Method not found"}}`)
 }

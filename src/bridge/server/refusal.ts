@@ -2,7 +2,7 @@
 import { PosternError } from "../../core/diagnosis.ts"
 import type { Answer } from "../../core/http.ts"
 import { serverRefused, tooManyRequests } from "../diagnoses.ts"
-import { type Frame, NotAMessage, readFrames } from "../frame.ts"
+import { type Frame, NotAMessage, readFrame, readFrames } from "../frame.ts"
 import { memberText } from "../json-text.ts"
 import type { Receive } from "../link.ts"
 
@@ -46,8 +46,7 @@ export async function readRefusal(answer: Answer): Promise<Refusal> {
 export async function deliverRefusal(request: Frame, refusal: Refusal, receive: Receive, server: string): Promise<void> {
   const error = serverError(refusal.body, request.id)
   if (error === undefined || request.kind !== "request") throw new Refused(server, refusal)
-  const own = Buffer.from(`{"jsonrpc":"2.0","id":${request.id},"error":${error}}`)
-  for (const frame of readFrames(own)) await receive(frame)
+  await receive(readFrame(`{"jsonrpc":"2.0","id":${request.id},"error":${error}}`))
 }
 
 /** The untouched text of the JSON-RPC error in a body, if it is for this request or for none. */

@@ -2,7 +2,7 @@
 import type { SignInLink } from "../../auth/interaction.ts"
 import { type Diagnosis, PosternError } from "../../core/diagnosis.ts"
 import { tellInOneLine } from "../error-answer.ts"
-import { type Frame, readFrames } from "../frame.ts"
+import { type Frame, readFrame } from "../frame.ts"
 import { QUESTION } from "./request-state.ts"
 
 /** Of revision 2026-07-28: the methods whose result may ask for something (S69). */
@@ -46,7 +46,5 @@ export function tellHow(
 
 /** The answer to a request, with a result of our own making. */
 export function resultFrame(request: Pick<Frame, "id">, result: object): Frame {
-  const [frame] = readFrames(Buffer.from(`{"jsonrpc":"2.0","id":${request.id},"result":${JSON.stringify(result)}}`))
-  if (!frame) throw new TypeError("result: not a JSON-RPC result")
-  return frame
+  return readFrame(`{"jsonrpc":"2.0","id":${request.id},"result":${JSON.stringify(result)}}`)
 }

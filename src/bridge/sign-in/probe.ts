@@ -1,6 +1,6 @@
 /** A request of our own to a server, to see whether it lets us in. */
 import { randomUUID } from "node:crypto"
-import { type Frame, readFrames } from "../frame.ts"
+import { type Frame, readFrame } from "../frame.ts"
 import { memberText } from "../json-text.ts"
 import type { ServerSide } from "../link.ts"
 
@@ -15,6 +15,6 @@ export async function probe(server: ServerSide, like: Frame, signal: AbortSignal
   const meta = memberText(memberText(like.bytes.toString("utf8"), "params") ?? "{}", "_meta")
   const id = JSON.stringify(`postern-probe-${randomUUID()}`)
   const params = meta === undefined ? "{}" : `{"_meta":${meta}}`
-  const [frame] = readFrames(Buffer.from(`{"jsonrpc":"2.0","id":${id},"method":"tools/list","params":${params}}`))
-  if (frame) await server.carry(frame, () => undefined, signal)
+  const request = readFrame(`{"jsonrpc":"2.0","id":${id},"method":"tools/list","params":${params}}`)
+  await server.carry(request, () => undefined, signal)
 }

@@ -2,7 +2,7 @@
  * What a client is told of a server at its opening, where a person can sign in: that there are prompts, and that it will hear of changes
  * (S75, S76). Small, since the start of such a bridge loads it; what keeps these promises is loaded later.
  */
-import { type Frame, readFrames } from "../frame.ts"
+import { type Frame, readFrame } from "../frame.ts"
 import { memberPiece, members, replacePiece } from "../json-text.ts"
 
 /** What a server may have lists of. */
@@ -13,8 +13,7 @@ export function editResult(answer: Frame, edit: (result: string) => string): Fra
   const text = answer.bytes.toString("utf8")
   const result = memberPiece(text, "result")
   if (!result?.value.startsWith("{")) return answer
-  const [frame] = readFrames(Buffer.from(replacePiece(text, result, edit(result.value))))
-  return frame ?? answer // one object is one frame
+  return readFrame(replacePiece(text, result, edit(result.value)))
 }
 
 /** The kinds of lists in the capabilities of an opening's result; with `listChanged` only those whose changes are told. */

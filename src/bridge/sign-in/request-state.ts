@@ -9,7 +9,7 @@ import { createHash, createHmac, randomBytes } from "node:crypto"
 import type { Clock } from "../../core/clock.ts"
 import { areEqual } from "../../core/constant-time.ts"
 import { PosternError } from "../../core/diagnosis.ts"
-import { type Frame, readFrames } from "../frame.ts"
+import { type Frame, readFrame } from "../frame.ts"
 import { members, memberText } from "../json-text.ts"
 import { requestStateInvalid } from "./diagnoses.ts"
 import { type Reaction, readReaction } from "./questions.ts"
@@ -113,11 +113,8 @@ function digestOf(request: Frame): string {
 function withTheirs(request: Frame, theirs: State["theirs"]): Frame {
   const own = membersOf(paramsText(request)).filter(({ name }) => !CARRIED.has(name))
   const params = objectText([...own, ...Object.entries(theirs).map(([name, value]) => ({ name, value }))])
-  const text = objectText(
-    membersOf(request.bytes.toString("utf8")).map(({ name, value }) => ({ name, value: name === "params" ? params : value })),
-  )
-  const [frame] = readFrames(Buffer.from(text))
-  return frame ?? request // one object is one frame
+  const message = membersOf(request.bytes.toString("utf8"))
+  return readFrame(objectText(message.map(({ name, value }) => ({ name, value: name === "params" ? params : value }))))
 }
 
 function objectText(parts: readonly { readonly name: string; readonly value: string }[]): string {

@@ -2,7 +2,7 @@
 import type { Clock } from "../../../core/clock.ts"
 import { isNetworkFailure } from "../../../core/http-failures.ts"
 import type { Log } from "../../../core/log.ts"
-import { type Frame, cancelledId, readFrames } from "../../frame.ts"
+import { type Frame, cancelledId, readFrame } from "../../frame.ts"
 import type { Receive } from "../../link.ts"
 import { LONGEST_RETRY_MS } from "../events.ts"
 import { Refused } from "../refusal.ts"
@@ -64,9 +64,7 @@ export async function keepSubscription({ request, open, clock, log }: Subscripti
 /** The server may end a subscription by a notice alone; the request still gets its one answer, as the page on subscriptions has it. */
 function completion({ id }: Frame): Frame {
   const result = `{"resultType":"complete","_meta":{"io.modelcontextprotocol/subscriptionId":${id}}}`
-  const [frame] = readFrames(Buffer.from(`{"jsonrpc":"2.0","id":${id},"result":${result}}`))
-  if (!frame) throw new TypeError("request: not a JSON-RPC request")
-  return frame
+  return readFrame(`{"jsonrpc":"2.0","id":${id},"result":${result}}`)
 }
 
 function mayGetBetter(error: unknown): boolean {

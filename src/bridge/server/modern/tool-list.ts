@@ -1,5 +1,5 @@
 /** Asks for the list of tools by ourselves, where a call comes before any list has passed: a client may call out of its own cache. */
-import { type Frame, makeFrame, readFrames } from "../../frame.ts"
+import { type Frame, readFrame } from "../../frame.ts"
 import { memberText, members } from "../../json-text.ts"
 import type { Receive } from "../../link.ts"
 
@@ -44,8 +44,7 @@ function listRequest(call: Frame, id: string, cursor: string | undefined): Frame
     .filter(({ name }) => WHO_ASKS.has(name))
     .map(({ name, value }) => `${JSON.stringify(name)}:${value}`)
   const at = cursor === undefined ? "" : `"cursor":${cursor},`
-  const text = `{"jsonrpc":"2.0","id":${id},"method":"tools/list","params":{${at}"_meta":{${kept.join(",")}}}}`
-  return readFrames(Buffer.from(text))[0] ?? makeFrame({ method: "tools/list" })
+  return readFrame(`{"jsonrpc":"2.0","id":${id},"method":"tools/list","params":{${at}"_meta":{${kept.join(",")}}}}`)
 }
 
 /** @returns the cursor as JSON text */
