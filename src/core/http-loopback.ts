@@ -74,11 +74,14 @@ function serve({ path, onVisit, elsewhere }: LoopbackSettings, portOf: () => num
     )
   })
   server.headersTimeout = 10_000
+  server.on("error", () => undefined) // a visit that cannot be taken, for want of descriptors for example: the next one may be
   return server
 }
 
+/** RFC 9110 section 7.2: the port that http has by itself may be left out, and browsers do so. */
 function isOwnHost(host: string | undefined, port: number): boolean {
-  return [`127.0.0.1:${port}`, `localhost:${port}`, `[::1]:${port}`].includes(host ?? "")
+  const names = ["127.0.0.1", "localhost", "[::1]"]
+  return names.some((name) => host === `${name}:${port}` || (port === 80 && host === name))
 }
 
 /** Nothing is loaded, framed, kept or told on: what stands in the address is a credential. */
