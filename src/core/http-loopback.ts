@@ -2,6 +2,7 @@
  * A listener on this machine's loopback addresses, for one way back from the browser: it takes GET on one path, and gives every visitor
  * a page. Whose visit counts is for whoever listens.
  */
+import { createHash } from "node:crypto"
 import http from "node:http"
 import type { AddressInfo } from "node:net"
 
@@ -31,6 +32,8 @@ export interface Loopback extends AsyncDisposable {
 
 /** Free ports that are tried where the same one is needed on both addresses. */
 const MOST_TRIES = 8
+/** What stands in the address is a credential: once it was used, nobody needs to see it. The page says the same without scripts. */
+const CLEAN_ADDRESS = 'history.replaceState(null, "", location.pathname)'
 /** A browser that was answered needs a moment to take the page, in milliseconds. */
 const GOODBYE_MS = 500
 
@@ -84,17 +87,18 @@ function isOwnHost(host: string | undefined, port: number): boolean {
   return names.some((name) => host === `${name}:${port}` || (port === 80 && host === name))
 }
 
-/** Nothing is loaded, framed, kept or told on: what stands in the address is a credential. */
+/** Nothing is loaded, framed, kept or told on, and no script runs but the one that is known by its hash. */
 function give(response: http.ServerResponse, { status, html }: LoopbackPage): void {
+  const script = `'sha256-${createHash("sha256").update(CLEAN_ADDRESS).digest("base64")}'`
   response.writeHead(status, {
     "content-type": "text/html; charset=utf-8",
-    "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "content-security-policy": `default-src 'none'; script-src ${script}; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`,
     "cache-control": "no-store",
     "referrer-policy": "no-referrer",
     "x-content-type-options": "nosniff",
     connection: "close",
   })
-  response.end(html)
+  response.end(`${html}<script>${CLEAN_ADDRESS}</script>\n`)
 }
 
 function bind(server: http.Server, host: string, port: number): Promise<number> {

@@ -94,6 +94,7 @@ test("3.2: a person signs in for the first time, and the page tells of success w
     "cache-control": expect.stringContaining("no-store"),
     "referrer-policy": "no-referrer",
   })
+  expect(seen.address).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/callback$/) // the code is not on display
   expect(scene.server.visits.some(({ token }) => token?.subject === "alice")).toBe(true)
   expect(await call(await scene.bridge(), "whoami")).toMatchObject(text("alice"))
 })
