@@ -35,5 +35,5 @@ export async function sseSide(settings: StreamableHttpSettings, life: AbortSigna
 
 async function makeSse(settings: StreamableHttpSettings, life: AbortSignal): Promise<ServerSide> {
   const { sseLink } = await import("./server/sse.ts")
-  return withSession(sseLink(settings), life)
+  return withSession(withRelease(sseLink(settings), settings.door.http), life)
 }

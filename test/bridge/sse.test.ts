@@ -1,5 +1,7 @@
+import type { Socket } from "node:net"
 import { expect, test } from "vitest"
 import { withoutProof } from "../harness/without-proof.ts"
+import { withRelease } from "../../src/bridge/server/release.ts"
 import { sseLink } from "../../src/bridge/server/sse.ts"
 import { systemClock } from "../../src/core/clock.ts"
 import { createHttp } from "../../src/core/http.ts"
@@ -9,14 +11,19 @@ import { startMcpServer } from "../servers/mcp-server.ts"
 import { startSseServer } from "../servers/sse-server.ts"
 
 function bridgeTo(url: string, silenceMs = 30_000) {
+  const http = createHttp({ silenceMs: 30_000, connectMs: 5_000 })
   const door = {
-    http: createHttp({ silenceMs: 5_000, connectMs: 5_000 }),
+    http,
     authenticator: withoutProof,
     clock: systemClock,
   }
   return startBridge(url, {
     link: (receive, onSent) =>
-      sseLink({ name: "test", url: new URL(url), door, receive, onSent, log: silentLog, silenceMs, maxFrameBytes: 1 << 20 }),
+      withRelease(
+        sseLink({ name: "test", url: new URL(url), door, receive, onSent, log: silentLog, silenceMs, maxFrameBytes: 1 << 20 }),
+        http,
+        50,
+      ),
   })
 }
 
@@ -129,4 +136,44 @@ test("a request that nothing is said about is given up at the limit on silence; 
   expect(silent.error?.data).toMatchObject({ code: "server-silent", evidence: ["limit: 400 ms without a byte"] })
   expect((await moving).result).toEqual({ done: true })
   expect((await bridge.request("tools/list")).result).toEqual({ method: "tools/list" })
+})
+
+test("a call that is cancelled while its POST hangs gives its connection back, and is not answered (S16)", async () => {
+  await using server = await startSseServer()
+  await using bridge = bridgeTo(server.url)
+  await bridge.open()
+  const hanging: Socket[] = []
+  server.onPost = (message, { socket }) => message?.method === "tools/call" && hanging.push(socket) > 0
+  bridge.send({ id: 7, method: "tools/call", params: { name: "slow" } })
+  await expect.poll(() => hanging).toHaveLength(1) // the trap was reached
+
+  bridge.send({ method: "notifications/cancelled", params: { requestId: 7 } })
+  await expect.poll(() => hanging[0]?.destroyed).toBe(true)
+
+  await bridge.request("tools/list")
+  expect(bridge.messages.filter(({ id }) => id === 7)).toEqual([])
+})
+
+test.each([
+  ["a list is sent again", "tools/list", undefined],
+  ["a call is not, and its outcome is told as unknown", "tools/call", "connection-lost"],
+])("where the connection that was kept open has died, %s (S17)", async (_, method, code) => {
+  await using server = await startSseServer()
+  await using bridge = bridgeTo(server.url)
+  await bridge.open()
+  const used = new Set<Socket>()
+  const killed: Socket[] = []
+  server.onPost = (_message, { socket }) => {
+    if (killed.length > 0 || !used.has(socket)) return !used.add(socket)
+    return killed.push(socket.destroy()) > 0
+  }
+
+  // The answer comes on the stream, perhaps before the connection of the POST is free again.
+  let sent = 0
+  let answer
+  do answer = await bridge.request(method, { name: `x${++sent}` })
+  while (killed.length === 0)
+
+  expect(answer.error?.data?.code).toBe(code)
+  expect(server.seen.filter(({ message }) => message?.params?.name === `x${sent}`)).toHaveLength(code === undefined ? 2 : 1)
 })

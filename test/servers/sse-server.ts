@@ -16,6 +16,8 @@ export interface SseServer extends AsyncDisposable {
   answer: (message: Message) => readonly unknown[]
   /** The status of the next POSTs. */
   postStatus: number
+  /** Deals with a POST itself where it returns true. */
+  onPost: (message: Message | undefined, incoming: http.IncomingMessage) => boolean
 }
 
 export async function startSseServer(): Promise<SseServer> {
@@ -35,7 +37,9 @@ export async function startSseServer(): Promise<SseServer> {
         return
       }
       if (incoming.url === "/sse") return void response.writeHead(405).end() // the stream's address takes no messages
-      response.writeHead(server.postStatus).end(server.postStatus === 202 ? "Accepted" : "no")
+      if (server.onPost(message, incoming)) return
+      response.statusCode = server.postStatus // with its length, so that the connection is kept
+      response.end(server.postStatus === 202 ? "Accepted" : "no")
       if (server.postStatus === 202 && message) for (const said of server.answer(message)) server.say(said)
     })
   })
@@ -48,6 +52,7 @@ export async function startSseServer(): Promise<SseServer> {
     streams,
     endpoint: "/messages?session=1",
     postStatus: 202,
+    onPost: () => false,
     say: (message) => streams.forEach((stream) => stream.write(`event: message\ndata: ${JSON.stringify(message)}\n\n`)),
     answer: ({ id, method, params }) => {
       if (id === undefined || method === undefined) return []

@@ -13,6 +13,7 @@ import { type Link, type OnSent, type Receive, SessionLost } from "../link.ts"
 import { type StreamEvent, newCursor, readEvents } from "./events.ts"
 import { type OwedAnswers, owedAnswers } from "./owed.ts"
 import { Refused, isSuccess, readRefusal } from "./refusal.ts"
+import { isRepeatable } from "./repeatable.ts"
 import { framesOf, isEventStream } from "./wire.ts"
 
 /** One server of the HTTP+SSE transport, and who hears what it says. */
@@ -138,11 +139,8 @@ async function converse(
 }
 
 async function send(endpoint: URL, frame: Frame, { name, door, onSent }: SseSettings, signal: AbortSignal): Promise<void> {
-  const answer = await passDoor(
-    { method: "POST", url: endpoint, headers: { "content-type": "application/json" }, body: frame.bytes },
-    door,
-    signal,
-  )
+  const message = { headers: { "content-type": "application/json" }, body: frame.bytes, repeatable: isRepeatable(frame), cause: frame }
+  const answer = await passDoor({ method: "POST", url: endpoint, ...message }, door, signal)
   onSent?.(frame)
   if (answer.status === 404) {
     answer.discard()
