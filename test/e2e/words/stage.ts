@@ -8,6 +8,7 @@ import { dirname, join, resolve } from "node:path"
 import { fileURLToPath } from "node:url"
 import { promisify } from "node:util"
 import { startEverything } from "../../servers/everything.ts"
+import { type KeyringSession, noSession, startKeyringSession } from "../../vault/keyring-session.ts"
 
 const DIST = process.env["POSTERN_DIST"] ?? fileURLToPath(new URL("../../../dist", import.meta.url))
 const TOKEN = "secret-token-123"
@@ -26,8 +27,12 @@ const SHOWN = {
 export interface Stage extends AsyncDisposable {
   /** Runs one line of a shell, as it is shown, in the project folder. @returns all that it wrote, as it is shown */
   run(line: string): Promise<string>
-  /** Sets a scene up by its name. */
-  setUp(scene: string): Promise<void>
+  /**
+   * Sets a scene up by its name.
+   *
+   * @returns false where it cannot be played on this machine
+   */
+  setUp(scene: string): Promise<boolean>
 }
 
 /** What a scene works with. */
@@ -36,6 +41,8 @@ interface Set {
   /** Writes a file; a relative path starts at the home. */
   write(path: string, text: string): Promise<void>
   edit(path: string, change: (text: string) => string): Promise<void>
+  /** From here on commands run in a desktop session with a keychain. */
+  enterDesktop(): Promise<void>
   readonly home: string
 }
 
@@ -49,6 +56,9 @@ const withKey = (set: Set): Promise<string> => set.type(add("weather-service", `
 const DATA_TOOL = { type: "http", url: SERVER, headers: { Authorization: "Bearer ${APP_API_TOKEN}", "X-Org-Id": "org-888" } }
 const SHOP_API = { type: "http", url: SERVER, headers: { Authorization: "Bearer ${SHOP_TOKEN}" } }
 const HELPER = { command: "node", args: ["./helper.js"], env: { MODE: "dev" } }
+
+/** Needs the programs of a desktop session. */
+const WITH_KEYCHAIN = "with-keychain"
 
 const scenes: Readonly<Record<string, (set: Set) => Promise<unknown>>> = {
   empty: () => Promise.resolve(),
@@ -95,6 +105,10 @@ const scenes: Readonly<Record<string, (set: Set) => Promise<unknown>>> = {
     const given = `POSTERN_PASSPHRASE_FILE=${set.home}/.passphrase`
     await set.type(`${given} ${add("weather-service", `--header 'Authorization: Bearer ${TOKEN}' ${SERVER}`)}`)
   },
+  [WITH_KEYCHAIN]: async (set) => {
+    await set.enterDesktop()
+    await withKey(set)
+  },
   silent: (set) => set.type(`postern add-json silent '{"url": "http://${SHOWN.silent}/mcp", "timeout": 1000}'`),
   down: (set) => set.type(add("down", "http://127.0.0.1:9/mcp")),
   portal: (set) => set.type(add("portal", `http://${SHOWN.portal}/mcp`)),
@@ -125,8 +139,16 @@ export async function openStage(): Promise<Stage> {
 
   const real = (text: string): string => places.reduce((all, [inside, shown]) => all.replaceAll(shown, inside), text)
   let show = shownText(places)
+  let keyring: KeyringSession | undefined
+  /** Which keychain commands reach. */
+  let desktop: NodeJS.ProcessEnv = {}
+  const enterDesktop = async (): Promise<void> => {
+    keyring ??= await startKeyringSession()
+    const { DBUS_SESSION_BUS_ADDRESS, XDG_RUNTIME_DIR } = keyring.env
+    desktop = { DBUS_SESSION_BUS_ADDRESS, XDG_RUNTIME_DIR }
+  }
   const type = async (line: string): Promise<string> => {
-    const env = { PATH: `${join(root, "bin")}:${process.env["PATH"]}`, HOME: home }
+    const env = { PATH: `${join(root, "bin")}:${process.env["PATH"]}`, HOME: home, ...desktop }
     // A credential that is asked for comes from a pipe here; everything else has nothing to read.
     const command = / -'/.test(line) ? `printf %s ${TOKEN} | ${real(line)}` : `${real(line)} ${line.includes(" < ") ? "" : "</dev/null"}`
     const options = { env, cwd: join(home, "projects/shop") }
@@ -137,7 +159,13 @@ export async function openStage(): Promise<Stage> {
     await mkdir(dirname(resolve(home, path)), { recursive: true })
     await writeFile(resolve(home, path), real(text))
   }
-  const set: Set = { type, write, home, edit: async (path, change) => write(path, change(await readFile(resolve(home, path), "utf8"))) }
+  const set: Set = {
+    type,
+    write,
+    home,
+    enterDesktop,
+    edit: async (path, change) => write(path, change(await readFile(resolve(home, path), "utf8"))),
+  }
 
   return {
     run: async (line) => show(await type(line)),
@@ -145,11 +173,15 @@ export async function openStage(): Promise<Stage> {
       await rm(home, { recursive: true, force: true })
       await mkdir(join(home, "projects/shop/.git"), { recursive: true })
       show = shownText(places)
+      desktop = {}
       const play = scenes[scene]
       if (play === undefined) throw new Error(`there is no scene "${scene}"`)
+      if (scene === WITH_KEYCHAIN && noSession !== undefined) return false
       await play(set)
+      return true
     },
     async [Symbol.asyncDispose]() {
+      await keyring?.[Symbol.asyncDispose]()
       await everything[Symbol.asyncDispose]()
       portal.close()
       moved.close()
