@@ -1,6 +1,6 @@
 /** What can go wrong between a client and a server, apart from the connection itself (`core/http-failures.ts`). */
 import { defineDiagnosis } from "../core/diagnosis.ts"
-import { quote } from "../core/redact.ts"
+import { quote, quoteAddress } from "../core/redact.ts"
 
 /** A line of the client that is no message; told under its id where one can be made out. */
 export const messageMalformed = defineDiagnosis({
@@ -55,14 +55,14 @@ export const tooManyRequests = defineDiagnosis({
   }),
 })
 
-/** A redirect that is not followed: headers and bodies are credentials. */
+/** A redirect that is not followed: headers and bodies are credentials. `to` is the `Location` as sent, and never shown as a link. */
 export const redirectRefused = defineDiagnosis({
   code: "redirect-refused",
   about: "The server redirects to another origin, or in a loop. Headers and bodies are credentials, so they are not sent there.",
   kind: "guard",
   tell: ({ from, to, why }: { from: string; to: string; why: string }) => ({
-    cause: `The server redirects from ${from} to ${quote(to)}, which is not followed: ${why}.`,
-    evidence: ["nothing was sent there"],
+    cause: `The server redirects from ${from} to another address, which is not followed: ${why}.`,
+    evidence: [quoteAddress(to), "nothing was sent there"],
     next: "if that is the server's new address, change the url of its entry",
   }),
 })

@@ -3,7 +3,7 @@ import type { ClientRequest } from "node:http"
 import type { Purpose } from "./address-gate.ts"
 import { type DiagnosisDefinition, PosternError, defineDiagnosis } from "./diagnosis.ts"
 import type { Route } from "./http-route.ts"
-import { quote } from "./redact.ts"
+import { quote, quoteAddress } from "./redact.ts"
 
 interface Failure {
   readonly origin: string
@@ -21,8 +21,7 @@ export const addressRefused = defineDiagnosis({
     "A server, or something that it sent, named an address that Postern does not open: another scheme than https (http is possible on this machine only), a user name in it, control characters, or a network that the configured server is not in itself. Link-local addresses are never opened: clouds hand out credentials there. A company's sign-in server on a private address beside a public MCP server is a real set-up: `\"allowPrivate\": true` in the server's entry lets it pass.",
   tell: ({ address, purpose, why, next }: { address: string; purpose: Purpose; why: string; next?: string | undefined }) => ({
     cause: `An address was refused: ${why}.`,
-    // Never as a link: a terminal or a client would offer what was just refused.
-    evidence: [`address (not a link): "${quote(address).replace(":", ": ")}"`, `wanted to: ${purpose}`, "nothing was sent there"],
+    evidence: [quoteAddress(address), `wanted to: ${purpose}`, "nothing was sent there"],
     ...(next === undefined ? {} : { next }),
   }),
 })

@@ -41,6 +41,11 @@ export function quote(text: string, maxChars = 200): string {
   return line.length > maxChars ? `${line.slice(0, maxChars)}…` : line
 }
 
+/** Makes a refused address fit for a diagnosis: quoted, and with gaps, since a terminal or a client would offer it as a link. */
+export function quoteAddress(address: string): string {
+  return `address (not a link): "${quote(address).replace(":", ": ").replaceAll("://", ": //")}"`
+}
+
 /** Of secrets that end by themselves, so many of the latest are known: what a server echoes is young. */
 const MOST_PASSING = 64
 

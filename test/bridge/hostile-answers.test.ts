@@ -3,6 +3,7 @@ import http from "node:http"
 import type { AddressInfo } from "node:net"
 import { expect, test } from "vitest"
 import { tellInOneLine } from "../../src/bridge/error-answer.ts"
+import { createRedactor } from "../../src/core/redact.ts"
 import { startBridge } from "../harness/bridge.ts"
 import { startMcpServer } from "../servers/mcp-server.ts"
 
@@ -35,20 +36,34 @@ test.each(Object.entries(STEERING))("%s in the body of a refusal is shown as esc
   expect(error?.message).not.toMatch(ACTS)
 })
 
-test("bytes from 0x80 to 0xff in a header are shown as escapes", async () => {
+test("an address that a server redirects to is shown cut, as escapes, without our key, and never as a link", async () => {
   const bytes = Buffer.from(Array.from({ length: 128 }, (_, at) => at + 128)).toString("latin1")
+  const key = "key-0123456789abcdef"
+  const locations = [bytes, `?k=${key}`, `?k=${encodeURIComponent(btoa(key))}`, "x".repeat(10_000), `${"x".repeat(168)}${key}`]
   const listener = http.createServer((_, response) => {
-    response.writeHead(301, { location: `http://elsewhere.example/${bytes}` }).end()
+    response.writeHead(301, { location: `http://elsewhere.example/${locations[0]}` }).end()
   })
   await new Promise<void>((resolve) => listener.listen(0, "127.0.0.1", resolve))
-  await using bridge = startBridge(`http://127.0.0.1:${(listener.address() as AddressInfo).port}/mcp`)
+  const redactor = createRedactor()
+  redactor.learn(key)
+  await using bridge = startBridge(`http://127.0.0.1:${(listener.address() as AddressInfo).port}/mcp`, { redactor })
 
-  const { error } = await bridge.open()
+  const told: string[] = []
+  for (; locations.length > 0; locations.shift()) {
+    const { error } = await bridge.open()
+    expect(error?.data?.code).toBe("redirect-refused")
+    told.push(JSON.stringify(error))
+  }
   listener.close()
 
-  expect(error?.data?.code).toBe("redirect-refused")
-  expect(error?.message).toContain("\\u0080")
-  expect(error?.message).not.toMatch(ACTS)
+  expect(told[0]).toContain("\\\\u0080")
+  for (const text of told) {
+    expect(text).not.toMatch(ACTS)
+    expect(text).not.toContain("http://elsewhere")
+    expect(text).not.toContain(key.slice(0, 10))
+    expect(text).not.toContain(btoa(key).slice(2, 12))
+    expect(text.length).toBeLessThan(3_000)
+  }
 })
 
 test("two documents in one body are no answer, and nothing of them reaches the client", async () => {

@@ -12,7 +12,7 @@ import { withoutProof } from "./without-proof.ts"
 import { type Clock, systemClock } from "../../src/core/clock.ts"
 import { createHttp } from "../../src/core/http.ts"
 import { silentLog } from "../../src/core/log.ts"
-import { createRedactor } from "../../src/core/redact.ts"
+import { type Redactor, createRedactor } from "../../src/core/redact.ts"
 
 export interface Spoken {
   jsonrpc: string
@@ -50,6 +50,8 @@ export interface TestBridgeSettings {
   /** Where the server is remembered; without it nothing is. */
   readonly store?: MemoryStore
   readonly clock?: Clock
+  /** Knows secrets, where a test has some. */
+  readonly redactor?: Redactor
   /** Puts something between the relay and the session. */
   readonly wrap?: (side: ServerSide, tell: Receive, life: AbortSignal) => ServerSide
 }
@@ -99,7 +101,7 @@ export function startBridge(url: string, settings: TestBridgeSettings = {}): Tes
     client,
     backlog,
     server: settings.wrap?.(side, receive, stop.signal) ?? side,
-    redactor: createRedactor(),
+    redactor: settings.redactor ?? createRedactor(),
     log: silentLog,
     signal: stop.signal,
   })
