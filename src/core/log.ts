@@ -14,6 +14,9 @@ export interface Log {
   debug(event: string, fields?: LogFields): void
 }
 
+/** The longest text of a field, in characters: an id or a method may be as long as a message, and is the other side's. */
+const LONGEST_FIELD = 1_000
+
 /** Says nothing. */
 export const silentLog: Log = { error: () => undefined, info: () => undefined, debug: () => undefined }
 
@@ -26,8 +29,11 @@ export function jsonLog(write: (line: string) => void, { clock, redactor }: { cl
   const at =
     (level: string) =>
     (event: string, fields: LogFields = {}): void => {
-      const cleaned = Object.entries(fields).map(([name, value]) => [name, typeof value === "string" ? redactor.clean(value) : value])
+      const cleaned = Object.entries(fields).map(([name, value]) => [name, typeof value === "string" ? redactor.clean(cut(value)) : value])
       write(`${JSON.stringify({ time: new Date(clock.now()).toISOString(), level, event, ...Object.fromEntries(cleaned) })}\n`)
     }
   return { error: at("error"), info: at("info"), debug: at("debug") }
 }
+
+/** The redactor knows the mark: it takes out what is left of a secret beside it. */
+const cut = (text: string): string => (text.length > LONGEST_FIELD ? `${text.slice(0, LONGEST_FIELD)}…` : text)

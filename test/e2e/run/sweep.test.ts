@@ -7,7 +7,7 @@ import { expect, test } from "vitest"
 import { makeFolder } from "../../core/folder.ts"
 import { makeHome, startClient } from "../../harness/client.ts"
 import { formsOf, newSecret } from "../../harness/postern.ts"
-import { startMcpServer } from "../../servers/mcp-server.ts"
+import { sse, startMcpServer } from "../../servers/mcp-server.ts"
 
 const STDIO_SERVER = fileURLToPath(new URL("../../servers/stdio-server.mjs", import.meta.url))
 
@@ -46,7 +46,17 @@ test("no secret stands in a file, a temporary file, a log, an error, an output, 
   await postern(["add", "minted", "--headers-command", `printf '{"Authorization":"Bearer %s"}' "$(cat ${mint.at("token")})"`, server.url])
   await postern(["add", "local", "--env", "API_TOKEN=-", "--", process.execPath, STDIO_SERVER], `${secrets.local}\n`)
   await postern(["add", "address", `${server.url}?api_key=${secrets.address}`])
+  server.handler = ({ headers, message }, response) => {
+    // One that answers what nobody asked, with what it was sent as the id.
+    if (message?.method !== "tools/list") return false
+    const send = sse(response)
+    send({ jsonrpc: "2.0", id: headers.authorization, result: {} })
+    send({ jsonrpc: "2.0", id: message.id, result: { tools: [] } })
+    response.end()
+    return true
+  }
   await bridge("weather", (client) => client.request("tools/list"))
+  expect(await readFile(join(home.path, "weather.log"), "utf8")).toContain('"claims":"\\"[redacted]')
   server.handler = ({ headers }, response) => {
     // A server that repeats what it was sent, in its refusal.
     response.writeHead(401, { "www-authenticate": `Bearer error="${headers.authorization}"` }).end(`you sent ${headers.authorization}`)
