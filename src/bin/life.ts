@@ -17,6 +17,9 @@ export async function live(manifest: URL, main: (process: Process) => Promise<nu
   setTimeout(holdMemory, START_MS).unref()
   const end = new AbortController()
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => end.abort())
+  // Ctrl-D at a question leaves nothing that could still happen: that is an interruption, and no success.
+  process.exitCode = 1
+  process.once("beforeExit", () => end.abort())
   // A client that was killed takes its pipes with it; where something else holds them, its absence still shows.
   const parent = process.ppid
   setInterval(() => process.ppid !== parent && end.abort(), PARENT_CHECK_MS).unref()

@@ -124,7 +124,7 @@ async function consent({ role }: TrustPlan, { yes, json }: TrustOptions, context
   if (!context.interactive || json) {
     throw new PosternError({ ...nobodyToAsk({ question: "apply this policy?", instead: "the same command with --yes" }), kind: "guard" })
   }
-  if (!(await askYes("Apply this policy?", context.stderr, context.signal))) {
+  if (!(await askYes("Apply this policy?", context, context.signal))) {
     throw new PosternError(declined({ what: `the new trust policy of ${role}` }))
   }
 }

@@ -16,14 +16,15 @@ export function createContext(process: Process, onExitCode: (code: number) => vo
   const redactor = createRedactor()
   const interactive = process.stdin.isTTY === true && process.stderr.isTTY === true
   const note = (text: string): void => void process.stderr.write(`${redactor.clean(text)}\n`)
-  const terminal = { stderr: process.stderr, env: process.env, interactive, note }
+  const { stdin, stderr, env } = process
+  const terminal = { stdin, stderr, env, interactive, note }
   const interaction = terminalInteraction(terminal, { browser: true })
   let pipeWasRead = false
   /** One for each command: a passphrase is asked for once. */
   let tools: AuthTools | undefined
 
   const makeTools = (): AuthTools => {
-    const { env, clock, signal } = process
+    const { clock, signal } = process
     const person = interactive ? { askSecret: (question: string) => interaction.askSecret(question, signal) } : {}
     const tell = ({ cause, next }: Diagnosis): void => note(`postern: note: ${cause}${next === undefined ? "" : ` (${next})`}`)
     return openTools({ env, places, clock, redactor, note, tell, signal, ...person })
@@ -45,7 +46,7 @@ export function createContext(process: Process, onExitCode: (code: number) => vo
     },
 
     async configuration({ config } = {}) {
-      const { cwd, env } = process
+      const { cwd } = process
       const configuration = await loadConfiguration({ cwd, env, places, ...(config === undefined ? {} : { configFile: config }) })
       for (const { cause, evidence } of configuration.warnings) note(`postern: note: ${cause} (${evidence.join("; ")})`)
       return configuration

@@ -1,18 +1,16 @@
 /** How a person is asked on a terminal. Questions go to stderr, so that stdout stays the result. */
-import { type Readable, type Writable, addAbortSignal } from "node:stream"
+import { type Readable, addAbortSignal } from "node:stream"
 import { nobodyToAsk } from "../auth/diagnoses.ts"
 import type { Interaction, SignInLink } from "../auth/interaction.ts"
 import { PosternError } from "../core/diagnosis.ts"
-import type { Environment } from "../core/places.ts"
 import { escapeControls } from "../core/redact.ts"
-import { interrupted, secretEmpty, secretTooLong } from "./diagnoses.ts"
+import { secretEmpty, secretTooLong } from "./diagnoses.ts"
+import type { PromptTerminal } from "./prompt.ts"
 
 const MOST_SECRET_BYTES = 64 * 1024
 
 /** The terminal, if there is one, and who sits there. */
-export interface TerminalSettings {
-  readonly stderr: Writable
-  readonly env: Environment
+export interface TerminalSettings extends PromptTerminal {
   /** Whether a person sits at this terminal and can be asked. */
   readonly interactive: boolean
   /** Tells something on stderr, by the redactor. */
@@ -24,19 +22,13 @@ export interface TerminalSettings {
  *
  * @param options - `browser: false` leaves every link to the person (`--no-browser`)
  */
-export function terminalInteraction(
-  { stderr, env, interactive, note }: TerminalSettings,
-  options: { readonly browser: boolean },
-): Interaction {
+export function terminalInteraction(terminal: TerminalSettings, options: { readonly browser: boolean }): Interaction {
+  const { stderr, env, interactive, note } = terminal
   const ask = async (question: string, signal: AbortSignal, kind: "password" | "text"): Promise<string> => {
     if (!interactive) throw new PosternError(nobodyToAsk({ question, instead: "give it on standard input, with - in its place" }))
-    const prompts = await import("@clack/prompts")
-    const given = await prompts[kind]({ message: question, output: stderr, signal })
-    if (prompts.isCancel(given)) {
-      signal.throwIfAborted()
-      throw new PosternError(interrupted({}))
-    }
-    if (given === "" || given === undefined) throw new PosternError(secretEmpty({ source: "the prompt" }))
+    const { prompt } = await import("./prompt.ts")
+    const given = await prompt(kind, question, terminal, signal)
+    if (given === "") throw new PosternError(secretEmpty({ source: "the prompt" }))
     return given
   }
 
@@ -67,11 +59,9 @@ function tellLink({ url, message, code }: SignInLink): string {
 }
 
 /** Asks yes or no; no is the answer to a bare Return. */
-export async function askYes(question: string, stderr: Writable, signal: AbortSignal): Promise<boolean> {
-  const { isCancel, confirm } = await import("@clack/prompts")
-  const given = await confirm({ message: question, initialValue: false, output: stderr, signal })
-  if (isCancel(given)) throw new PosternError(interrupted({}))
-  return given
+export async function askYes(question: string, terminal: PromptTerminal, signal: AbortSignal): Promise<boolean> {
+  const { promptYes } = await import("./prompt.ts")
+  return promptYes(question, terminal, signal)
 }
 
 /**

@@ -57,7 +57,7 @@ async function consent(file: string, { yes, json }: TrustOptions, context: Conte
   const command = `postern trust ${file} --yes`
   if (!context.interactive || json)
     throw new PosternError({ ...nobodyToAsk({ question: "approve this file?", instead: command }), kind: "guard" })
-  if (!(await askYes("Approve this file as it is now?", context.stderr, context.signal)))
+  if (!(await askYes("Approve this file as it is now?", context, context.signal)))
     throw new PosternError(declined({ what: `the approval of ${file}` }))
 }
 

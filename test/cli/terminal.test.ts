@@ -11,7 +11,7 @@ const link = { url: new URL("https://auth.example.com/authorize?state=abc"), mes
 function makeTerminal(env: Environment, browser = true): { readonly interaction: Interaction; said(): string } {
   const stderr = new PassThrough()
   const note = (text: string): void => void stderr.write(`${text}\n`)
-  const interaction = terminalInteraction({ stderr, env, interactive: false, note }, { browser })
+  const interaction = terminalInteraction({ stdin: new PassThrough(), stderr, env, interactive: false, note }, { browser })
   return { interaction, said: () => String(stderr.read() ?? "") }
 }
 

@@ -49,8 +49,8 @@ export interface Person extends AsyncDisposable {
   postern(args: readonly string[], options?: RunOptions): Promise<Outcome>
   /** Starts a command, and leaves its pipes to the caller. */
   start(args: readonly string[], options?: RunOptions): ChildProcessWithoutNullStreams
-  /** Starts a command on a terminal. */
-  terminal(args: readonly string[]): Terminal
+  /** Starts a command on a terminal, 200 columns wide unless said otherwise. */
+  terminal(args: readonly string[], options?: { readonly env?: NodeJS.ProcessEnv; readonly columns?: number }): Terminal
   /** Writes a file; a relative path starts at the project. @returns its absolute path */
   write(path: string, content: string | object): Promise<string>
   /** Reads a file; a relative path starts at Postern's own folder. */
@@ -97,7 +97,7 @@ export async function makePerson(): Promise<Person> {
       const [stdout, stderr, [code]] = await Promise.all([textOf(child.stdout), textOf(child.stderr), exitOf(child)])
       return { code, stdout, stderr, json: () => JSON.parse(stdout) as never } // the caller names the shape
     },
-    terminal: (args) => openTerminal(args, { env, cwd: project }),
+    terminal: (args, options = {}) => openTerminal(args, { env: { ...env, ...options.env }, cwd: project, cols: options.columns ?? 200 }),
     async write(path, content) {
       const file = resolve(project, path)
       await mkdir(dirname(file), { recursive: true, mode: 0o700 })
@@ -148,8 +148,8 @@ export async function visibleOf(pid: number | undefined): Promise<string> {
   return (await Promise.all(["cmdline", "environ"].map((name) => readFile(`/proc/${pid}/${name}`, "utf8")))).join("\n")
 }
 
-function openTerminal(args: readonly string[], { env, cwd }: { env: NodeJS.ProcessEnv; cwd: string }): Terminal {
-  const pty = spawnOnTerminal(process.execPath, [BINARY, ...args], { env: { ...env, TERM: "xterm" }, cwd, cols: 200, rows: 50 })
+function openTerminal(args: readonly string[], { env, cwd, cols }: { env: NodeJS.ProcessEnv; cwd: string; cols: number }): Terminal {
+  const pty = spawnOnTerminal(process.execPath, [BINARY, ...args], { env: { TERM: "xterm", ...env }, cwd, cols, rows: 50 })
   let seen = ""
   const watchers = new Set<() => void>()
   pty.onData((text) => {

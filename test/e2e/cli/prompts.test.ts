@@ -1,0 +1,81 @@
+/** Questions on a terminal: how one leaves them, and terminals that cannot draw. */
+import { expect, test } from "vitest"
+import { makePerson, newSecret, type Person, type Terminal, whereIs } from "../../harness/postern.ts"
+
+const URL = "https://api.example/mcp"
+/** The two keys that end a question, as a terminal sends them. */
+const LEAVING = { "Ctrl-C": "\u0003", "Ctrl-D": "\u0004" } as const
+
+const addWeather = (person: Person): Promise<void> =>
+  person.added(["add", "weather", "--header", "Authorization: Bearer abcdef123456", URL])
+
+async function leave(terminal: Terminal, question: string, key: string): Promise<number> {
+  await terminal.shows(question)
+  terminal.type(key)
+  return terminal.exited
+}
+
+test.each(Object.entries(LEAVING))("%s at the question for a secret is an interruption: exit 1, and the old key stays", async (_, key) => {
+  await using person = await makePerson()
+  await addWeather(person)
+  const before = await person.read("vault.json")
+
+  const terminal = person.terminal(["rotate", "weather"])
+
+  expect(await leave(terminal, "not shown", key)).toBe(1)
+  expect(terminal.seen()).toContain("postern: Interrupted.")
+  expect(terminal.seen().lastIndexOf("\u001b[?25h")).toBeGreaterThan(terminal.seen().lastIndexOf("\u001b[?25l")) // the cursor is back
+  expect(await person.read("vault.json")).toBe(before)
+})
+
+test.each(Object.entries(LEAVING))("%s at a yes or no approves nothing, and is no success", async (_, key) => {
+  await using person = await makePerson()
+  await person.write(".postern.json", { mcpServers: { shop: { type: "http", url: URL } } })
+
+  const terminal = person.terminal(["trust"])
+
+  expect(await leave(terminal, "Approve this file", key)).toBe(1)
+  expect((await person.postern(["run", "shop"])).code).toBe(4)
+})
+
+test("on a terminal that cannot draw, a secret is asked for in a plain line, and is not shown", async () => {
+  await using person = await makePerson()
+  await addWeather(person)
+  const secret = newSecret()
+
+  const terminal = person.terminal(["rotate", "weather"], { env: { TERM: "dumb" } })
+  await terminal.shows("not shown")
+  terminal.type(`${secret}\r`)
+
+  expect(await terminal.exited).toBe(0)
+  expect(terminal.seen()).toMatch(/^New Authorization for weather \(it is not shown\): \r\nweather: Authorization is now key /)
+  expect(terminal.seen()).not.toContain("\u001b")
+  expect(await whereIs(secret, person)).toEqual([])
+  expect((await person.postern(["headers", "weather"])).json()).toEqual({ authorization: `Bearer ${secret}` })
+})
+
+test("on a terminal that cannot draw, yes or no is a plain line, whose bare Return is no", async () => {
+  await using person = await makePerson()
+  await person.write(".postern.json", { mcpServers: { shop: { type: "http", url: URL } } })
+
+  for (const [typed, code] of [
+    ["\r", 4],
+    ["y\r", 0],
+  ] as const) {
+    const terminal = person.terminal(["trust"], { env: { TERM: "dumb" } })
+    await terminal.shows("[y/N]")
+    terminal.type(typed)
+    expect(await terminal.exited).toBe(code)
+    expect(terminal.seen()).not.toContain("\u001b")
+  }
+})
+
+test.each(Object.entries(LEAVING))("%s ends the plain question as well", async (_, key) => {
+  await using person = await makePerson()
+  await addWeather(person)
+
+  const terminal = person.terminal(["rotate", "weather"], { env: { TERM: "dumb" } })
+
+  expect(await leave(terminal, "not shown", key)).toBe(1)
+  expect(terminal.seen()).toContain("\r\npostern: Interrupted.")
+})
