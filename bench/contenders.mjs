@@ -37,20 +37,29 @@ function programOf(packageName, file) {
   return join(dirname(judges.resolve(`${packageName}/package.json`)), file)
 }
 
+/**
+ * Postern in a home of its own, with the server added.
+ *
+ * @returns `contender`, and for whoever sets it up further: `run` runs a command there, `env` may be added to, `remove` removes it all
+ */
+export function makePostern(name, url) {
+  const { home, env, remove } = makeHome()
+  const program = join(root, "dist/bin/postern.js")
+  const run = (...args) => execFileSync(process.execPath, [program, ...args], { env, stdio: ["ignore", "ignore", 2] })
+  run("add", "bench", "--transport", "http", "--header", `Authorization: Bearer ${token}`, url)
+  const start = () => startBridge({ program: process.execPath, args: [program, "run", "bench"], env, cwd: home })
+  return { contender: { name, start }, home, env, run, remove }
+}
+
 /** Makes all contenders for one server. `close` removes what they wrote. */
 export function makeContenders(url) {
-  const { home, env, remove } = makeHome()
-  const postern = join(root, "dist/bin/postern.js")
-  const bearer = `Authorization: Bearer ${token}`
-  execFileSync(process.execPath, [postern, "add", "bench", "--transport", "http", "--header", bearer, url], {
-    env,
-    stdio: ["ignore", "ignore", 2],
-  })
+  const { contender: postern, home, env, remove } = makePostern("postern", url)
   const bridge = (name, ...args) => ({ name, start: () => startBridge({ program: process.execPath, args, env, cwd: home }) })
+  const bearer = `Authorization: Bearer ${token}`
   const remote = programOf("mcp-remote", "dist/proxy.js")
   const gateway = programOf("supergateway", "dist/index.js")
   return {
-    postern: bridge("postern", postern, "run", "bench"),
+    postern,
     floor: bridge("floor-raw", join(here, "floor/floor-raw.mjs"), url),
     direct: { name: "direct HTTP", start: () => connectDirectly(url) },
     remote: bridge("mcp-remote", remote, url, "--transport", "http-only", "--allow-http", "--header", `Authorization:Bearer ${token}`),

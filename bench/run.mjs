@@ -8,6 +8,7 @@ import { arch, cpus, loadavg, platform, release } from "node:os"
 import { join } from "node:path"
 import { parseArgs } from "node:util"
 import { makeContenders, startServer, token } from "./contenders.mjs"
+import { makeKeySources } from "./key-sources.mjs"
 import { measureSession, measureStart } from "./measure.mjs"
 import { judgeBars, renderReport } from "./report.mjs"
 
@@ -18,30 +19,32 @@ const calls = { sequential: 1000, total: 10_000 }
 const longCalls = { ...calls, longTotal: 50_000 }
 
 /** Who is compared with Postern, by which measurement, in how many pairs. */
-const plan = ({ floor, direct, remote, gateway, bare }) => [
+const plan = ({ floor, direct, remote, gateway, bare, keychain, passphrase }) => [
   { other: floor, measure: measureStart, pairs: quick ? 5 : 20 },
   { other: remote, measure: measureStart, pairs: quick ? 2 : 10 },
   { other: gateway, measure: measureStart, pairs: quick ? 2 : 10 },
   { other: bare, measure: measureStart, pairs: quick ? 2 : 10 },
   { other: floor, measure: (contender) => measureSession(contender, quick ? calls : longCalls), pairs: quick ? 2 : 10 },
+  ...(keychain ? [{ ours: keychain, other: floor, measure: measureStart, pairs: quick ? 2 : 20 }] : []),
+  { ours: passphrase, other: floor, measure: measureStart, pairs: quick ? 2 : 10 },
   { other: direct, measure: (contender) => measureSession(contender, calls), pairs: quick ? 1 : 5 },
   { other: remote, measure: (contender) => measureSession(contender, calls), pairs: quick ? 1 : 5 },
   { other: gateway, measure: (contender) => measureSession(contender, calls), pairs: quick ? 1 : 5 },
 ]
 
-/** Measures Postern, then the other, then Postern again: what the machine does meanwhile hits both of a pair. */
-async function compare(postern, { other, measure, pairs: count }) {
+/** Measures ours, then the other, then ours again: what the machine does meanwhile hits both of a pair. */
+async function compare({ ours: postern, other, measure, pairs: count }) {
   const pairs = []
   for (let i = 0; i < count; i++) {
-    process.stderr.write(`\rbench: postern and ${other.name}, ${i + 1} of ${count}     `)
+    process.stderr.write(`\rbench: ${postern.name} and ${other.name}, ${i + 1} of ${count}     `)
     const ours = await measure(postern)
     try {
       pairs.push([ours, await measure(other)])
     } catch (error) {
-      return { name: other.name, pairs, failure: String(error) } // a peer that cannot do it does not end the run
+      return { ours: postern.name, name: other.name, pairs, failure: String(error) } // a peer that cannot do it does not end the run
     }
   }
-  return { name: other.name, pairs }
+  return { ours: postern.name, name: other.name, pairs }
 }
 
 async function describeMachine() {
@@ -70,9 +73,11 @@ execFileSync(process.execPath, [join(root, ".ci/install.mjs"), "judges"], { stdi
 const machine = await describeMachine()
 const server = await startServer()
 const contenders = makeContenders(server.url)
+const keySources = await makeKeySources(server.url)
 try {
   const comparisons = []
-  for (const step of plan(contenders)) comparisons.push(await compare(contenders.postern, step))
+  const steps = plan({ ...contenders, ...keySources })
+  for (const step of steps) comparisons.push(await compare({ ours: contenders.postern, ...step }))
   process.stderr.write("\n")
   const seen = await server.readSeen()
   if (!seen[`Bearer ${token}`]) throw new Error("the server never saw the token: this was not the header method")
@@ -82,6 +87,7 @@ try {
   console.log(page)
   if (!quick) await writeResults(result, page)
 } finally {
+  keySources.close()
   contenders.close()
   server.stop()
 }
