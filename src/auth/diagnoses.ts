@@ -78,3 +78,15 @@ export const nobodyToAsk = defineDiagnosis({
     next: instead,
   }),
 })
+
+/** A secret was asked for, and nothing came. */
+export const secretEmpty = defineDiagnosis({
+  code: "secret-empty",
+  about: "A secret was asked for and nothing was given. An empty pipe is most often a variable that is not set, or a command that failed.",
+  kind: "usage",
+  tell: ({ source }: { source: string }) => ({
+    cause: `The secret from ${source} is empty.`,
+    evidence: ["nothing was changed"],
+    next: "give it again",
+  }),
+})

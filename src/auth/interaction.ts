@@ -15,7 +15,8 @@ export interface Interaction {
    * Asks for a secret without showing it.
    *
    * @param question - what is asked for, without a colon
-   * @throws {PosternError} `nobody-to-ask` where there is no person, and the reason of `signal` when it aborts
+   * @throws {PosternError} `nobody-to-ask` where there is no person, `secret-empty` where nothing is given, and the reason of `signal`
+   *   when it aborts
    */
   askSecret(question: string, signal: AbortSignal): Promise<string>
   /**

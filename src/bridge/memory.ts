@@ -4,7 +4,7 @@
  * Clients ask a local server once, at start, and do not come back when that fails. So `initialize` and the lists are answered from
  * memory, each call tells the true cause, and once the server answers again the client is told to read the lists anew.
  */
-import { PosternError } from "../core/diagnosis.ts"
+import { PosternError, failedWith } from "../core/diagnosis.ts"
 import type { Log } from "../core/log.ts"
 import { serverOnlyLegacy, serverOnlyModern } from "./diagnoses.ts"
 import { type Frame, makeFrame, readFrame } from "./frame.ts"
@@ -116,8 +116,7 @@ const keyOf = ({ method, revision }: Frame): string => (revision === "" ? method
  * `locked-start.ts`: there a person can do something.
  */
 function standsInFor(error: unknown): boolean {
-  if (!(error instanceof PosternError) || [serverOnlyModern.code, serverOnlyLegacy.code].includes(error.diagnosis.code)) return false
-  return !isLocked(error)
+  return error instanceof PosternError && !failedWith(error, serverOnlyModern, serverOnlyLegacy) && !isLocked(error)
 }
 
 /** An opening, or the first page of a list: any other page belongs to a cursor that the server may have forgotten. */

@@ -3,13 +3,13 @@
  * request after the opening, since a prompt is offered then. A server that lets everybody in never pays for it, and no start waits for it.
  */
 import { proofMissing } from "../auth/diagnoses.ts"
-import { PosternError } from "../core/diagnosis.ts"
+import { PosternError, failedWith } from "../core/diagnosis.ts"
 import type { Frame } from "./frame.ts"
 import type { Receive, ServerSide } from "./link.ts"
 
 /** Whether a failure means that a person can open the door; where no proof is configured at all, none can. */
 export function isLocked(error: unknown): error is PosternError {
-  return error instanceof PosternError && error.diagnosis.kind === "sign-in" && error.diagnosis.code !== proofMissing.code
+  return error instanceof PosternError && error.diagnosis.kind === "sign-in" && !failedWith(error, proofMissing)
 }
 
 /** How the client opened the session, as far as it has. */

@@ -11,18 +11,6 @@ export const usageWrong = defineDiagnosis({
   tell: ({ problem, help }: { problem: string; help: string }) => ({ cause: problem, evidence: [], next: help }),
 })
 
-/** A secret was asked for, and nothing came. */
-export const secretEmpty = defineDiagnosis({
-  code: "secret-empty",
-  about: "A secret was asked for and nothing was given. An empty pipe is most often a variable that is not set, or a command that failed.",
-  kind: "usage",
-  tell: ({ source }: { source: string }) => ({
-    cause: `The secret from ${source} is empty.`,
-    evidence: ["nothing was changed"],
-    next: "give it again",
-  }),
-})
-
 /** More came on standard input than any header may hold. */
 export const secretTooLong = defineDiagnosis({
   code: "secret-too-long",

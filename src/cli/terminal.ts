@@ -1,10 +1,10 @@
 /** How a person is asked on a terminal. Questions go to stderr, so that stdout stays the result. */
 import { type Readable, addAbortSignal } from "node:stream"
-import { nobodyToAsk } from "../auth/diagnoses.ts"
+import { nobodyToAsk, secretEmpty } from "../auth/diagnoses.ts"
 import type { Interaction, SignInLink } from "../auth/interaction.ts"
 import { PosternError } from "../core/diagnosis.ts"
 import { escapeControls } from "../core/redact.ts"
-import { secretEmpty, secretTooLong } from "./diagnoses.ts"
+import { secretTooLong } from "./diagnoses.ts"
 import type { PromptTerminal } from "./prompt.ts"
 
 const MOST_SECRET_BYTES = 64 * 1024

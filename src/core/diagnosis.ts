@@ -26,6 +26,27 @@ export class PosternError extends Error {
   }
 }
 
+/** Whether something that was thrown is a failure, with one of these diagnoses. */
+export function failedWith(error: unknown, ...definitions: readonly { readonly code: string }[]): error is PosternError {
+  return error instanceof PosternError && definitions.some(({ code }) => code === error.diagnosis.code)
+}
+
+/**
+ * Waits for something whose failure ends nothing here.
+ *
+ * @returns how it failed, or undefined if it did not
+ * @throws whatever is no failure that somebody declared: a fault of ours
+ */
+export async function failureOf(trying: Promise<unknown>): Promise<PosternError | undefined> {
+  try {
+    await trying
+    return undefined
+  } catch (error) {
+    if (error instanceof PosternError) return error
+    throw error
+  }
+}
+
 /** A diagnosis before anything was seen: its code, what it is about (for the docs page), and how it is told. */
 export interface DiagnosisDefinition<Seen> {
   (seen: Seen): Diagnosis

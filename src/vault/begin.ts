@@ -1,5 +1,5 @@
 /** How a vault gets its key. A vault never stands before its key: that is stored, and read back as another process would, first. */
-import { type Diagnosis, PosternError } from "../core/diagnosis.ts"
+import { type Diagnosis, PosternError, failedWith, failureOf } from "../core/diagnosis.ts"
 import { keychainAbsent, vaultKeyWrong } from "./diagnoses.ts"
 import { type OpenedVault, newVault, newVaultId } from "./format.ts"
 import type { KeySource } from "./keys/key-source.ts"
@@ -18,8 +18,7 @@ export async function beginVault(sources: KeySources, opener: VaultOpener): Prom
   try {
     return await beginWith(first, opener)
   } catch (error) {
-    const isAbsent = error instanceof PosternError && error.diagnosis.code === keychainAbsent.code
-    if (!isAbsent || next === undefined) throw error
+    if (!failedWith(error, keychainAbsent) || next === undefined) throw error
     return beginVault([next, ...rest], opener)
   }
 }
@@ -46,18 +45,7 @@ async function beginWith(source: KeySource, opener: VaultOpener): Promise<Opened
 export async function sourceForNew([first, ...others]: KeySources): Promise<{ readonly source: KeySource; readonly fault?: Diagnosis }> {
   const [next, ...rest] = others
   if (next === undefined) return { source: first }
-  const fault = await faultOf(first.verify())
+  const fault = (await failureOf(first.verify()))?.diagnosis
   if (fault?.code === keychainAbsent.code) return sourceForNew([next, ...rest])
   return { source: first, ...(fault ? { fault } : {}) }
-}
-
-/** @returns what is told of a failure; undefined if there was none */
-export async function faultOf(trying: Promise<unknown>): Promise<Diagnosis | undefined> {
-  try {
-    await trying
-    return undefined
-  } catch (error) {
-    if (error instanceof PosternError) return error.diagnosis
-    throw error
-  }
 }

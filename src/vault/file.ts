@@ -2,9 +2,9 @@
 import { dirname } from "node:path"
 import { ensurePrivateFolder, fileStamp, writeFileAtomic } from "../core/atomic-file.ts"
 import type { Clock } from "../core/clock.ts"
-import { PosternError } from "../core/diagnosis.ts"
+import { PosternError, failureOf } from "../core/diagnosis.ts"
 import { type Log, silentLog } from "../core/log.ts"
-import { type KeySources, beginVault, faultOf, sourceForNew } from "./begin.ts"
+import { type KeySources, beginVault, sourceForNew } from "./begin.ts"
 import { vaultBadName, vaultEmpty, vaultNoEntry } from "./diagnoses.ts"
 import { type OpenedVault, formatVault, unsealSecret, withRecords } from "./format.ts"
 import type { KeySource } from "./keys/key-source.ts"
@@ -164,7 +164,9 @@ function sharedFile(path: string, opener: VaultOpener, log: Log): SharedThing<Pr
 async function describe(path: string, forNew: KeySources, opener: VaultOpener): Promise<VaultStatus> {
   const file = await opener.parse()
   const { source: known, fault } =
-    file === undefined ? await sourceForNew(forNew) : { source: opener.findSource(file), fault: await faultOf(opener.reader()) }
+    file === undefined
+      ? await sourceForNew(forNew)
+      : { source: opener.findSource(file), fault: (await failureOf(opener.reader()))?.diagnosis }
   return {
     path,
     exists: file !== undefined,

@@ -7,7 +7,8 @@
  *
  * Nothing else is told that it happened: a running bridge sees that the file is another one, and finds the new source in it.
  */
-import { beginVault, faultOf } from "./begin.ts"
+import { failureOf } from "../core/diagnosis.ts"
+import { beginVault } from "./begin.ts"
 import type { OpenedVault } from "./format.ts"
 import type { KeySource } from "./keys/key-source.ts"
 import type { VaultOpener } from "./opener.ts"
@@ -43,8 +44,8 @@ export async function moveVault({ path, keys, opener, change }: Movable, to: Key
     return { next: withSecrets(next, present ? openSecrets(path, present) : []), result: { old: present?.file.key, moved: true } }
   })
 
-  const oldKeyLeft = old && old.source !== to ? await faultOf(forget(keys, old)) : undefined
-  return { ...(old ? { from: old.source } : {}), to, moved, ...(oldKeyLeft ? { oldKeyLeft } : {}) }
+  const oldKeyLeft = old && old.source !== to ? await failureOf(forget(keys, old)) : undefined
+  return { ...(old ? { from: old.source } : {}), to, moved, ...(oldKeyLeft ? { oldKeyLeft: oldKeyLeft.diagnosis } : {}) }
 }
 
 /** One history for one file: the revision counts on. */

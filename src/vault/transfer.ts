@@ -1,5 +1,5 @@
 /** Secrets on their way from one vault to another: under a new key, into an export, out of one. */
-import { PosternError } from "../core/diagnosis.ts"
+import { PosternError, failedWith } from "../core/diagnosis.ts"
 import { quote } from "../core/redact.ts"
 import { exportUnreadable, vaultCorrupt, vaultNewerFormat } from "./diagnoses.ts"
 import {
@@ -61,7 +61,7 @@ export async function openExport(path: string, bytes: Buffer, source: KeySource)
     return secrets
   } catch (error) {
     // The same damage, with other steps to mend it.
-    if (!(error instanceof PosternError) || error.diagnosis.code !== vaultCorrupt.code) throw error
+    if (!failedWith(error, vaultCorrupt)) throw error
     throw fail(error.diagnosis.cause.replace(`The vault ${path} is damaged: `, "").replace(/\.$/, ""), { cause: error })
   }
 }

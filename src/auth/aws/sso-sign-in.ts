@@ -6,7 +6,7 @@
  * one that waits on its page while somebody signs in by another program.
  */
 import { findBrowser } from "../../core/browser.ts"
-import { PosternError } from "../../core/diagnosis.ts"
+import { failedWith } from "../../core/diagnosis.ts"
 import { type FileLock, lockFile, lockTimeout } from "../../core/file-lock.ts"
 import type { Interaction } from "../interaction.ts"
 import {
@@ -90,7 +90,7 @@ async function takeTurn(
   try {
     return await lockFile(`${ssoTokenPath(session)}.sign-in`, terms, signal)
   } catch (error) {
-    if (options.insists && error instanceof PosternError && error.diagnosis.code === lockTimeout.code) return undefined
+    if (options.insists && failedWith(error, lockTimeout)) return undefined
     throw error
   }
 }

@@ -1,5 +1,5 @@
 /** Who signs for one server: found, checked against the pins, confirmed by a person. */
-import { PosternError } from "../../core/diagnosis.ts"
+import { PosternError, failedWith } from "../../core/diagnosis.ts"
 import type { Interaction } from "../interaction.ts"
 import { confirmationsFor } from "./confirmation.ts"
 import { awsCallerUnknown } from "./diagnoses.ts"
@@ -66,8 +66,7 @@ export function openSource(given: FinderTools): AwsSource {
     try {
       return await find(signal, askCode)
     } catch (error) {
-      const hasEnded = error instanceof PosternError && error.diagnosis.code === awsSsoEnded.code
-      if (!hasEnded || !(await beginSession())) throw error
+      if (!failedWith(error, awsSsoEnded) || !(await beginSession())) throw error
       return find(signal, askCode)
     }
   }

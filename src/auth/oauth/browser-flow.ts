@@ -1,7 +1,8 @@
 /** From a link to a code: the listener is bound, the person is sent away, and the first answer of their own sign-in is redeemed. */
 import { orAborted } from "../../core/abort.ts"
-import { PosternError } from "../../core/diagnosis.ts"
+import { PosternError, failedWith } from "../../core/diagnosis.ts"
 import { type Loopback, listenOnLoopback } from "../../core/http-loopback.ts"
+import { nobodyToAsk, secretEmpty } from "../diagnoses.ts"
 import type { Interaction } from "../interaction.ts"
 import type { MethodTools } from "../tools.ts"
 import { type Flow, authorizationLink, judgeCallback, readPasted, startFlow } from "./authorization-request.ts"
@@ -90,8 +91,8 @@ async function paste<Result>(flow: ClientFlow, desk: ReceptionDesk<Result>, inte
     } catch (error) {
       if (signal.aborted) return
       // Nobody can type here; the browser may still come back by itself.
-      if (error instanceof PosternError && error.diagnosis.code === "nobody-to-ask") return
-      if (error instanceof PosternError && error.diagnosis.code === "secret-empty") continue
+      if (failedWith(error, nobodyToAsk)) return
+      if (failedWith(error, secretEmpty)) continue
       return desk.fail(error)
     }
   }

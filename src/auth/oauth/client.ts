@@ -2,8 +2,9 @@
 import { expand } from "../../config/expand.ts"
 import type { HttpServer, OAuthSettings } from "../../config/server.ts"
 import type { AddressPolicy } from "../../core/address-gate.ts"
-import { PosternError } from "../../core/diagnosis.ts"
+import { PosternError, failedWith } from "../../core/diagnosis.ts"
 import type { Http } from "../../core/http.ts"
+import { nobodyToAsk } from "../diagnoses.ts"
 import type { Interaction } from "../interaction.ts"
 import type { MethodTools } from "../tools.ts"
 import { CLIENT_DOCUMENT_PORTS } from "./client-document.ts"
@@ -104,7 +105,7 @@ async function askForClient(question: ClientQuestion, interaction: Interaction, 
     const id = await interaction.askText(`Id of the client that is registered at ${destination.issuer}`, signal)
     return { id: id.trim(), authMethod: "none", from: "configured" }
   } catch (error) {
-    if (!(error instanceof PosternError) || error.diagnosis.code !== "nobody-to-ask") throw error
+    if (!failedWith(error, nobodyToAsk)) throw error
     throw missing(question)
   }
 }

@@ -3,7 +3,7 @@ import * as oauth from "oauth4webapi"
 import * as v from "valibot"
 import { passAddress } from "../../core/address-gate.ts"
 import type { Clock } from "../../core/clock.ts"
-import { PosternError } from "../../core/diagnosis.ts"
+import { PosternError, failedWith } from "../../core/diagnosis.ts"
 import { answerTooSlow, connectionLost, serverSilent, serverUnreachable } from "../../core/http-failures.ts"
 import type { Interaction } from "../interaction.ts"
 import { type Reach, clientOf, proofOf, sendForm } from "./authorization-server.ts"
@@ -38,7 +38,7 @@ const SLOWEST = 60
 /** A server that names no pause at all is not asked without one, in seconds. */
 const FASTEST = 1
 /** Failures of a connection, after which the server may be asked again. */
-const PASSING: ReadonlySet<string> = new Set([serverUnreachable, serverSilent, connectionLost, answerTooSlow].map(({ code }) => code))
+const PASSING = [serverUnreachable, serverSilent, connectionLost, answerTooSlow] as const
 
 /**
  * Shows a person the page and the code, and asks the server until they have decided.
@@ -74,7 +74,7 @@ export async function signInByDevice(
 
 /** RFC 8628 section 3.5: the person is on their way, and a connection that fails meanwhile is a reason to ask less often. */
 function slowDownIfPassing(error: unknown): TokenOutcome {
-  if (!(error instanceof PosternError) || !PASSING.has(error.diagnosis.code)) throw error
+  if (!failedWith(error, ...PASSING)) throw error
   return { refusal: { status: 0, error: "slow_down", said: undefined } }
 }
 

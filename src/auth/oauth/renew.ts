@@ -5,7 +5,9 @@
  * only importer of refresh.ts; what can go wrong after the server has rotated the token, and what each failure means, is decided here.
  */
 import type { AddressPolicy } from "../../core/address-gate.ts"
-import { PosternError } from "../../core/diagnosis.ts"
+import { PosternError, failedWith, failureOf } from "../../core/diagnosis.ts"
+import { lockLost } from "../../core/file-lock.ts"
+import { vaultOvertaken } from "../../vault/diagnoses.ts"
 import type { KeptSecret, Renewal } from "../../vault/vault.ts"
 import type { MethodTools } from "../tools.ts"
 import { oauthClientRefused, oauthGrantNotStored, oauthSignInNeeded } from "./diagnoses.ts"
@@ -140,8 +142,8 @@ async function storeStubbornly(first: Grant, desk: Desk): Promise<Renewal<Outcom
   const { wish, tools, keep } = desk
   let grant = first
   for (let attempt = 0; ; attempt++) {
-    const fault = await faultOf(keep(keepGrant(grant)))
-    if (fault === undefined || GONE.has(fault.diagnosis.code)) {
+    const fault = await failureOf(keep(keepGrant(grant)))
+    if (fault === undefined || isGone(fault)) {
       if (attempt > 0) wish.onStored()
       return { result: fault === undefined ? { grant } : await whatStandsThere(wish, tools) }
     }
@@ -175,18 +177,8 @@ async function renewUnstored(grant: Grant, need: RenewalNeed, desk: Desk): Promi
   }
 }
 
-async function faultOf(storing: Promise<void>): Promise<PosternError | undefined> {
-  try {
-    await storing
-    return undefined
-  } catch (error) {
-    if (error instanceof PosternError) return error
-    throw error
-  }
-}
-
 /** The record is not ours any more: somebody has signed out or in meanwhile, or the lease was taken over. */
-const GONE: ReadonlySet<string> = new Set(["vault-overtaken", "lock-lost"])
+const isGone = (fault: PosternError): boolean => failedWith(fault, vaultOvertaken, lockLost)
 
 async function whatStandsThere(wish: RenewalWish, { vault }: MethodTools): Promise<Outcome> {
   const secret = await vault.read(wish.name, wish.origin)

@@ -1,7 +1,7 @@
 /** Signing out: the tokens are revoked where that is possible (RFC 7009), and the grant is forgotten in any case. */
 import * as oauth from "oauth4webapi"
 import type { AddressPolicy } from "../../core/address-gate.ts"
-import { type Diagnosis, PosternError } from "../../core/diagnosis.ts"
+import { type Diagnosis, PosternError, failureOf } from "../../core/diagnosis.ts"
 import type { MethodTools } from "../tools.ts"
 import { type Reach, clientOf, proofOf, sendForm } from "./authorization-server.ts"
 import { oauthRevocationFailed } from "./diagnoses.ts"
@@ -28,12 +28,13 @@ export async function signOut(
   { vault, http }: MethodTools,
   signal: AbortSignal,
 ): Promise<SignedOut> {
-  const failure = await faultOf(async () => {
+  const readAndRevoke = async (): Promise<void> => {
     const secret = await vault.read(name, origin)
     if (secret !== undefined) await revoke(parseGrant(name, secret), { http, policy, limitMs: LIMIT_MS }, signal)
-  })
+  }
+  const failure = await failureOf(readAndRevoke())
   await vault.remove(name)
-  return { name, revoked: failure === undefined, ...(failure ? { failure } : {}) }
+  return { name, revoked: failure === undefined, ...(failure ? { failure: failure.diagnosis } : {}) }
 }
 
 async function revoke(grant: Grant, reach: Reach, signal: AbortSignal): Promise<void> {
@@ -58,15 +59,5 @@ async function revoke(grant: Grant, reach: Reach, signal: AbortSignal): Promise<
     )
     // A server that revokes refresh tokens only says so with `unsupported_token_type`; the access token then ends with it, or by itself.
     if (status >= 300 && hint === "refresh_token") throw new PosternError(oauthRevocationFailed({ issuer, why: `answer: HTTP ${status}` }))
-  }
-}
-
-async function faultOf(trying: () => Promise<void>): Promise<Diagnosis | undefined> {
-  try {
-    await trying()
-    return undefined
-  } catch (error) {
-    if (error instanceof PosternError) return error.diagnosis
-    throw error
   }
 }

@@ -1,5 +1,5 @@
 /** Reads what a POST brought back: one JSON text, or a stream of events that may be cut and taken up again. */
-import { PosternError } from "../../core/diagnosis.ts"
+import { failedWith } from "../../core/diagnosis.ts"
 import type { Answer } from "../../core/http.ts"
 import { isNetworkFailure, serverSilent } from "../../core/http-failures.ts"
 import type { Frame } from "../frame.ts"
@@ -80,8 +80,7 @@ const LEAST_RETRY_MS = 50
 /** Silence is an answer of its own, and so is whatever is no cut: asking again would only repeat it. */
 function isGivenUp(failure: unknown): boolean {
   if (failure === undefined) return false
-  const isSilence = failure instanceof PosternError && failure.diagnosis.code === serverSilent.code
-  return isSilence || !isNetworkFailure(failure)
+  return failedWith(failure, serverSilent) || !isNetworkFailure(failure)
 }
 
 /** Delivers the events of one stream until the server ends it. */

@@ -2,7 +2,7 @@
  * A server over Streamable HTTP since revision 2026-07-28: stateless. Each message is a POST that says in its headers what stands in
  * its body (`modern/exchange.ts`). There is no session, no stream of the server's own, and nothing to take up again.
  */
-import { PosternError } from "../../core/diagnosis.ts"
+import { failedWith } from "../../core/diagnosis.ts"
 import { connectionLost } from "../../core/http-failures.ts"
 import { type Frame, cancelledId, withId } from "../frame.ts"
 import type { Receive, ServerSide } from "../link.ts"
@@ -41,7 +41,7 @@ export function modernHttpSide(settings: ModernHttpSettings): ModernSide {
         if (await exchange(sent, repeats === 0 ? receive : underItsId, signal)) return
         if (repeats === MOST_REPEATS || !isSafe(request)) return // the relay tells that there was no answer
       } catch (error) {
-        if (repeats === MOST_REPEATS || !isSafe(request) || !isCut(error)) throw error
+        if (repeats === MOST_REPEATS || !isSafe(request) || !failedWith(error, connectionLost)) throw error
       }
       log.info("answer cut; it is safe to ask again", { method: request.method, repeats: repeats + 1 })
       await door.clock.sleep(REPEAT_AFTER_MS, signal)
@@ -77,5 +77,3 @@ export function modernHttpSide(settings: ModernHttpSettings): ModernSide {
     },
   }
 }
-
-const isCut = (error: unknown): boolean => error instanceof PosternError && error.diagnosis.code === connectionLost.code

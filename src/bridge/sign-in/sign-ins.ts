@@ -4,7 +4,7 @@ import type { Authenticator } from "../../auth/method.ts"
 import { nobodyToAsk } from "../../auth/diagnoses.ts"
 import { orAborted } from "../../core/abort.ts"
 import type { Clock } from "../../core/clock.ts"
-import { PosternError } from "../../core/diagnosis.ts"
+import { PosternError, failedWith } from "../../core/diagnosis.ts"
 import type { Identity } from "../../core/identity.ts"
 import type { Log } from "../../core/log.ts"
 import { withResolvers } from "../../core/with-resolvers.ts"
@@ -113,7 +113,7 @@ export function makeSignIns(settings: SignInsSettings): SignIns {
       if (current === begun) current = undefined
     }
     void begun.ended.then(forget, (error: unknown) => {
-      if (error instanceof PosternError && error.diagnosis.code === signInDeclined.code) declinedAtMs = clock.now()
+      if (failedWith(error, signInDeclined)) declinedAtMs = clock.now()
       forget()
     })
     return begun

@@ -1,5 +1,6 @@
 /** The headers `Mcp-Param-*` of a call (S11): from the lists that have passed, or from one that we ask for by ourselves. */
 import { orAborted } from "../../../core/abort.ts"
+import { failedWith } from "../../../core/diagnosis.ts"
 import { serverUnreachable } from "../../../core/http-failures.ts"
 import type { Log } from "../../../core/log.ts"
 import { diagnosisOf } from "../../error-answer.ts"
@@ -47,10 +48,9 @@ export function paramHeaders({ ask, newId, log }: { readonly ask: Ask; readonly 
     (asking ??= askForTools(call, { ask, newId })
       .then(() => void (complete = true))
       .catch((error: unknown) => {
-        const { code } = diagnosisOf(error)
-        log.info("list of tools not had", { code })
+        log.info("list of tools not had", { code: diagnosisOf(error).code })
         // The call itself will tell the cause, but need not wait for it once more.
-        if (code === serverUnreachable.code) throw error
+        if (failedWith(error, serverUnreachable)) throw error
       })
       .finally(() => (asking = undefined)))
 
