@@ -9,6 +9,7 @@ import { headerNameProblem, headerValueProblem, isEmptyCredential } from "../con
 import type { HttpServer } from "../config/server.ts"
 import { PosternError } from "../core/diagnosis.ts"
 import { isObject, parseJson } from "../core/json.ts"
+import { OWN_GROUP, signalGroup } from "../core/process-group.ts"
 import { quote } from "../core/redact.ts"
 import type { Environment } from "../core/places.ts"
 import { headersCommandFailed } from "./diagnoses.ts"
@@ -74,17 +75,10 @@ async function run(server: HttpServer, line: string, env: NodeJS.ProcessEnv, sig
       shell: true,
       env,
       stdio: ["ignore", "pipe", "pipe"],
-      detached: process.platform !== "win32",
+      ...OWN_GROUP,
       cwd: startFolder(server),
     })
-    const kill = (): void => {
-      if (child.pid === undefined) return
-      try {
-        process.kill(process.platform === "win32" ? child.pid : -child.pid, "SIGKILL") // what the shell has started, too
-      } catch {
-        // it has ended meanwhile
-      }
-    }
+    const kill = (): void => signalGroup(child, "SIGKILL") // what the shell has started, too
     let out = ""
     let err = ""
     const timer = setTimeout(() => {

@@ -6,6 +6,7 @@
  */
 import { spawn } from "node:child_process"
 import { PosternError } from "../../core/diagnosis.ts"
+import { OWN_GROUP, signalGroup } from "../../core/process-group.ts"
 import { awsCredentialsFailed } from "./diagnoses.ts"
 import type { AwsCredentials } from "./credentials.ts"
 
@@ -44,16 +45,10 @@ function run(command: string, fail: (reason: string) => PosternError, signal: Ab
     // The user wrote a command line, so a shell reads it.
     // Whoever is asked to ask itself (`postern aws credentials` of an entry that signs by this profile) can tell.
     const env = { ...process.env, POSTERN_AWS_CREDENTIALS: "1" }
-    const child = spawn(command, { env, shell: true, stdio: ["ignore", "pipe", "pipe"], detached: process.platform !== "win32" })
+    const child = spawn(command, { env, shell: true, stdio: ["ignore", "pipe", "pipe"], ...OWN_GROUP })
     let out = ""
     let err = ""
-    const kill = (): void => {
-      try {
-        if (child.pid !== undefined) process.kill(process.platform === "win32" ? child.pid : -child.pid, "SIGKILL")
-      } catch {
-        // it has ended meanwhile
-      }
-    }
+    const kill = (): void => signalGroup(child, "SIGKILL")
     const onAbort = (): void => {
       kill()
       reject(fail("its credential_process did not end in time"))

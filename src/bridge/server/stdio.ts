@@ -5,6 +5,7 @@ import { orAborted } from "../../core/abort.ts"
 import { PosternError } from "../../core/diagnosis.ts"
 import { answerTooLarge, serverSilent } from "../../core/http-failures.ts"
 import type { Log } from "../../core/log.ts"
+import { OWN_GROUP, signalGroup } from "../../core/process-group.ts"
 import { withResolvers } from "../../core/with-resolvers.ts"
 import { serverExited } from "../diagnoses.ts"
 import { type Frame, NotAMessage, cancelledId, idOfUnread, readFrames } from "../frame.ts"
@@ -71,7 +72,7 @@ export function stdioLink(settings: StdioServerSettings): Link {
 function start(settings: StdioServerSettings): Life {
   const { name, command, args, env, cwd, log, silenceMs = 0 } = settings
   // A group of its own, so that what the process starts ends with it; no shell, so that no text is read as one.
-  const child = spawn(command, args, { env: { ...env }, cwd, stdio: ["pipe", "pipe", "pipe"], detached: process.platform !== "win32" })
+  const child = spawn(command, args, { env: { ...env }, cwd, stdio: ["pipe", "pipe", "pipe"], ...OWN_GROUP })
   const owed = owedAnswers({
     receive: settings.receive,
     onStray: (id) => log.info("answer dropped", { server: name, claims: id }),
@@ -158,20 +159,11 @@ const cancelLine = ({ id }: Frame): string =>
 async function end(life: Life): Promise<void> {
   if (life.over || life.child.pid === undefined) return
   const timers = [
-    setTimeout(() => tellGroup(life.child, "SIGTERM"), GOODBYE_MS),
-    setTimeout(() => tellGroup(life.child, "SIGKILL"), GOODBYE_MS * 2),
+    setTimeout(() => signalGroup(life.child, "SIGTERM"), GOODBYE_MS),
+    setTimeout(() => signalGroup(life.child, "SIGKILL"), GOODBYE_MS * 2),
   ]
   life.child.stdin.end()
   await life.ended
   for (const timer of timers) clearTimeout(timer)
-  tellGroup(life.child, "SIGKILL") // whatever it had started and left behind
-}
-
-function tellGroup({ pid }: Child, signal: NodeJS.Signals): void {
-  if (pid === undefined) return
-  try {
-    process.kill(process.platform === "win32" ? pid : -pid, signal)
-  } catch {
-    // nothing of it is left
-  }
+  signalGroup(life.child, "SIGKILL") // whatever it had started and left behind
 }
