@@ -2,7 +2,7 @@
 import { configInvalid, credentialEmpty, headerInvalid, templateInvalid } from "../config/diagnoses.ts"
 import { type NewServer, type Target, checkServerName, setServer } from "../config/edit.ts"
 import { expandTlsFiles } from "../config/expand-files.ts"
-import { expandAddress, stdioOrigin } from "../config/expand.ts"
+import { stdioOrigin } from "../config/expand.ts"
 import { headerNameProblem, headerValueProblem, isEmptyCredential, repeatedHeaderNames } from "../config/header-rules.ts"
 import { parseEntry } from "../config/schema.ts"
 import type { HttpServer, Server } from "../config/server.ts"
@@ -11,6 +11,7 @@ import { quote } from "../core/redact.ts"
 import type { VaultEntry } from "../vault/vault.ts"
 import { asGiven } from "./as-given.ts"
 import { findLiterals } from "./literals.ts"
+import { serverAddressInClear } from "./server-address.ts"
 import type { AuthTools } from "./tools.ts"
 
 /** A server to be taken in. */
@@ -119,9 +120,8 @@ function checkTemplates(server: Server, secretKeys: readonly string[] = []): voi
 }
 
 /** What a server's secrets are bound to. */
-export async function originOf(server: Server, { env }: Pick<AuthTools, "env">): Promise<string> {
-  if (server.transport === "stdio") return stdioOrigin(server)
-  return (await expandAddress(server, { env, readSecret: async () => "a" })).origin // no secret may decide the origin
+export async function originOf(server: Server, tools: Pick<AuthTools, "env">): Promise<string> {
+  return server.transport === "stdio" ? stdioOrigin(server) : (await serverAddressInClear(server, tools)).origin
 }
 
 const secretName = (server: string, key: string): string =>

@@ -1,10 +1,10 @@
 /** The proof of identity for clients that send requests themselves. */
-import { expandAddress } from "../config/expand.ts"
 import type { Server } from "../config/server.ts"
 import { PosternError } from "../core/diagnosis.ts"
 import { noSecretToAsk } from "./diagnoses.ts"
 import { oauthSignInNeeded } from "./oauth/diagnoses.ts"
 import { authenticatorFor, methodOf } from "./registry.ts"
+import { serverAddress } from "./server-address.ts"
 import { openHttp } from "./server-http.ts"
 import type { AuthTools } from "./tools.ts"
 
@@ -20,9 +20,8 @@ export async function proofHeaders(server: Server, tools: AuthTools, signal: Abo
   // A signature is made for one body and five minutes: it is no header to hand out.
   if (server.aws !== undefined)
     throw new PosternError(noSecretToAsk({ server: server.name, source: "a signature of each single request (postern run makes them)" }))
-  const { env, vault } = tools
-  const url = await expandAddress(server, { env, readSecret: (name, origin) => vault.read(name, origin) })
-  const http = openHttp(server, url, env)
+  const url = await serverAddress(server, tools)
+  const http = openHttp(server, url, tools.env)
   try {
     const authenticator = authenticatorFor(server, url.origin, { ...tools, http })
     const { headers } = await authenticator.authorize({ method: "POST", url, headers: {} }, signal)

@@ -27,12 +27,12 @@ export const policyCommand = (context: Context): Command =>
     .action(async (name: string, options: PolicyOptions) => {
       const { openAccess } = await import("../auth/aws/access.ts")
       const { endpointPolicy } = await import("../auth/aws/endpoint-policy.ts")
-      const { expandAddress } = await import("../config/expand.ts")
+      const { serverAddress } = await import("../auth/server-address.ts")
       const tools = await context.tools()
       const server = await awsServer(name, options, context)
       await using access = await openAccess(server, {}, tools)
       const { service, region, partition } = access.door
-      const url = await expandAddress(access.server, { env: context.env, readSecret: (one, bound) => tools.vault.read(one, bound) })
+      const url = await serverAddress(access.server, tools)
       const account = options.account ?? (await accountOf(access, options.resource, context.signal))
       const policy = endpointPolicy({ url, service, region, partition, account, resource: options.resource }, name)
       context.print(policy, true, () => "")

@@ -1,7 +1,7 @@
 /** Who one is to AWS, for the commands that look at it: for a server as its entry says, or by what a profile or the environment names. */
-import { expandAddress } from "../../config/expand.ts"
 import type { HttpServer } from "../../config/server.ts"
 import type { Environment } from "../../core/places.ts"
+import { serverAddress } from "../server-address.ts"
 import type { AuthTools } from "../tools.ts"
 import { openAwsHttp } from "./aws-http.ts"
 import { type FrontDoor, frontDoorOf, partitionOf } from "./endpoint.ts"
@@ -33,9 +33,9 @@ export interface AccessOptions {
  * @throws {PosternError} `aws-endpoint-unknown`, and what expanding an address throws
  */
 export async function openAccess(server: HttpServer | undefined, options: AccessOptions, tools: AuthTools): Promise<AwsAccess> {
-  const { env, vault, clock } = tools
+  const { env, clock } = tools
   const entry = server === undefined ? ambientEntry(options) : withProfile(server, options)
-  const url = server === undefined ? undefined : await expandAddress(entry, { env, readSecret: (name, bound) => vault.read(name, bound) })
+  const url = server === undefined ? undefined : await serverAddress(entry, tools)
   const door = url === undefined ? await ambientDoor(options, env) : frontDoorOf(entry, url)
   const time: ServerTime = serverTime(clock)
   const http = openAwsHttp(entry, env)

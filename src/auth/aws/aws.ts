@@ -4,11 +4,11 @@
  * What it sends, what it does when refused, who it is, how one gets in and out stand here; the steps lie beside it: `endpoint.ts` (what
  * to sign for), `source.ts` and `credentials.ts` (who), `identity.ts` (kept and guarded), `role.ts`, `sign.ts`.
  */
-import { expandAddress } from "../../config/expand.ts"
 import type { HttpServer } from "../../config/server.ts"
 import type { Identity } from "../../core/identity.ts"
 import { headerAuthenticator } from "../header.ts"
 import type { Authenticator } from "../method.ts"
+import { serverAddress } from "../server-address.ts"
 import type { AuthTools } from "../tools.ts"
 import { openAwsHttp } from "./aws-http.ts"
 import { describeIdentity } from "./describe.ts"
@@ -26,14 +26,14 @@ const MOST_REFUSAL_BYTES = 64 * 1024
 
 /** @param origin - of the server's address: what its secrets are bound to */
 export function awsAuthenticator(server: HttpServer, origin: string, tools: AuthTools): Authenticator {
-  const { clock, vault, env } = tools
+  const { clock, env } = tools
   const others =
     Object.keys(server.headers).length > 0 || server.headersHelper !== undefined ? headerAuthenticator(server, origin, tools) : undefined
   let opened: Promise<Opened> | undefined
   const time = serverTime(clock)
 
   const open = async (): Promise<Opened> => {
-    const url = await expandAddress(server, { env, readSecret: (name, bound) => vault.read(name, bound) })
+    const url = await serverAddress(server, tools)
     const door = frontDoorOf(server, url)
     const source = openSource({ server, door, tools, time, http: openAwsHttp(server, env) })
     return { door, source, sign: createSigner(door), keeper: keepIdentity(source) }

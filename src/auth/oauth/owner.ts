@@ -1,10 +1,10 @@
 /** Whose sign-in a server uses. Light enough for a bridge that has no part in OAuth: it is asked whether there is a grant at all. */
 import { createHash } from "node:crypto"
-import { expandAddress } from "../../config/expand.ts"
 import { isAccountLabel } from "../../config/oauth-schema.ts"
 import type { HttpServer } from "../../config/server.ts"
 import type { AddressPolicy } from "../../core/address-gate.ts"
 import type { Vault } from "../../vault/vault.ts"
+import { serverAddress, serverAddressInClear } from "../server-address.ts"
 import type { AuthTools } from "../tools.ts"
 
 /** Whose sign-in for which server. */
@@ -18,16 +18,18 @@ export interface GrantOwner {
   readonly allowPrivate: boolean
 }
 
-/** @throws {PosternError} as `expandAddress`: the address may hold variables and secrets */
-export async function grantOwner(server: HttpServer, { env, vault }: Pick<AuthTools, "env" | "vault">): Promise<GrantOwner> {
-  const url = await expandAddress(server, { env, readSecret: (name, origin) => vault.read(name, origin) })
-  return { server: server.name, label: labelOf(server), url, allowPrivate: allowsPrivate(server) }
+/** @throws {PosternError} as `serverAddress` */
+export async function grantOwner(server: HttpServer, tools: Pick<AuthTools, "env" | "vault">): Promise<GrantOwner> {
+  return ownerAt(await serverAddress(server, tools), server)
 }
 
 /** The same without the secrets of the address: enough to say whose sign-in it is, and needs no key. */
-export async function grantOwnerInClear(server: HttpServer, { env }: Pick<AuthTools, "env">): Promise<GrantOwner> {
-  const url = await expandAddress(server, { env, readSecret: async () => "a" })
-  return { server: server.name, label: labelOf(server), url, allowPrivate: allowsPrivate(server) }
+export async function grantOwnerInClear(server: HttpServer, tools: Pick<AuthTools, "env">): Promise<GrantOwner> {
+  return ownerAt(await serverAddressInClear(server, tools), server)
+}
+
+function ownerAt(url: URL, server: HttpServer): GrantOwner {
+  return { server: server.name, label: labelOf(server), url, allowPrivate: server.allowPrivate === true }
 }
 
 /** The names of all grants of a label begin with this. */
@@ -46,8 +48,6 @@ export function labelOf({ name, oauth }: HttpServer): string {
   const label = oauth?.account ?? name
   return isAccountLabel(label) ? label : `_${createHash("sha256").update(label).digest("hex").slice(0, 16)}`
 }
-
-const allowsPrivate = (server: HttpServer): boolean => server.allowPrivate === true
 
 /** @returns what addresses may be opened on behalf of a server */
 export function policyOf({ url, allowPrivate }: GrantOwner): AddressPolicy {
