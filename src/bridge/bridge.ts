@@ -3,6 +3,7 @@ import type { Authenticator } from "../auth/method.ts"
 import { hasGrant } from "../auth/oauth/owner.ts"
 import { authenticatorFor, methodOf } from "../auth/registry.ts"
 import { CONNECT_MS, SILENCE_MS, openHttp } from "../auth/server-http.ts"
+import { signInCommand } from "../auth/sign-in-command.ts"
 import type { AuthTools, MethodTools } from "../auth/tools.ts"
 import { expandAddress, expandProcess, type Sources } from "../config/expand.ts"
 import type { HttpServer, Server, StdioServer } from "../config/server.ts"
@@ -112,11 +113,12 @@ async function prepareServer(entry: Server, around: Around, settings: BridgeSett
   const memory = store && withMemory(side, { store: memoryOfPerson(store, authenticator), tell, log })
   // A server for which nothing is configured may want a sign-in all the same; most do not, and then nobody has signed in.
   const canSignIn = method !== "none" || (entry.transport !== "stdio" && (await hasGrant(entry, origin, tools.vault)))
+  const command = signIn.command ?? signInCommand(entry) ?? ""
   return whenLocked(memory ?? side, {
     promise: canSignIn && signIn.prompt ? (answer) => editResult(answer, withCapabilities) : undefined,
     async load(opening) {
       const { mountSignIn } = await import("./sign-in/mount.ts")
-      return mountSignIn(side, { ...signIn, name, authenticator, tools, memory, opening, tell, onWait, log, life })
+      return mountSignIn(side, { ...signIn, name, command, authenticator, tools, memory, opening, tell, onWait, log, life })
     },
   })
 }

@@ -73,7 +73,7 @@ interface Climber extends Waiter {
 
 /** Wraps a server side. */
 export function withLadder(side: ServerSide, settings: LadderSettings): Ladder {
-  const { name, mode, browser, clean, life } = settings
+  const { name, command, mode, browser, clean, life } = settings
   const questions = clientQuestions(settings.tell, settings.log)
   const states = requestStates(settings.clock)
   const signIns = makeSignIns(settings)
@@ -107,7 +107,7 @@ export function withLadder(side: ServerSide, settings: LadderSettings): Ladder {
   const heed = async (climber: Climber): Promise<void> => {
     const { returned } = climber
     if (returned?.reaction === "decline" || returned?.reaction === "cancel") {
-      const declined = new PosternError(signInDeclined({ server: name, how: `the answer in the client: ${returned.reaction}` }))
+      const declined = new PosternError(signInDeclined({ server: name, command, how: `the answer in the client: ${returned.reaction}` }))
       signIns.decline(declined)
       throw declined
     }

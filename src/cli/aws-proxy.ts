@@ -3,7 +3,9 @@ import { MAX_FRAME_BYTES, runBridge } from "../bridge/bridge.ts"
 import { stdioClient } from "../bridge/client/stdio.ts"
 import { type AwsProgram, serverFromVariables } from "../config/aws-variables.ts"
 import { strippedVariablesHints } from "../config/clients/claude-code.ts"
+import { shellWord } from "../core/file-diagnoses.ts"
 import { silentLog } from "../core/log.ts"
+import type { Environment } from "../core/places.ts"
 import type { Process } from "./context.ts"
 import { createContext } from "./create-context.ts"
 import { EXIT_CODES, tellDiagnosis } from "./exit.ts"
@@ -22,6 +24,8 @@ export async function runAwsProxy(program: AwsProgram, process: Process): Promis
     client: stdioClient({ input: stdin, output: stdout, maxFrameBytes: MAX_FRAME_BYTES }),
     tools: await context.tools(),
     memoryFolder: places.memory,
+    // A session of SSO is begun anew as with any server; there is no entry to sign in by, and the profile stands in for it.
+    signIn: { mode: "ask", prompt: false, command: `postern aws login --profile ${shellWord(profileOf(env))}` },
     log: silentLog,
     stderr: (chunk) => void stderr.write(chunk),
     onRefused: (diagnosis) => note(tellDiagnosis(diagnosis)),
@@ -29,3 +33,6 @@ export async function runAwsProxy(program: AwsProgram, process: Process): Promis
   })
   return refused === undefined ? 0 : EXIT_CODES[refused.kind]
 }
+
+/** As AWS tools choose it, where no entry does. */
+const profileOf = (env: Environment): string => env["AWS_PROFILE"] || env["AWS_DEFAULT_PROFILE"] || "default"

@@ -50,6 +50,7 @@ async function makeScene({
     wrap: (side, tell, life) =>
       withLadder(side, {
         name: "test",
+        command: "postern auth test",
         authenticator: page.authenticator,
         mode: "ask",
         browser,

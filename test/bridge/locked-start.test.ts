@@ -61,6 +61,7 @@ async function makeScene(): Promise<Scene> {
         wrap: (side, tell, life) =>
           withLockedStart(side, {
             name: "linear",
+            command: "postern auth linear",
             authenticator,
             memory: withMemory(side, { store: memoryOfPerson(storeIn(kept), authenticator), tell, log: silentLog }),
             mode: "ask",

@@ -103,10 +103,22 @@ export const awsMfaNeeded = defineDiagnosis({
   code: "aws-mfa-needed",
   about: "The role may only be assumed with a code of the person's MFA device, and such a code is good for one use.",
   kind: "sign-in",
-  tell: ({ signIn, device, role }: { signIn: string | undefined; device: string; role: string }) => ({
+  tell: ({ signIn, device, role }: { signIn: string; device: string; role: string }) => ({
     cause: `To assume the AWS role, a code of the MFA device is needed.`,
     evidence: [`role: ${quote(role)}`, `device: ${quote(device)}`, "nothing was sent"],
-    next: signIn ?? "add the server with postern add NAME --aws, then postern auth NAME: this program can ask nobody",
+    next: signIn,
+  }),
+})
+
+/** As `awsMfaNeeded`, where there is no entry by whose name a person could give the code. */
+export const awsMfaUnasked = defineDiagnosis({
+  code: "aws-mfa-unasked",
+  about:
+    "The role may only be assumed with a code of the person's MFA device. `aws-mcp-proxy` and `aws-role-mcp-proxy` have no prompt, and an MCP client must not be asked for such a code. With an entry, `postern auth NAME` asks for it, and the session serves `postern run NAME` until it ends.",
+  tell: ({ device, role }: { device: string; role: string }) => ({
+    cause: "To assume the AWS role, a code of the MFA device is needed, and this program can ask nobody for it.",
+    evidence: [`role: ${quote(role)}`, `device: ${quote(device)}`, "nothing was sent"],
+    next: "add the server with postern add NAME --aws, sign in with postern auth NAME, and start postern run NAME in the client",
   }),
 })
 

@@ -3,6 +3,7 @@ import type { HttpServer } from "../../config/server.ts"
 import type { Http } from "../../core/http.ts"
 import type { Redactor } from "../../core/redact.ts"
 import type { AuthTools } from "../tools.ts"
+import { signInCommand } from "../sign-in-command.ts"
 import { assumeOrExplain } from "./assume.ts"
 import { type AwsCredentials, resolveCredentials, type RoleWish } from "./credentials.ts"
 import type { FrontDoor } from "./endpoint.ts"
@@ -14,7 +15,6 @@ import { configuredRole, wishedRole } from "./role-request.ts"
 import type { ServerTime } from "./server-time.ts"
 import { sharedFiles, stampOf } from "./shared-config.ts"
 import type { AwsKeys } from "./sign.ts"
-import { signInCommand } from "./sign-in-command.ts"
 
 /** Looks into files and asks sources anew at each call; it remembers only which files to watch. */
 export interface Finder {

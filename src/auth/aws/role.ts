@@ -10,7 +10,7 @@ import { PosternError } from "../../core/diagnosis.ts"
 import type { Redactor } from "../../core/redact.ts"
 import type { KeptSecret, Vault } from "../../vault/vault.ts"
 import type { AwsCredentials } from "./credentials.ts"
-import { awsMfaNeeded } from "./diagnoses.ts"
+import { awsMfaNeeded, awsMfaUnasked } from "./diagnoses.ts"
 import type { AwsKeys } from "./sign.ts"
 import { askSts, requireElement, stsEndpoint, type StsTools } from "./sts.ts"
 
@@ -141,7 +141,8 @@ function toSecret(session: AwsCredentials, { mfaDevice }: RoleRequest): KeptSecr
 }
 
 async function askCode({ role }: RoleRequest, device: string, { askCode: ask, signIn }: RoleTools): Promise<string> {
-  if (ask === undefined) throw new PosternError(awsMfaNeeded({ signIn, device, role }))
+  if (ask === undefined)
+    throw new PosternError(signIn === undefined ? awsMfaUnasked({ device, role }) : awsMfaNeeded({ signIn, device, role }))
   return (await ask(device)).replace(/\s/g, "")
 }
 

@@ -8,10 +8,10 @@ export const signInDeclined = defineDiagnosis({
   about:
     "A person was asked to sign in, by the client or in a browser, and said no, or closed the question. Nothing was changed, and nobody is asked again for five minutes unless a person asks for it.",
   kind: "sign-in",
-  tell: ({ server, how }: { server: string; how: string }) => ({
+  tell: ({ server, command, how }: { server: string; command: string; how: string }) => ({
     cause: `Not signed in to "${server}": the sign-in was declined.`,
     evidence: [how],
-    next: `postern auth ${server}`,
+    next: command,
   }),
 })
 
@@ -20,10 +20,10 @@ export const signInTimeout = defineDiagnosis({
   code: "sign-in-timeout",
   about: "A sign-in was begun, and the person had not finished it within five minutes. The session goes on; the next call asks again.",
   kind: "sign-in",
-  tell: ({ server, limitMs }: { server: string; limitMs: number }) => ({
+  tell: ({ server, command, limitMs }: { server: string; command: string; limitMs: number }) => ({
     cause: `The sign-in to "${server}" was not finished within ${limitMs / 60_000} minutes.`,
     evidence: [],
-    next: `postern auth ${server}`,
+    next: command,
   }),
 })
 
@@ -33,10 +33,10 @@ export const signInPaused = defineDiagnosis({
   about:
     "The server wants a sign-in, and Postern does not ask for one by itself now: a person has just declined, or two sign-ins in a row led to no request that the server took. The prompt `auth` and the command ask all the same.",
   kind: "sign-in",
-  tell: ({ server, why }: { server: string; why: string }) => ({
+  tell: ({ server, command, why }: { server: string; command: string; why: string }) => ({
     cause: `Signing in to "${server}" is needed, and is not asked for now.`,
     evidence: [why],
-    next: `postern auth ${server}`,
+    next: command,
   }),
 })
 

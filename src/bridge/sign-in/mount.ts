@@ -14,12 +14,15 @@ export interface SignInSettings {
   readonly mode: SignInMode
   /** Whether the prompt `auth` is offered. */
   readonly prompt: boolean
+  /** By which the person signs in elsewhere, for a server whose entry does not tell. */
+  readonly command?: string
 }
 
 /** One server, its method, and the bridge that they are in. */
 export interface MountSettings extends SignInSettings {
   /** The server's name. */
   readonly name: string
+  readonly command: string
   readonly authenticator: Authenticator
   readonly tools: AuthTools
   readonly memory: Memory | undefined

@@ -63,6 +63,8 @@ export interface SignIns {
 export interface SignInsSettings {
   /** The server's name. */
   readonly name: string
+  /** By which the person signs in elsewhere. */
+  readonly command: string
   readonly authenticator: Pick<Authenticator, "signIn">
   readonly clock: Clock
   readonly log: Log
@@ -82,7 +84,7 @@ const MOST_IN_VAIN = 2
 
 /** Begins with none, and with no brake on; all is forgotten with the bridge. */
 export function makeSignIns(settings: SignInsSettings): SignIns {
-  const { name, clock } = settings
+  const { name, command, clock } = settings
   let current: BegunSignIn | undefined
   let done = 0
   let inVain = 0
@@ -95,7 +97,7 @@ export function makeSignIns(settings: SignInsSettings): SignIns {
 
   const passBrake: SignIns["passBrake"] = (asked) => {
     const why = asked ? undefined : whyBraked()
-    if (why !== undefined) throw new PosternError(signInPaused({ server: name, why }))
+    if (why !== undefined) throw new PosternError(signInPaused({ server: name, command, why }))
   }
 
   const begin = (way: Way): BegunSignIn => {
@@ -155,9 +157,9 @@ interface BegunSignIn extends SignIn {
 }
 
 function beginSignIn(way: Way, settings: SignInsSettings): BegunSignIn {
-  const { name, authenticator, log, life, limitMs = SIGN_IN_MS } = settings
+  const { name, command, authenticator, log, life, limitMs = SIGN_IN_MS } = settings
   const end = new AbortController()
-  const limit = setTimeout(() => end.abort(new PosternError(signInTimeout({ server: name, limitMs }))), limitMs)
+  const limit = setTimeout(() => end.abort(new PosternError(signInTimeout({ server: name, command, limitMs }))), limitMs)
   limit.unref()
   const signal = end.signal
   const onEnd = (): void => end.abort(new PosternError(bridgeStopping({ server: name })))
@@ -214,9 +216,9 @@ function beginSignIn(way: Way, settings: SignInsSettings): BegunSignIn {
 }
 
 /** MCP's version of the contract in `auth/interaction.ts`. A client must not be asked for secrets (S67), so what needs typing is left to a terminal. */
-function interactionBy(openLink: Interaction["openLink"], { name, log }: SignInsSettings): Interaction {
+function interactionBy(openLink: Interaction["openLink"], { command, log }: SignInsSettings): Interaction {
   const leaveToTerminal = (question: string): never => {
-    throw new PosternError(nobodyToAsk({ question, instead: `postern auth ${name}`, why: "a client of MCP may not be asked for it" }))
+    throw new PosternError(nobodyToAsk({ question, instead: command, why: "a client of MCP may not be asked for it" }))
   }
   return {
     askSecret: async (question) => leaveToTerminal(question),

@@ -12,6 +12,8 @@ import type { Way } from "./sign-ins.ts"
 export interface WaySettings {
   /** The server's name. */
   readonly name: string
+  /** By which the person signs in elsewhere. */
+  readonly command: string
   readonly questions: Questions
   readonly browser: Browser
   readonly log: Log
@@ -47,7 +49,7 @@ function byUrlQuestion(settings: WaySettings): Way {
     const message = link.code === undefined ? link.message : `${link.message}. The page asks for this code: ${link.code}`
     const reaction = await settings.questions.elicit({ mode: "url", elicitationId, url: link.url.href, message }, signal)
     if (reaction === "failed") return byBrowser(settings)(link, signal, signedIn)
-    refuseUnlessAccepted(reaction, settings.name)
+    refuseUnlessAccepted(reaction, settings)
     void signedIn.then(() => settings.questions.notify("notifications/elicitation/complete", { elicitationId }))
     return "opened"
   }
@@ -57,7 +59,7 @@ function byUrlQuestion(settings: WaySettings): Way {
 function byFormQuestion(settings: WaySettings): Way {
   return async (link, signal, signedIn) => {
     const reaction = await settings.questions.elicit(browserQuestion(settings.name), signal)
-    if (reaction !== "failed") refuseUnlessAccepted(reaction, settings.name)
+    if (reaction !== "failed") refuseUnlessAccepted(reaction, settings)
     return byBrowser(settings)(link, signal, signedIn)
   }
 }
@@ -68,7 +70,7 @@ export function browserQuestion(name: string): { readonly message: string; reado
 }
 
 /** @throws {PosternError} `sign-in-declined` */
-export function refuseUnlessAccepted(reaction: Reaction, server: string): void {
+export function refuseUnlessAccepted(reaction: Reaction, { name: server, command }: Pick<WaySettings, "name" | "command">): void {
   if (reaction === "decline" || reaction === "cancel")
-    throw new PosternError(signInDeclined({ server, how: `the answer in the client: ${reaction}` }))
+    throw new PosternError(signInDeclined({ server, command, how: `the answer in the client: ${reaction}` }))
 }
