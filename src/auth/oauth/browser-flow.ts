@@ -122,14 +122,19 @@ function redirectOf({ server }: Bindable, port: number): string {
   return `http://${redirectHost}:${port}${redirectPath}`
 }
 
-/** A kept registration is tried out first: a server that has forgotten it shows an error to the person, and never sends them back. */
+/**
+ * A kept registration, and a hosted document, are tried out first: a server that has forgotten the one, or finds no redirect of the
+ * other that is ours (S40), shows an error to the person, and never sends them back. Where it registers clients, one is registered.
+ */
 async function prepareFlow(question: Bindable, redirectUri: string, tools: MethodTools, signal: AbortSignal): Promise<ClientFlow> {
   const { server, destination, scopes, plan } = question
   const flowWith = (client: OAuthClient): Flow =>
     startFlow({ server: server.name, destination, client, redirectUri, scopes, extraParameters: server.oauth?.authorizeParams ?? {} })
   const first = await realizeClient(question, redirectUri, tools.http, signal)
   const flow = flowWith(first.client)
-  if (!first.isKept || (await isWelcome(flow, question, tools, signal))) return { ...flow, ...first }
+  const canRegister = destination.metadata.registration_endpoint !== undefined
+  const isDoubtful = first.isKept || (first.client.from === "document" && canRegister)
+  if (!isDoubtful || (await isWelcome(flow, question, tools, signal))) return { ...flow, ...first }
   const anew = { ...question, plan: { kind: "registration", kept: undefined, ports: plan.ports } } as const
   const second = await realizeClient(anew, redirectUri, tools.http, signal)
   return { ...flowWith(second.client), ...second }
