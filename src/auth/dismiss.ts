@@ -24,8 +24,8 @@ export interface Dismissed {
   readonly leftSecrets: readonly string[]
   /** Why it could not; absent when it did. */
   readonly failure?: Diagnosis
-  /** A sign-in that was forgotten, and revoked where that was possible. */
-  readonly signedOut?: SignedOut
+  /** Sign-ins that were forgotten, and revoked where that was possible. */
+  readonly signedOut: readonly SignedOut[]
 }
 
 /**
@@ -58,13 +58,12 @@ export async function dismissServer(
 }
 
 /** The entry is gone by now, so what keeps a sign-in from being forgotten is told, and ends nothing. */
-async function toldOf(leaving: Promise<SignedOut | undefined>): Promise<Pick<Dismissed, "signedOut" | "failure">> {
+async function toldOf(leaving: Promise<readonly SignedOut[]>): Promise<Pick<Dismissed, "signedOut" | "failure">> {
   try {
-    const signedOut = await leaving
-    return signedOut ? { signedOut } : {}
+    return { signedOut: await leaving }
   } catch (error) {
     if (!(error instanceof PosternError)) throw error
-    return { failure: error.diagnosis }
+    return { signedOut: [], failure: error.diagnosis }
   }
 }
 
@@ -74,12 +73,12 @@ async function leaveUnlessShared(
   others: readonly Server[],
   tools: AuthTools,
   signal: AbortSignal,
-): Promise<SignedOut | undefined> {
-  if (server.transport === "stdio") return undefined
+): Promise<readonly SignedOut[]> {
+  if (server.transport === "stdio") return []
   const label = labelOf(server)
   const isShared = others.some((other) => other.transport !== "stdio" && labelOf(other) === label)
   const hasSome = (await tools.vault.list()).some(({ name }) => name.startsWith(grantPrefix(label)))
-  if (isShared || !hasSome) return undefined
+  if (isShared || !hasSome) return []
   const { leave } = await import("./oauth/leave.ts")
   return leave(server, undefined, tools, signal)
 }

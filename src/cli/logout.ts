@@ -8,10 +8,8 @@ import { usageWrong } from "./diagnoses.ts"
 
 interface Result {
   readonly server: string
-  /** Null: nobody had signed in. */
-  readonly forgotten: string | null
-  readonly revoked: boolean
-  readonly failure: SignedOut["failure"] | null
+  /** Each sign-in that the server had; none: nobody had signed in. */
+  readonly signedOut: readonly SignedOut[]
 }
 
 /** `postern logout`: a revocation that fails is a note, since the sign-in is forgotten all the same. */
@@ -29,24 +27,22 @@ export const logoutCommand = (context: Context): Command =>
         const problem = `"${name}" is a local server; there is no sign-in.`
         throw new PosternError(usageWrong({ problem, help: `postern get ${name}` }))
       }
-      const left = await leave(server, options.account, await context.tools(), context.signal)
-      const result: Result = {
-        server: name,
-        forgotten: left?.name ?? null,
-        revoked: left?.revoked ?? false,
-        failure: left?.failure ?? null,
-      }
-      context.print(result, options.json, tell)
+      const signedOut = await leave(server, options.account, await context.tools(), context.signal)
+      context.print({ server: name, signedOut } satisfies Result, options.json, tell)
     })
 
-function tell({ server, forgotten, revoked, failure }: Result): string {
-  if (forgotten === null) return `Nobody had signed in to "${server}".`
-  const lines = [`Signed out of "${server}": the vault has forgotten ${forgotten}.`]
-  if (revoked) return [...lines, "  Its tokens were revoked at the authorization server."].join("\n")
+function tell({ server, signedOut }: Result): string {
+  if (signedOut.length === 0) return `Nobody had signed in to "${server}".`
+  return [`Signed out of "${server}".`, ...signedOut.flatMap(tellOne)].join("\n")
+}
+
+function tellOne({ name, revoked, failure }: SignedOut): string[] {
+  const forgotten = `  The vault has forgotten ${name}`
+  if (revoked) return [`${forgotten}, and its tokens were revoked at the authorization server.`]
   return [
-    ...lines,
+    `${forgotten}.`,
     `  note: ${failure?.cause ?? ""}`,
     ...(failure?.evidence ?? []).map((seen) => `    - ${seen}`),
     ...(failure?.next === undefined ? [] : [`  next: ${failure.next}`]),
-  ].join("\n")
+  ]
 }

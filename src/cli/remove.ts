@@ -32,7 +32,7 @@ function tell({ server, file, removedSecrets, keptSecrets, leftSecrets, failure,
     `Removed "${server}" from ${file}.`,
     ...removedSecrets.map((name) => `  The vault has forgotten ${name}. A key that is still valid can be revoked where it was issued.`),
     ...keptSecrets.map((name) => `  The vault keeps ${name}: another server refers to it.`),
-    ...(signedOut === undefined ? [] : tellSignedOut(signedOut)),
+    ...signedOut.flatMap(tellSignedOut),
     ...leftSecrets.map((name) => `  The vault could not forget ${name}: ${failure?.cause ?? ""}`),
     ...(failure ? tellFailure(failure, leftSecrets) : []),
   ].join("\n")
@@ -43,7 +43,7 @@ function tellFailure({ cause, next = "try again" }: NonNullable<Dismissed["failu
   return [`  Whether somebody had signed in to it could not be seen: ${cause}`, `  next: ${next}`]
 }
 
-function tellSignedOut({ name, revoked, failure }: NonNullable<Dismissed["signedOut"]>): string[] {
+function tellSignedOut({ name, revoked, failure }: Dismissed["signedOut"][number]): string[] {
   const forgotten = `  The vault has forgotten the sign-in ${name}`
   if (revoked) return [`${forgotten}, and its tokens were revoked at the authorization server.`]
   return [`${forgotten}. ${failure?.cause ?? ""}`, ...(failure?.next === undefined ? [] : [`  next: ${failure.next}`])]

@@ -6,24 +6,24 @@ import { type GrantEntry, findGrant } from "./grant.ts"
 import { grantOwner, policyOf } from "./owner.ts"
 import { type SignedOut, signOut } from "./sign-out.ts"
 
-/** @returns what came of it, first of all one that could not be revoked; undefined if nobody had signed in */
+/** @returns what came of each; none if nobody had signed in */
 export async function leave(
   server: HttpServer,
   account: string | undefined,
   tools: AuthTools,
   signal: AbortSignal,
-): Promise<SignedOut | undefined> {
+): Promise<readonly SignedOut[]> {
   const entry = account === undefined ? server : { ...server, oauth: { ...server.oauth, account } }
   const owner = await grantOwner(entry, tools)
   const first = await findGrant(tools.vault, owner)
-  if (first === undefined) return undefined
+  if (first === undefined) return []
   const http = openHttp(entry, owner.url, tools.env)
   const left: SignedOut[] = []
   try {
     // With the closest one gone, the server would use the next.
     for (let grant: GrantEntry | undefined = first; grant; grant = await findGrant(tools.vault, owner))
       left.push(await signOut({ name: grant.name, origin: grant.origin, policy: policyOf(owner) }, { ...tools, http }, signal))
-    return left.find(({ revoked }) => !revoked) ?? left[0]
+    return left
   } finally {
     http.close()
   }

@@ -134,6 +134,26 @@ test("3.2: two accounts on one server are two sign-ins that are never mixed up, 
   expect(await whoami("private")).toContain("alice@home")
 })
 
+test("whoever signs out hears of each sign-in that the server had: the one that was revoked, and the one that could not be", async () => {
+  await using server = await startProtectedServer()
+  await using browser = await makeBrowser()
+  await using person = await makePerson()
+  await person.added(["add", "linear", server.url])
+  server.bendMetadata = (honest) => ({ ...honest, resource: server.origin })
+  await person.postern(["auth", "linear"], { env: browser.env })
+  server.bendMetadata = (honest) => honest
+  server.authorization.bend.metadata = (honest) => ({ ...honest, revocation_endpoint: undefined })
+  await person.postern(["auth", "linear"], { env: browser.env })
+
+  const { code, stdout } = await person.postern(["logout", "linear"])
+
+  expect(code).toBe(0)
+  expect(stdout.match(/The vault has forgotten oauth\/linear\//g)).toHaveLength(2)
+  expect(stdout.match(/its tokens were revoked/g)).toHaveLength(1)
+  expect(stdout).toContain("no endpoint for that")
+  expect((await person.postern(["logout", "linear"])).stdout).toContain("Nobody had signed in")
+})
+
 test("3.2: a client that was registered by hand is used with its secret, which lies in the vault and in no file", async () => {
   await using server = await startProtectedServer()
   const secret = newSecret()
