@@ -7,10 +7,9 @@ import { foreignClients } from "./clients/registry.ts"
 import { configMissing } from "./diagnoses.ts"
 import { type ConfigDocument, readDocument } from "./document.ts"
 import type { KeyPath } from "./key-path.ts"
-import { nearest } from "./nearest.ts"
 import { findProject, PROJECT_FILE } from "./project.ts"
-import { clientIgnoresFile, noServersInFile, unknownKey } from "./remarks.ts"
-import { type InvalidServer, readSection, type Section } from "./section.ts"
+import { clientIgnoresFile, noServersInFile } from "./remarks.ts"
+import { type InvalidServer, readSection, type Section, unknownKeys } from "./section.ts"
 import type { Scope, Server } from "./server.ts"
 
 /** What a configuration is looked for from. */
@@ -85,7 +84,7 @@ async function readUserFile(
     local: await Promise.all(paths.map((path) => read(path, local))),
     everywhere: [
       await read(["mcpServers"], everywhere),
-      ...(foreign ? [] : [remarks(topLevelRemarks(document, ["mcpServers", "projects"]))]),
+      ...(foreign ? [] : [remarks(await topLevelRemarks(document, ["mcpServers", "projects"]))]),
     ],
   }
 }
@@ -103,7 +102,7 @@ async function readProjectFile(file: string, trustFile: string): Promise<Section
     trusted: state === "trusted",
     ...(state === "changed" ? { changedSinceApproval: true } : {}),
   })
-  return { ...section, warnings: [...topLevelRemarks(document, ["mcpServers"]), ...section.warnings] }
+  return { ...section, warnings: [...(await topLevelRemarks(document, ["mcpServers"])), ...section.warnings] }
 }
 
 async function readNamedFile(
@@ -137,9 +136,9 @@ function ignoredByClient(file: string, env: Environment): readonly Diagnosis[] {
   })
 }
 
-function topLevelRemarks({ file, root }: ConfigDocument, known: readonly string[]): readonly Diagnosis[] {
-  const unknown = Object.keys(root).filter((key) => key !== "$schema" && !known.includes(key))
-  return unknown.map((key) => unknownKey({ file, key, near: nearest(key, known) }))
+function topLevelRemarks(document: ConfigDocument, known: readonly string[]): Promise<readonly Diagnosis[]> {
+  const unknown = Object.keys(document.root).filter((key) => key !== "$schema" && !known.includes(key))
+  return unknownKeys(document, { path: [], names: unknown, known })
 }
 
 const remarks = (warnings: readonly Diagnosis[]): Section => ({ servers: [], invalid: [], warnings })

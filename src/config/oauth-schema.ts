@@ -18,7 +18,7 @@ export function isAccountLabel(label: string): boolean {
 
 const address = (right: string) => v.exactOptional(v.pipe(v.string(right), v.url(right)))
 
-/** What another client has among it is left alone. */
+/** What another client has among it stops nothing. */
 export const oauthSchema = v.object(
   {
     clientId: text("the id of the client, in quotes"),
@@ -39,6 +39,9 @@ export const oauthSchema = v.object(
   },
   'an object such as {"clientId": "..."}, with the keys that docs/configuration.md lists',
 ) satisfies v.GenericSchema<unknown, OAuthSettings>
+
+/** The keys that are known; any other is told, and not used. */
+export const OAUTH_KEYS: readonly string[] = Object.keys(oauthSchema.entries)
 
 /** @returns which key of the entry contradicts `oauth`, with what was found and what would be right */
 export function oauthContradiction({

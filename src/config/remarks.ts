@@ -7,9 +7,9 @@ import { correct, place, type Position } from "./diagnoses.ts"
 export const unknownKey = defineDiagnosis({
   code: "unknown-key",
   about: "A key that this version of Postern does not know. It is kept, and not used: a typing error, or a key of a newer version.",
-  tell: ({ file, key, near }: { file: string; key: string; near: string | undefined }) => ({
+  tell: ({ file, at, key, near }: { file: string; at: Position | undefined; key: string; near: string | undefined }) => ({
     cause: `The key ${quote(key)} is not known${near === undefined ? "." : `; did you mean "${near}"?`}`,
-    evidence: [place(file, undefined), "it is kept and not used"],
+    evidence: [place(file, at), "it is kept and not used"],
   }),
 })
 

@@ -7,6 +7,7 @@ import { insecureAddress, keyNotUsed, serverTwice, unknownKey } from "./remarks.
 import { type ConfigDocument, invalid } from "./document.ts"
 import { type KeyPath, showKeyPath } from "./key-path.ts"
 import { nearest } from "./nearest.ts"
+import { OAUTH_KEYS } from "./oauth-schema.ts"
 import { ENTRY_KEYS, type EntryPlace, parseEntry } from "./schema.ts"
 import type { Scope, Server } from "./server.ts"
 
@@ -34,8 +35,8 @@ export interface Section {
 }
 
 const LONGEST_NAME = 256
-/** To look for names that stand twice costs a second reading; larger files are other clients' history. */
-const LARGEST_FOR_REPEATED = 256 * 1024
+/** To look for the place of a name costs a second reading; larger files are other clients' history. */
+const LARGEST_FOR_PLACES = 256 * 1024
 // oxlint-disable-next-line no-control-regex -- a name with such a character could pretend to be another
 const CONTROL = /[\u0000-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/
 
@@ -86,29 +87,50 @@ async function readEntry(
     const { diagnosis } = await invalid(document, parsed.faults)
     return { servers: [], invalid: [{ name, scope: common.scope, file, diagnosis }], warnings: [diagnosis] }
   }
-  // Only an object passes parseEntry.
-  const keys = Object.keys(entry as object)
-  return {
-    servers: [parsed.server],
-    invalid: [],
-    warnings: [...keyRemarks(parsed.server, keys, { path, foreign }), ...addressRemarks(parsed.server, path)],
-  }
+  const remarks = await keyRemarks(document, parsed.server, { path, foreign, entry: entry as object }) // only an object passes parseEntry
+  return { servers: [parsed.server], invalid: [], warnings: [...remarks, ...addressRemarks(parsed.server, path)] }
 }
 
 const isReadableName = (name: string): boolean => name !== "" && name.length <= LONGEST_NAME && !CONTROL.test(name)
 
-function keyRemarks(server: Server, keys: readonly string[], { path, foreign }: { path: KeyPath; foreign: boolean }): readonly Diagnosis[] {
+async function keyRemarks(
+  document: ConfigDocument,
+  server: Server,
+  { path, foreign, entry }: { readonly path: KeyPath; readonly foreign: boolean; readonly entry: object },
+): Promise<readonly Diagnosis[]> {
+  const { file } = document
   const own: ReadonlySet<string> = new Set([...ENTRY_KEYS.any, ...(server.transport === "stdio" ? ENTRY_KEYS.stdio : ENTRY_KEYS.http)])
   const others: ReadonlySet<string> = new Set(server.transport === "stdio" ? ENTRY_KEYS.http : ENTRY_KEYS.stdio)
   const harmless = new Set(foreign ? foreignClients.flatMap(({ harmlessKeys }) => harmlessKeys) : [])
   const unused = new Map(foreignClients.flatMap(({ unusedKeys }) => Object.entries(unusedKeys)))
-  return keys.flatMap((name) => {
-    if (own.has(name) || harmless.has(name)) return []
-    const key = showKeyPath([...path, name])
-    const { file } = server
-    if (others.has(name)) return [keyNotUsed({ file, key, why: `it says nothing about a server of the type ${server.transport}` })]
-    const why = unused.get(name)
-    return [why === undefined ? unknownKey({ file, key, near: nearest(name, own) }) : keyNotUsed({ file, key, why })]
+  const whyNotUsed = (name: string): string | undefined =>
+    others.has(name) ? `it says nothing about a server of the type ${server.transport}` : unused.get(name)
+  const names = Object.keys(entry).filter((name) => !own.has(name) && !harmless.has(name))
+  const unknown = names.filter((name) => whyNotUsed(name) === undefined)
+  const oauth = server.transport === "stdio" || !("oauth" in entry) ? {} : entry.oauth
+  return [
+    ...(await unknownKeys(document, { path, names: unknown, known: own })),
+    ...(await unknownKeys(document, { path: [...path, "oauth"], names: namesBeyond(OAUTH_KEYS, oauth), known: OAUTH_KEYS })),
+    ...names.flatMap((name) => {
+      const why = whyNotUsed(name)
+      return why === undefined ? [] : [keyNotUsed({ file, key: showKeyPath([...path, name]), why })]
+    }),
+  ]
+}
+
+const namesBeyond = (known: readonly string[], object: unknown): readonly string[] =>
+  isObject(object) ? Object.keys(object).filter((name) => !known.includes(name)) : []
+
+/** Remarks on keys that nobody knows, each with its place and the key that it was most likely meant to be. */
+export async function unknownKeys(
+  { file, text }: ConfigDocument,
+  { path, names, known }: { readonly path: KeyPath; readonly names: readonly string[]; readonly known: Iterable<string> },
+): Promise<readonly Diagnosis[]> {
+  if (names.length === 0) return []
+  const { locate } = await import("./jsonc.ts") // only a typing error needs it
+  return names.map((name) => {
+    const at = text.length > LARGEST_FOR_PLACES ? undefined : locate(text, [...path, name])
+    return unknownKey({ file, at, key: showKeyPath([...path, name]), near: nearest(name, known) })
   })
 }
 
@@ -122,7 +144,7 @@ function addressRemarks(server: Server, path: KeyPath): readonly Diagnosis[] {
 
 /** `JSON.parse` hides the first of two equal keys; a name that is quoted twice in the text is worth a closer look. */
 async function repeatedNames({ file, text }: ConfigDocument, path: KeyPath, names: readonly string[]): Promise<readonly Diagnosis[]> {
-  if (text.length > LARGEST_FOR_REPEATED) return []
+  if (text.length > LARGEST_FOR_PLACES) return []
   const suspicious = names.some((name) => {
     const quoted = JSON.stringify(name)
     return text.indexOf(quoted) !== text.lastIndexOf(quoted)

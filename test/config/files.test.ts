@@ -292,6 +292,24 @@ test("a key that is not known is told with the nearest one, and keys of other cl
   )
 })
 
+test("a mistyped key inside of oauth is told with its place, the key that was meant, and what stands right beside it is used", async () => {
+  await using folder = await makeFolder()
+  const text =
+    '{"mcpServers": {"a": {\n  "url": "https://a/",\n  "oauth": {"clientId": "c",\n    "calbackPort": 41000, "authorizeParams": {"anything": "x"}}}}}'
+  const file = await folder.write(folder.places.config, text)
+
+  const { servers, warnings } = await load(folder)
+
+  expect(warnings).toMatchObject([
+    {
+      code: "unknown-key",
+      cause: 'The key mcpServers.a.oauth.calbackPort is not known; did you mean "callbackPort"?',
+      evidence: [`file: ${file}, line 4, column 20`, expect.any(String)],
+    },
+  ])
+  expect(servers).toMatchObject([{ oauth: { clientId: "c", authorizeParams: { anything: "x" } } }])
+})
+
 test("cwd of a local server is said to be not used", async () => {
   await using folder = await makeFolder()
   await folder.write("f.json", { mcpServers: { a: { command: "x", cwd: "/y" } } })
