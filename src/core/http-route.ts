@@ -50,8 +50,8 @@ export interface Certificates {
   forProxy(): Promise<SecureContext>
 }
 
-/** Any of these makes us look for proxies. */
-const PROXY_VARIABLES = ["https_proxy", "HTTPS_PROXY", "http_proxy", "HTTP_PROXY"]
+/** Any of these makes us look for proxies; they may hold a password. */
+export const PROXY_VARIABLES = ["https_proxy", "HTTPS_PROXY", "http_proxy", "HTTP_PROXY"]
 
 /** @param settings - of the HTTP layer that the routes belong to */
 export function createRoutes(settings: HttpSettings): Routes {

@@ -26,6 +26,8 @@ export interface Proxy extends AsyncDisposable {
 export interface ProxyOptions {
   /** `USER:PASSWORD` that it asks for. */
   readonly credentials?: string
+  /** Repeats in its refusals what it was sent. */
+  readonly echoes?: boolean
   /** Of the connection to the proxy itself. */
   readonly tls?: https.ServerOptions
   /** Hears of each TLS connection to it. */
@@ -34,7 +36,7 @@ export interface ProxyOptions {
   readonly onConnect?: (socket: Duplex, seen: ProxySeen) => void
 }
 
-export async function startProxy({ credentials, tls, onSecure, onConnect }: ProxyOptions = {}): Promise<Proxy> {
+export async function startProxy({ credentials, echoes = false, tls, onSecure, onConnect }: ProxyOptions = {}): Promise<Proxy> {
   const seen: ProxySeen[] = []
   const sockets = new Set<Socket>()
   const server = tls ? https.createServer(tls) : http.createServer()
@@ -47,10 +49,15 @@ export async function startProxy({ credentials, tls, onSecure, onConnect }: Prox
   const isLetIn = ({ headers }: ProxySeen): boolean =>
     credentials === undefined || headers["proxy-authorization"] === `Basic ${Buffer.from(credentials).toString("base64")}`
 
+  const realmFor = ({ headers }: ProxySeen): string => {
+    const sent = headers["proxy-authorization"]?.replace("Basic ", "") ?? ""
+    return echoes ? `${sent}, ${Buffer.from(sent, "base64").toString()}` : "company"
+  }
+
   server.on("request", (request, response) => {
     const one = take(request)
     if (!isLetIn(one)) {
-      response.writeHead(407, { "proxy-authenticate": 'Basic realm="company"' }).end("who are you?")
+      response.writeHead(407, { "proxy-authenticate": `Basic realm="${realmFor(one)}"` }).end("who are you?")
       return
     }
     const { port, pathname, search } = new URL(one.target)
@@ -68,7 +75,8 @@ export async function startProxy({ credentials, tls, onSecure, onConnect }: Prox
     const one = take(request)
     socket.on("error", () => undefined)
     if (!isLetIn(one)) {
-      socket.end('HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic realm="company"\r\nContent-Length: 0\r\n\r\n')
+      const challenge = `Proxy-Authenticate: Basic realm="${realmFor(one)}"`
+      socket.end(`HTTP/1.1 407 Proxy Authentication Required\r\n${challenge}\r\nContent-Length: 0\r\n\r\n`)
       return
     }
     if (onConnect) return onConnect(socket, one)

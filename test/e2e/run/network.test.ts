@@ -52,6 +52,29 @@ test("a server behind a company's proxy and authority is reached by name, and th
   for (const [path, bytes] of await person.files()) expect([path, bytes.includes(password)]).toEqual([path, false])
 })
 
+test.each(["http", "https"])("what a proxy repeats of our credentials stands in no error and no log (%s)", async (scheme) => {
+  await using proxy = await startProxy({ credentials: "another:one", echoes: true })
+  await using person = await makePerson()
+  const password = newPassword()
+  const env = { [`${scheme}_proxy`]: proxy.url.replace("://", `://person:${encodeURIComponent(password)}@`) }
+  await person.added(["add", "corp", `${scheme}://mcp.example/mcp`])
+  const log = join(person.home, "bridge.log")
+  const initialize = { jsonrpc: "2.0", id: 1, method: "initialize", params: { protocolVersion: "2025-11-25", capabilities: {} } }
+
+  const told = await person.postern(["tools", "corp"], { env })
+  const asJson = await person.postern(["tools", "corp", "--json"], { env })
+  const run = await person.postern(["run", "corp", "--log", log], { env, stdin: `${JSON.stringify(initialize)}\n` })
+
+  const sent = Buffer.from(`person:${password}`).toString("base64")
+  expect(proxy.seen[0]?.headers["proxy-authorization"]).toBe(`Basic ${sent}`) // the trap was reached
+  expect(asJson.json<ErrorObject>().error.code).toBe("proxy-refused")
+  expect(run.stdout).toContain("proxy-refused")
+  const all = [told, asJson, run].flatMap(({ stdout, stderr }) => [stdout, stderr])
+  for (const text of [...all, await readFile(log, "utf8")]) {
+    for (const form of [password, encodeURIComponent(password), sent.slice(2, -4)]) expect(text).not.toContain(form)
+  }
+})
+
 test("a client works through a forwarding proxy, and one that is down is told in the client as the proxy", async () => {
   await using server = await startMcpServer()
   await using proxy = await startProxy()
