@@ -37,8 +37,10 @@ export function headerAuthenticator(server: HttpServer, origin: string, tools: A
   return {
     async authorize(request, signal) {
       const headers = { ...request.headers }
-      for (const { name, value } of await readHeaders(signal)) headers[name.toLowerCase()] = value
-      return { ...request, headers }
+      const own = await readHeaders(signal)
+      for (const { name, value } of own) headers[name.toLowerCase()] = value
+      // They are read again only when a secret has changed. A command mints each token anew, most often for the same one.
+      return { ...request, headers, identity: command === undefined ? own : undefined }
     },
 
     async recover(request, { status }, signal) {

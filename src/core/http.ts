@@ -28,6 +28,8 @@ export interface OutgoingRequest {
   readonly repeatable?: boolean
   /** What it is sent for; see `Http.abandon`. */
   readonly cause?: object
+  /** Whose proof it carries: equal (`===`) for as long as it is the same one's. A cookie that was set for one is not sent for another. */
+  readonly identity?: string | object | undefined
   /** Overrides the limit on silence, in milliseconds; 0 means none: a stream that waits for events is silent by nature. */
   readonly silenceMs?: number
 }

@@ -66,7 +66,10 @@ test("1.3: a rotated key is used from the next request on, and a refusal of the 
 
   expect([refusedBefore.advice, refusedAfter.advice]).toEqual(["denied", "retry"])
   expect(refusedBefore.diagnosis).toMatchObject({ code: "header-refused", next: "postern rotate weather" })
-  expect((await authenticator.authorize(request, signal)).headers["authorization"]).toBe("Bearer second-key")
+  const after = await authenticator.authorize(request, signal)
+  expect(after.headers["authorization"]).toBe("Bearer second-key")
+  expect(after.identity).not.toBe(sent.identity) // nor do cookies of the old one go with it
+  expect((await authenticator.authorize(request, signal)).identity).toBe(after.identity)
 })
 
 test("a secret is never given to another origin than its own", async () => {

@@ -116,3 +116,24 @@ test("what the server's own origin sets goes back to it, and nothing goes to ano
   expect(home.seen).toEqual([undefined, undefined, "sticky=sticky-value", "own=1; sticky=sticky-value", undefined])
   expect(other.seen).toEqual([undefined, undefined])
 })
+
+test("a cookie that was set for one identity does not go out with another's proof, also when it comes late", async () => {
+  const home = await startCookieServer()
+  using layer = openLayer()
+  const cookies = withCookies(layer, home.url, { now: () => NOW, sleep: async () => undefined })
+  const send = async (identity: string | undefined, set = ""): Promise<void> => {
+    const answer = await cookies.send({ method: "GET", url: new URL(set && `?set=${set}`, home.url), headers: {}, identity }, never)
+    await answer.read(10)
+  }
+
+  await send("anna", "a")
+  await send("anna")
+  await send("bob", "b")
+  await send("bob")
+  await send("anna")
+  await Promise.all([send("anna", "late"), send("bob", "b2")]) // whichever is learnt last: each is the one's own
+  await send("bob")
+
+  expect(home.seen.slice(0, 5)).toEqual([undefined, "a=a-value", undefined, "b=b-value", undefined])
+  expect(home.seen.at(-1)).toSatisfy((cookie) => cookie === undefined || cookie === "b2=b2-value")
+})

@@ -49,8 +49,8 @@ export function awsAuthenticator(server: HttpServer, origin: string, tools: Auth
     async authorize(request, signal) {
       const { sign, keeper } = await ready()
       const complete = others === undefined ? request : await others.authorize(request, signal)
-      const { credentials } = await keeper.current(signal) // last: the other headers may take a while, and the files change meanwhile
-      return sign(complete, credentials, time.now())
+      const { credentials, holder } = await keeper.current(signal) // last: the other headers may take a while, and the files change meanwhile
+      return { ...sign(complete, credentials, time.now()), identity: holder }
     },
 
     async recover(request, answer, signal) {

@@ -25,6 +25,12 @@ export interface AwsIdentity {
   readonly caller: Promise<Caller | undefined>
 }
 
+/** An identity that signs. */
+export interface HeldIdentity extends AwsIdentity {
+  /** The same object for as long as the keys are the same account's and role's. */
+  readonly holder: object
+}
+
 /** Credentials as they were found. */
 export interface Found extends Omit<AwsIdentity, "caller"> {
   /** What they hang on, as `Look.basis`. */
@@ -69,7 +75,7 @@ export interface IdentityKeeper {
    *
    * @throws {PosternError} `aws-identity-changed`, `aws-credentials-ended`, `aws-credentials-failed`; what `find` and `check` throw. Nothing may be signed then
    */
-  current(signal: AbortSignal): Promise<AwsIdentity>
+  current(signal: AbortSignal): Promise<HeldIdentity>
   /** The identity as it was last used. */
   last(): AwsIdentity | undefined
   /** Makes the next request resolve the source again, since this key was refused as ended or unknown. */
@@ -89,7 +95,7 @@ const SETTLE_MS = 90_000
 const MOST_ROUNDS = 4
 const ALWAYS_WRITTEN = "the files that it depends on are written again each time it is asked"
 
-interface Held extends Found, AwsIdentity {
+interface Held extends Found, HeldIdentity {
   /** When it was found, in milliseconds since 1970. */
   readonly sinceMs: number
 }
@@ -111,11 +117,12 @@ export function keepIdentity(tools: IdentityTools): IdentityKeeper {
     triedAtMs = tools.clock.now()
     const next = isGood(waiting) ? waiting : await resolve(AbortSignal.timeout(SETTLE_MS)) // not a request's signal: others wait too
     const before = held
-    if (before !== undefined && !isSame(before.credentials, next.credentials) && !(await mayFollow(before, next, tools))) {
+    const isHolder = before === undefined || isSame(before.credentials, next.credentials) || (await isSamePrincipal(before, next))
+    if (!isHolder && !(await isConfirmed(before, next, tools))) {
       waiting = next
       throw new PosternError(awsIdentityChanged({ ...(await tellChange(before, next)), server: tools.server, next: tools.howToConfirm }))
     }
-    held = next
+    held = isHolder && before ? { ...next, holder: before.holder } : next
     if (before === undefined || waiting !== undefined) tools.onIdentity(next)
     waiting = undefined
   }
@@ -125,7 +132,7 @@ export function keepIdentity(tools: IdentityTools): IdentityKeeper {
     if (held !== undefined && isSame(held.credentials, found.credentials)) return { ...held, ...found }
     const caller = tools.check(found, signal)
     if (tools.isPinned) await caller
-    return { ...found, caller, sinceMs: tools.clock.now() }
+    return { ...found, caller, sinceMs: tools.clock.now(), holder: {} }
   }
 
   return {
@@ -159,11 +166,16 @@ export function keepIdentity(tools: IdentityTools): IdentityKeeper {
   }
 }
 
-/** Whether one identity may take the place of another without a word. */
-async function mayFollow(before: Held, next: Held, { isConfirmed }: IdentityTools): Promise<boolean> {
+async function isSamePrincipal(before: Held, next: Held): Promise<boolean> {
   const [one, other] = await Promise.all([before.caller, next.caller])
   if (other === undefined) return before.stamp === next.stamp // nobody could be asked, and nothing but the time has changed
-  return (one !== undefined && principalOf(one.arn) === principalOf(other.arn)) || isConfirmed(next, other, before.sinceMs)
+  return one !== undefined && principalOf(one.arn) === principalOf(other.arn)
+}
+
+/** Whether a person has said that one identity may take the place of another. */
+async function isConfirmed(before: Held, next: Held, tools: IdentityTools): Promise<boolean> {
+  const caller = await next.caller
+  return caller !== undefined && tools.isConfirmed(next, caller, before.sinceMs)
 }
 
 const isSame = (one: AwsCredentials, other: AwsCredentials): boolean =>

@@ -38,6 +38,8 @@ const grantSchema = v.object({
   accessToken: v.string(),
   refreshToken: v.exactOptional(v.string()),
   obtainedAtMs: time,
+  /** When the person signed in; a renewal leaves it. */
+  signedInAtMs: v.exactOptional(time),
   /** Absent where the server did not say it: a 401 then tells. */
   expiresAtMs: v.exactOptional(time),
   subject: v.exactOptional(v.string()),
@@ -123,6 +125,11 @@ export function keepGrant(grant: Grant): KeptSecret {
 /** What a server must not be told of: every secret of a grant. */
 export function secretsOfGrant({ accessToken, refreshToken, client }: Grant): readonly string[] {
   return [accessToken, refreshToken, client.secret].filter((secret) => secret !== undefined)
+}
+
+/** One text for as long as it is the same person; where the server says no name, for one sign-in. Never shown. */
+export function holderOf({ issuer, subject, signedInAtMs }: Grant): string {
+  return JSON.stringify([issuer, subject ?? signedInAtMs ?? null])
 }
 
 /** Who a server sees, as far as the grant's entry tells. */

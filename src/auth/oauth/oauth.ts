@@ -11,7 +11,7 @@ import type { Identity } from "../../core/identity.ts"
 import { configuredHeaders } from "../header.ts"
 import type { Authenticator } from "../method.ts"
 import type { MethodTools } from "../tools.ts"
-import { type Grant, type GrantEntry, findGrant, grantIdentity } from "./grant.ts"
+import { type Grant, type GrantEntry, findGrant, grantIdentity, holderOf } from "./grant.ts"
 import { type KeptGrant, keptGrant } from "./kept-grant.ts"
 import { grantOwner, grantOwnerInClear, policyOf } from "./owner.ts"
 import type { RefusalMemory } from "./refusal.ts"
@@ -84,7 +84,7 @@ export function oauthAuthenticator(server: HttpServer, origin: string, tools: Me
       if (server.pin?.subject !== undefined) (await import("./pin.ts")).requirePinned(server, grant)
       const { accessToken: token } = grant
       sent = { token, times: sent.token === token ? sent.times + 1 : 1 }
-      return { ...request, headers: { ...headers, authorization: `Bearer ${token}` } }
+      return { ...request, headers: { ...headers, authorization: `Bearer ${token}` }, identity: holderOf(grant) }
     },
 
     async recover(request, answer, signal) {

@@ -75,6 +75,7 @@ function toGrant(
     accessToken,
     ...(refreshToken === undefined ? {} : { refreshToken }),
     obtainedAtMs: nowMs,
+    signedInAtMs: nowMs,
     ...(expiresAtMs === undefined ? {} : { expiresAtMs }),
     ...(subject === undefined ? {} : { subject }),
   }

@@ -1,11 +1,19 @@
 /** The method `aws` against a server that verifies every signature by itself, and an STS that does. */
 import { writeFile } from "node:fs/promises"
 import { expect, test } from "vitest"
+import type { Authenticator } from "../../../src/auth/method.ts"
 import { addUser, toCredentialsFile, toVariables } from "../../servers/aws/keys.ts"
 import { personWho } from "../../harness/interaction.ts"
 import { makeStage } from "./stage.ts"
 
 const signal = new AbortController().signal
+const whose = async (authenticator: Authenticator): Promise<unknown> =>
+  (
+    await authenticator.authorize(
+      { method: "POST", url: new URL("https://x.execute-api.eu-central-1.amazonaws.com/mcp"), headers: {} },
+      signal,
+    )
+  ).identity
 const codeOf = (code: string) => ({ diagnosis: { code } })
 
 test("2.2: keys in the environment sign every request", async () => {
@@ -181,11 +189,13 @@ test("2.6: keys that are rotated in the file are used from the next request on",
   await stage.write({ credentials: toCredentialsFile("default", old) })
   const authenticator = stage.authenticator()
   await stage.call(authenticator)
+  const before = await whose(authenticator)
 
   await stage.write({ credentials: toCredentialsFile("default", rotated) })
   await stage.call(authenticator)
 
   expect(stage.endpoint.callers).toEqual([old, rotated])
+  expect(await whose(authenticator)).toBe(before) // what the server set for it, goes on with it
 })
 
 test("2.6: another account in mid-session stops, and nothing is signed as it before a person has said that it is meant", async () => {
@@ -194,6 +204,7 @@ test("2.6: another account in mid-session stops, and nothing is signed as it bef
   await stage.write({ credentials: toCredentialsFile("default", dev) })
   const running = stage.authenticator()
   await stage.call(running)
+  const before = await whose(running)
 
   await stage.write({ credentials: toCredentialsFile("default", prod) })
   const stopped = await stage.call(running).catch((error: unknown) => error)
@@ -214,6 +225,7 @@ test("2.6: another account in mid-session stops, and nothing is signed as it bef
   await stage.authenticator().signIn(personWho({}), signal) // as `postern auth finance` does, in a process of its own
   await stage.call(running)
   expect(stage.endpoint.callers).toEqual([dev, prod])
+  expect(await whose(running)).not.toBe(before) // no cookie of the former one goes with it
 })
 
 test("2.6: what a person confirmed before a session began does not let another identity into it", async () => {

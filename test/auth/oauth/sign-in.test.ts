@@ -20,6 +20,7 @@ async function wayBack(url: URL): Promise<URL> {
   const answer = await fetch(url, { redirect: "manual" })
   return new URL(answer.headers.get("location") ?? "")
 }
+const bare = (url: string) => ({ method: "POST" as const, url: new URL(url), headers: {} })
 const authorizations = (server: StrictPair) => server.authorization.seenAt("/authorize")
 
 test("a sign-in sends S256, a state, the resource byte for byte, the scopes of the challenge, and exchanges with the same resource (S45 to S50)", async () => {
@@ -404,4 +405,26 @@ test("whoever signs out of a server is signed out of it, also where there were t
   expect(left).toMatchObject([{ revoked: true }, { revoked: true }])
   expect(await grants()).toEqual([])
   expect(server.authorization.tokens.families.map(({ ended }) => ended)).toEqual(["revoked", "revoked"])
+})
+
+test("a renewal leaves whose requests they are; another sign-in does not, also where the server tells no name", async () => {
+  await using server = await startProtectedServer()
+  await using folder = await makeVaultFolder()
+  await using one = makeMember(folder, serverAt(server.url))
+  await using other = makeMember(folder, serverAt(server.url))
+  const whose = async (): Promise<unknown> => (await one.authenticator.authorize(bare(server.url), signal)).identity
+
+  const nobodys = await whose()
+  await one.authenticator.signIn(willingPerson(), signal)
+  const first = await whose()
+  server.authorization.tokens.expireAccessTokens()
+  expect(await one.call()).toBe(200)
+  const renewed = await whose()
+  server.authorization.subject = "bob"
+  await other.authenticator.signIn(willingPerson(), signal) // another process
+
+  expect(server.authorization.exchanges("refresh_token")).toHaveLength(1)
+  expect(first).not.toBe(nobodys)
+  expect(renewed).toBe(first)
+  expect(await whose()).not.toBe(first)
 })
