@@ -3,6 +3,7 @@ import { createHash } from "node:crypto"
 import { dirname, join } from "node:path"
 import type { Server } from "../config/server.ts"
 import { ensurePrivateFolder, readPrivateFile, writeFileAtomic } from "../core/atomic-file.ts"
+import { ABANDONED_AGE_MS, removeLeftovers } from "../core/leftovers.ts"
 import type { Log } from "../core/log.ts"
 import type { MemoryStore, Remembered } from "./memory.ts"
 
@@ -54,6 +55,7 @@ async function read(path: string, log: Log): Promise<Remembered> {
 async function write(path: string, remembered: Remembered, log: Log): Promise<void> {
   try {
     await ensurePrivateFolder(dirname(path))
+    await removeLeftovers(path, ABANDONED_AGE_MS)
     await writeFileAtomic(path, JSON.stringify(remembered))
   } catch (error) {
     log.info("memory not written", { error: String(error) })

@@ -6,14 +6,14 @@
  * remove the lock with nonce N belongs to whoever makes the file `….lock.N`, and the winner reads the lock again before it acts.
  */
 import { createHash, randomBytes } from "node:crypto"
-import { lstat, readdir } from "node:fs/promises"
-import { basename, dirname, join } from "node:path"
+import { lstat } from "node:fs/promises"
 import * as v from "valibot"
 import { createFileExclusive, readPrivateFile, removeFile } from "./atomic-file.ts"
 import type { Clock } from "./clock.ts"
 import { PosternError, defineDiagnosis } from "./diagnosis.ts"
 import { hasErrno, readFailure, shellWord } from "./file-diagnoses.ts"
 import { parseJson } from "./json.ts"
+import { removeLeftovers } from "./leftovers.ts"
 import { type ProcessFacts, judgeLiveness, ownFacts } from "./liveness.ts"
 
 /** Somebody who lives holds the lock for longer than any change takes. */
@@ -97,7 +97,7 @@ export async function lockFile(path: string, options: LockOptions, signal?: Abor
     signal?.throwIfAborted()
     const taken = await tryLock(lock, { self, clock, holdMs })
     if ("release" in taken) {
-      await removeLeftovers(path, clock)
+      await removeLeftovers(path, LEFTOVER_AGE_MS)
       return taken
     }
     if (waitedMs >= waitMs) throw new PosternError(lockTimeout({ path, lock, holder: taken.owner, waitedMs }))
@@ -204,20 +204,5 @@ async function ageMs(path: string, clock: Clock): Promise<number> {
   } catch (error) {
     if (hasErrno(error, "ENOENT")) return 0 // gone meanwhile: nobody's to remove
     throw readFailure(path, error)
-  }
-}
-
-/** A process that was killed in mid-write leaves its temporary file, or its right to remove a lock: of no use, and encrypted at best. */
-async function removeLeftovers(path: string, clock: Clock): Promise<void> {
-  const [folder, name] = [dirname(path), basename(path)]
-  const isLeftover = /^(\.lock(\.[0-9a-f]{16})+|(\.lock)?(\.[0-9a-f]{16})*\.[0-9a-f]{12}\.tmp)$/
-  try {
-    const entries = await readdir(folder)
-    for (const entry of entries.filter((other) => other.startsWith(name) && isLeftover.test(other.slice(name.length)))) {
-      const leftover = join(folder, entry)
-      if ((await ageMs(leftover, clock)) > LEFTOVER_AGE_MS) await removeFile(leftover)
-    }
-  } catch {
-    // Tidying is no reason to fail what the lock was taken for.
   }
 }

@@ -2,6 +2,7 @@
 import { randomBytes } from "node:crypto"
 import { dirname } from "node:path"
 import { createFileExclusive, ensurePrivateFolder, readPrivateFile, removeFile } from "../../core/atomic-file.ts"
+import { ABANDONED_AGE_MS, removeLeftovers } from "../../core/leftovers.ts"
 import type { KeySource, MasterKey } from "./key-source.ts"
 import { KEY_BYTES, decodeKey } from "./key-text.ts"
 
@@ -32,6 +33,7 @@ export function keyFile(path: string): KeySource {
     verify,
     async create() {
       await verify()
+      await removeLeftovers(path, ABANDONED_AGE_MS)
       const made = randomBytes(KEY_BYTES)
       // Never over a key that is there: another vault may depend on it, or a first write that was interrupted after this step.
       const isMade = await createFileExclusive(path, `${made.toString("base64")}\n`, { durable: true })
