@@ -6,25 +6,16 @@
  * and every call climb the ladder. Once the door is open the client is told to read its lists anew.
  */
 import type { Authenticator } from "../auth/method.ts"
+import type { PosternError } from "../core/diagnosis.ts"
 import { quote } from "../core/redact.ts"
 import { methodNotFound } from "./eras/discover.ts"
 import type { Frame } from "./frame.ts"
-import { memberText } from "./json-text.ts"
-import { type LadderSettings, withLadder } from "./ladder.ts"
+import { type Ladder, type LadderSettings, withLadder } from "./ladder.ts"
 import type { Receive, ServerSide } from "./link.ts"
-import { type Memory, isFirstPage } from "./memory.ts"
-import {
-  type Element,
-  LIST_MEMBERS,
-  PROMPT_NAME,
-  TOOL_NAME,
-  authPrompt,
-  authenticateTool,
-  hasElement,
-  withElement,
-} from "./sign-in/additions.ts"
+import type { Memory } from "./memory.ts"
+import { type Additions, LIST_MEMBERS, additionsFor } from "./sign-in/additions.ts"
 import { resultFrame } from "./sign-in/answers.ts"
-import { changeNotices } from "./sign-in/change-notices.ts"
+import { type ChangeNotices, changeNotices } from "./sign-in/change-notices.ts"
 import { probe } from "./sign-in/probe.ts"
 import { editResult, withCapabilities } from "./sign-in/promises.ts"
 import { emptyList, isUnknownMethod, leastInitialize } from "./sign-in/stand-in.ts"
@@ -41,7 +32,21 @@ export interface LockedStartSettings extends Omit<LadderSettings, "initialize" |
   readonly opening?: Opening
 }
 
-type Carry = ServerSide["carry"]
+/** One client before a door that may be locked. */
+interface LockedStart {
+  readonly settings: LockedStartSettings
+  /** Without memory: what answers there is the server. */
+  readonly server: ServerSide
+  readonly ladder: Ladder
+  readonly notices: ChangeNotices
+  readonly additions: Additions
+  locked: boolean
+  /** Whether all that the client knows of the server is the least there can be. */
+  isStandIn: boolean
+}
+
+/** Carries one kind of message. */
+type Carry = (start: LockedStart, ...message: Parameters<ServerSide["carry"]>) => Promise<void>
 
 /**
  * Wraps a server side.
@@ -49,147 +54,103 @@ type Carry = ServerSide["carry"]
  * @param server - without memory: what answers there is the server
  */
 export function withLockedStart(server: ServerSide, settings: LockedStartSettings): ServerSide {
-  const { name, memory, authenticator } = settings
-  const notices = changeNotices(settings)
-  const { opening = {} } = settings
-  if (opening.answer) notices.opening(opening.answer, settings.prompt)
-  let locked = false
-  /** Whether all that the client knows of the server is the least there can be. */
-  let isStandIn = false
-  let isOffered = false
-  /** Names of ours that the server has itself: they are left to it. */
-  const taken = new Set<string>()
-
-  /** The server has taken a request, or a person has signed in. */
-  const open = async (look?: "now"): Promise<void> => {
-    if (!locked) return notices.noticeIdentity(look)
-    locked = false
-    await notices.tell()
-  }
+  const { name, memory, prompt, opening = {} } = settings
   const ladder = withLadder(memory ?? server, {
     ...settings,
     initialize: opening.initialize,
-    onSignedIn: () => open("now"),
-    onTaken: () => open(),
+    onSignedIn: () => open(start, "now"),
+    onTaken: () => open(start),
   })
-
-  const initialize: Carry = async (frame, receive, signal) => {
-    try {
-      await ladder.carry(frame, (said) => receive(notices.opening(said, settings.prompt)), signal)
-      await notices.noticeIdentity("now")
-    } catch (error) {
-      if (!isLocked(error)) throw error
-      locked = true
-      const remembered = await memory?.standIn(frame)
-      isStandIn = remembered === undefined
-      await receive(notices.opening(remembered ?? resultFrame(frame, leastInitialize(name, frame)), settings.prompt))
-      if (settings.mode === "eager") ladder.begin()
-    }
-  }
-
-  /** A modern client that hears that its opening is unknown falls back to `initialize`, which can be answered for any server. */
-  const discover: Carry = async (frame, receive, signal) => {
-    try {
-      await ladder.carry(frame, (said) => receive(settings.prompt ? editResult(said, withCapabilities) : said), signal)
-    } catch (error) {
-      if (!isLocked(error)) throw error
-      locked = true
-      await receive((await memory?.standIn(frame)) ?? methodNotFound(frame))
-    }
-  }
-
-  /** Adds what is ours to a list, and learns which names are the server's own. */
-  const complete = (answer: Frame, request: Frame): Frame => {
-    const member = LIST_MEMBERS.get(request.method) ?? ""
-    const known = isStandIn && isUnknownMethod(answer) ? resultFrame(request, emptyList(member, isModern(request))) : answer
-    return editResult(known, (result) => {
-      if (member === "tools") return withTool(result)
-      return member === "prompts" && settings.prompt && isFirstPage(request) ? withOwn(result, "prompts", authPrompt(name)) : result
-    })
-  }
-
-  const withOwn = (result: string, member: string, element: Element): string => {
-    if (hasElement(result, member, element.name)) taken.add(element.name)
-    return taken.has(element.name) ? result : withElement(result, member, element)
-  }
-
-  const withTool = (result: string): string => {
-    if (!locked) return result
-    isOffered = true
-    return withOwn(result, "tools", authenticateTool(name))
-  }
-
-  const list: Carry = async (frame, receive, signal) => {
-    const hear: Receive = (said) => receive(said.kind === "response" ? complete(said, frame) : said)
-    if (frame.method === "prompts/list" && settings.prompt && !notices.mayHave("prompts"))
-      return hear(resultFrame(frame, emptyList("prompts", isModern(frame))))
-    try {
-      await ladder.carry(frame, hear, signal)
-    } catch (error) {
-      if (!isLocked(error)) throw error
-      locked = true
-      const remembered = await memory?.standIn(frame)
-      // A client that knows the tools from an earlier answer keeps them when it gets an error, and would drop them at an empty list.
-      if (!remembered && !isStandIn) throw error
-      return hear(remembered ?? resultFrame(frame, emptyList(LIST_MEMBERS.get(frame.method) ?? "", isModern(frame))))
-    }
-    await open("now")
-  }
-
-  /** Says who is signed in, after it has seen that the server takes a request; a locked door is climbed first. */
-  const signIn = (frame: Frame, receive: Receive, signal: AbortSignal): Promise<void> =>
-    ladder.climb(frame, receive, signal, {
-      asked: frame.method === "prompts/get", // a prompt is a person's own choice; a tool is a model's
-      attempt: async (request) => {
-        await probe(server, request, signal)
-        await open("now")
-        const { subject, account } = await authenticator.identity()
-        const who = `${quote(subject)}${account === undefined ? "" : ` (${quote(account)})`}`
-        await receive(resultFrame(request, request.method === "tools/call" ? toolResult(name, who) : promptResult(name, who)))
-      },
-    })
-
-  const carryOther: Carry = async (frame, receive, signal) => {
-    if (locked && frame.method === "ping") return receive(resultFrame(frame, {})) // the client asks whether we are there
-    try {
-      await ladder.carry(frame, receive, signal)
-    } catch (error) {
-      if (!isLocked(error)) throw error
-      locked = true
-      if (frame.kind === "request") throw error // what is no request has nobody to hear of it; the session keeps what it needs
-    }
-  }
-
-  const isOurs = (frame: Frame): boolean => {
-    if (frame.method === "tools/call") return isOffered && !taken.has(TOOL_NAME) && nameIn(frame) === TOOL_NAME
-    return frame.method === "prompts/get" && settings.prompt && !taken.has(PROMPT_NAME) && nameIn(frame) === PROMPT_NAME
-  }
+  const notices = changeNotices(settings)
+  if (opening.answer) notices.opening(opening.answer, prompt)
+  const additions = additionsFor(name, prompt)
+  const start: LockedStart = { settings, server, ladder, notices, additions, locked: false, isStandIn: false }
 
   return {
-    carry(frame, receive, signal) {
-      if (frame.kind !== "request") return carryOther(frame, receive, signal)
-      if (frame.method === "initialize") return initialize(frame, receive, signal)
-      if (frame.method === "server/discover") return discover(frame, receive, signal)
-      if (LIST_MEMBERS.has(frame.method)) return list(frame, receive, signal)
-      return isOurs(frame) ? signIn(frame, receive, signal) : carryOther(frame, receive, signal)
-    },
+    carry: (frame, receive, signal) => carrierOf(frame, additions)(start, frame, receive, signal),
     close: (signal) => ladder.close(signal),
   }
 }
 
-const isModern = ({ revision }: Frame): boolean => revision !== ""
-
-function nameIn(frame: Frame): unknown {
-  const params = memberText(frame.bytes.toString("utf8"), "params")
-  return params?.startsWith("{") ? JSON.parse(memberText(params, "name") ?? "null") : undefined
+function carrierOf(frame: Frame, additions: Additions): Carry {
+  if (frame.kind !== "request") return carryOther
+  if (frame.method === "initialize") return initialize
+  if (frame.method === "server/discover") return discover
+  if (LIST_MEMBERS.has(frame.method)) return list
+  return additions.isFor(frame) ? signIn : carryOther
 }
 
-function toolResult(server: string, who: string): object {
-  return { resultType: "complete", content: [{ type: "text", text: `Signed in to ${server} as ${who}. Its tools can be used now.` }] }
+/** The server has taken a request, or a person has signed in. */
+async function open(start: LockedStart, look?: "now"): Promise<void> {
+  if (!start.locked) return start.notices.noticeIdentity(look)
+  start.locked = false
+  await start.notices.tell()
 }
 
-/** What the person would say to the model. */
-function promptResult(server: string, who: string): object {
-  const text = `I am signed in to ${server} as ${who}. Its tools can be used now.`
-  return { resultType: "complete", description: `Signed in to ${server}`, messages: [{ role: "user", content: { type: "text", text } }] }
+/** @returns what was thrown at a locked door, or undefined where it was passed. @throws everything else */
+async function meetDoor(start: LockedStart, passage: Promise<void>): Promise<PosternError | undefined> {
+  try {
+    await passage
+    return undefined
+  } catch (error) {
+    if (!isLocked(error)) throw error
+    start.locked = true
+    return error
+  }
+}
+
+const initialize: Carry = async (start, frame, receive, signal) => {
+  const { settings, ladder, notices } = start
+  const answer: Receive = (said) => receive(notices.opening(said, settings.prompt))
+  if (!(await meetDoor(start, ladder.carry(frame, answer, signal)))) return notices.noticeIdentity("now")
+  const remembered = await settings.memory?.standIn(frame)
+  start.isStandIn = remembered === undefined
+  await answer(remembered ?? resultFrame(frame, leastInitialize(settings.name, frame)))
+  if (settings.mode === "eager") ladder.begin()
+}
+
+/** A modern client that hears that its opening is unknown falls back to `initialize`, which can be answered for any server. */
+const discover: Carry = async (start, frame, receive, signal) => {
+  const { prompt, memory } = start.settings
+  const answer: Receive = (said) => receive(prompt ? editResult(said, withCapabilities) : said)
+  if (await meetDoor(start, start.ladder.carry(frame, answer, signal))) {
+    await receive((await memory?.standIn(frame)) ?? methodNotFound(frame))
+  }
+}
+
+const list: Carry = async (start, frame, receive, signal) => {
+  const { settings, ladder, notices, additions } = start
+  const empty = (): Frame => resultFrame(frame, emptyList(LIST_MEMBERS.get(frame.method) ?? "", frame.revision !== ""))
+  /** Adds what is ours. A list that was promised, and that the server does not know, is an empty one. */
+  const complete = (answer: Frame): Frame =>
+    editResult(start.isStandIn && isUnknownMethod(answer) ? empty() : answer, (result) => additions.addTo(result, frame, start.locked))
+  const hear: Receive = (said) => receive(said.kind === "response" ? complete(said) : said)
+
+  if (frame.method === "prompts/list" && settings.prompt && !notices.mayHave("prompts")) return hear(empty())
+  const refusal = await meetDoor(start, ladder.carry(frame, hear, signal))
+  if (!refusal) return open(start, "now")
+  const remembered = await settings.memory?.standIn(frame)
+  // A client that knows the tools from an earlier answer keeps them when it gets an error, and would drop them at an empty list.
+  if (!remembered && !start.isStandIn) throw refusal
+  return hear(remembered ?? empty())
+}
+
+/** Says who is signed in, after it has seen that the server takes a request; a locked door is climbed first. */
+const signIn: Carry = (start, frame, receive, signal) =>
+  start.ladder.climb(frame, receive, signal, {
+    asked: frame.method === "prompts/get", // a prompt is a person's own choice; a tool is a model's
+    attempt: async (request) => {
+      await probe(start.server, request, signal)
+      await open(start, "now")
+      const { subject, account } = await start.settings.authenticator.identity()
+      const who = `${quote(subject)}${account === undefined ? "" : ` (${quote(account)})`}`
+      await receive(start.additions.answer(request, who))
+    },
+  })
+
+const carryOther: Carry = async (start, frame, receive, signal) => {
+  if (start.locked && frame.method === "ping") return receive(resultFrame(frame, {})) // the client asks whether we are there
+  const refusal = await meetDoor(start, start.ladder.carry(frame, receive, signal))
+  // What is no request has nobody to hear of it; the session keeps what it needs.
+  if (refusal && frame.kind === "request") throw refusal
 }

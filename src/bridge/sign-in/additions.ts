@@ -2,7 +2,10 @@
  * What Postern adds to the lists of a server, where a person can sign in: the prompt `auth`, and the tool `authenticate` while the door
  * is locked (S75, S76). Only that is added: the rest of each text stays as it came.
  */
+import type { Frame } from "../frame.ts"
 import { elements, memberPiece, memberText, replacePiece } from "../json-text.ts"
+import { isFirstPage } from "../memory.ts"
+import { resultFrame } from "./answers.ts"
 
 /** The member of its result that a list stands in, by method. */
 export const LIST_MEMBERS: ReadonlyMap<string, string> = new Map([
@@ -12,24 +15,68 @@ export const LIST_MEMBERS: ReadonlyMap<string, string> = new Map([
   ["resources/templates/list", "resourceTemplates"],
 ])
 
-/** The prompt that signs in, or says who is signed in; one of the server's own by this name goes before it. */
-export const PROMPT_NAME = "auth"
-/** The tool that signs in; one of the server's own by this name goes before it. */
-export const TOOL_NAME = "authenticate"
+/** The prompt that signs in, or says who is signed in. */
+const PROMPT_NAME = "auth"
+/** The tool that signs in. */
+const TOOL_NAME = "authenticate"
+
+/** What is added for one client. A name that the server has itself is left to it. */
+export interface Additions {
+  /** The result of a list with what is ours at its end, and with the tool only while the door is locked. */
+  addTo(result: string, request: Frame, isLocked: boolean): string
+  /** Whether a request is for what was added, and not for something of the server's own. */
+  isFor(request: Frame): boolean
+  /** The answer to such a request. @param who - is signed in now, fit to be shown */
+  answer(request: Frame, who: string): Frame
+}
+
+/**
+ * Begins with nothing added.
+ *
+ * @param server - its name
+ * @param withPrompt - whether the prompt is offered
+ */
+export function additionsFor(server: string, withPrompt: boolean): Additions {
+  let isToolOffered = false
+  /** Names of ours that the server has itself. */
+  const taken = new Set<string>()
+
+  const withOwn = (result: string, member: string, element: Element): string => {
+    if (hasElement(result, member, element.name)) taken.add(element.name)
+    return taken.has(element.name) ? result : withElement(result, member, element)
+  }
+
+  return {
+    addTo(result, request, isLocked) {
+      if (request.method === "prompts/list") {
+        return withPrompt && isFirstPage(request) ? withOwn(result, "prompts", authPrompt(server)) : result
+      }
+      if (request.method !== "tools/list" || !isLocked) return result
+      isToolOffered = true
+      return withOwn(result, "tools", authenticateTool(server))
+    },
+
+    isFor(request) {
+      const isOffered = (name: string): boolean => !taken.has(name) && nameIn(request) === name
+      if (request.method === "tools/call") return isToolOffered && isOffered(TOOL_NAME)
+      return request.method === "prompts/get" && withPrompt && isOffered(PROMPT_NAME)
+    },
+
+    answer: (request, who) => resultFrame(request, request.method === "tools/call" ? toolResult(server, who) : promptResult(server, who)),
+  }
+}
 
 /** What a list holds. */
-export interface Element {
+interface Element {
   readonly name: string
   readonly [member: string]: unknown
 }
 
-/** @param server - its name */
-export function authPrompt(server: string): Element {
+function authPrompt(server: string): Element {
   return { name: PROMPT_NAME, title: `Sign in to ${server}`, description: `Sign in to ${server}, or see who is signed in` }
 }
 
-/** @param server - its name */
-export function authenticateTool(server: string): Element {
+function authenticateTool(server: string): Element {
   return {
     name: TOOL_NAME,
     title: `Sign in to ${server}`,
@@ -39,7 +86,7 @@ export function authenticateTool(server: string): Element {
 }
 
 /** The result of a list with one element more, at its end. */
-export function withElement(result: string, member: string, element: Element): string {
+function withElement(result: string, member: string, element: Element): string {
   const list = memberPiece(result, member)
   if (!list?.value.startsWith("[")) return result
   const inner = list.value.slice(1, -1).trimEnd()
@@ -47,8 +94,23 @@ export function withElement(result: string, member: string, element: Element): s
 }
 
 /** Whether a list names something so. */
-export function hasElement(result: string, member: string, name: string): boolean {
+function hasElement(result: string, member: string, name: string): boolean {
   const list = memberText(result, member)
   if (!list?.startsWith("[")) return false
   return [...elements(list)].some(({ value }) => value.startsWith("{") && memberText(value, "name") === JSON.stringify(name))
+}
+
+function nameIn(request: Frame): unknown {
+  const params = memberText(request.bytes.toString("utf8"), "params")
+  return params?.startsWith("{") ? JSON.parse(memberText(params, "name") ?? "null") : undefined
+}
+
+function toolResult(server: string, who: string): object {
+  return { resultType: "complete", content: [{ type: "text", text: `Signed in to ${server} as ${who}. Its tools can be used now.` }] }
+}
+
+/** What the person would say to the model. */
+function promptResult(server: string, who: string): object {
+  const text = `I am signed in to ${server} as ${who}. Its tools can be used now.`
+  return { resultType: "complete", description: `Signed in to ${server}`, messages: [{ role: "user", content: { type: "text", text } }] }
 }
