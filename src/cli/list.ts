@@ -35,26 +35,28 @@ export const listCommand = (context: Context): Command =>
       const configuration = await context.configuration(options)
       const servers = await describeServers(configuration, await context.tools())
       if (!options.check) {
-        context.print({ servers }, options.json, (result) => tellServers(result.servers, context.clock.now()))
+        context.print({ servers }, options.json, (result) => tellServers(result.servers, context))
         return
       }
       const checked = await checkListed(servers, configuration, context)
-      context.print({ servers: checked.servers }, options.json, (result) => tellChecked(result.servers, context.clock.now()))
+      context.print({ servers: checked.servers }, options.json, (result) => tellChecked(result.servers, context))
       if (options.exitCode) context.exitWith(checked.exitCode)
     })
 
 const HEADING = ["NAME", "TRANSPORT", "METHOD", "WHO", "WHERE THE SECRET IS", "HOW LONG", "ENVIRONMENT", "STATE"]
 const NOTHING = "No server is configured here.\n  next: postern add NAME --transport http URL"
 
-function tellServers(servers: readonly ServerFacts[], nowMs: number): string {
-  return servers.length === 0 ? NOTHING : table([HEADING, ...servers.map((server) => toRow(server, nowMs))])
+function tellServers(servers: readonly ServerFacts[], { clock, stdout }: Context): string {
+  const nowMs = clock.now()
+  return servers.length === 0 ? NOTHING : table([HEADING, ...servers.map((server) => toRow(server, nowMs))], stdout.columns)
 }
 
-function tellChecked(servers: readonly CheckedServer[], nowMs: number): string {
+function tellChecked(servers: readonly CheckedServer[], { clock, stdout }: Context): string {
+  const nowMs = clock.now()
   if (servers.length === 0) return NOTHING
   const rows = servers.map((server) => [...toRow(server, nowMs), checkCell(server.check)])
   const faults = tellChecks(servers)
-  return [table([[...HEADING, "CHECK"], ...rows]), ...(faults.length === 0 ? [] : ["", ...faults])].join("\n")
+  return [table([[...HEADING, "CHECK"], ...rows], stdout.columns), ...(faults.length === 0 ? [] : ["", ...faults])].join("\n")
 }
 
 function toRow(server: ServerFacts, nowMs: number): string[] {

@@ -26,7 +26,10 @@ export const toolsCommand = (context: Context): Command =>
       context.print({ tools }, options.json, (result) =>
         result.tools.length === 0
           ? `"${name}" offers no tools.`
-          : table([["TOOL", "DESCRIPTION"], ...result.tools.map((tool) => [tool.name, firstLine(tool.description)])]),
+          : table(
+              [["TOOL", "DESCRIPTION"], ...result.tools.map((tool) => [tool.name, firstLine(tool.description)])],
+              context.stdout.columns,
+            ),
       )
     })
 

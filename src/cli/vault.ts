@@ -2,6 +2,7 @@
 import { Command } from "commander"
 import { originOf } from "../auth/enroll.ts"
 import { secretsOf } from "../auth/dismiss.ts"
+import { nearest } from "../config/nearest.ts"
 import { PosternError } from "../core/diagnosis.ts"
 import type { VaultStatus } from "../vault/vault.ts"
 import type { Context } from "./context.ts"
@@ -35,7 +36,7 @@ const statusCommand = (context: Context): Command =>
     .action(async (options: { json?: true }) => {
       const { vault } = await context.tools()
       const status = await vault.status()
-      context.print(status, options.json, tellStatus)
+      context.print(status, options.json, (result) => tellStatus(result, context.stdout.columns))
       if (status.fault) context.exitWith(EXIT_CODES.failed)
     })
 
@@ -73,7 +74,13 @@ const removeCommand = (context: Context): Command =>
       const { servers } = await context.configuration()
       const neededBy = servers.filter((server) => secretsOf(server).includes(name)).map((server) => server.name)
       const removed = await vault.remove(name)
-      context.print({ name, removed, neededBy }, options.json, tellRemoved)
+      const near = removed
+        ? undefined
+        : nearest(
+            name,
+            (await vault.list()).map((entry) => entry.name),
+          )
+      context.print({ name, removed, neededBy, ...(near === undefined ? {} : { near }) }, options.json, tellRemoved)
       if (!removed) context.exitWith(EXIT_CODES.failed)
     })
 
@@ -96,13 +103,25 @@ async function originFor(context: Context, secret: string, serverName: string | 
   throw new PosternError(usageWrong({ problem, help: `postern vault set ${secret} - --server NAME` }))
 }
 
-function tellRemoved({ name, removed, neededBy }: { name: string; removed: boolean; neededBy: readonly string[] }): string {
-  if (!removed) return `The vault had no secret named ${name}.`
+interface Removed {
+  readonly name: string
+  readonly removed: boolean
+  /** Servers that refer to it. */
+  readonly neededBy: readonly string[]
+  /** The secret that was most likely meant, where there is none of that name. */
+  readonly near?: string
+}
+
+function tellRemoved({ name, removed, neededBy, near }: Removed): string {
+  if (!removed) {
+    const meant = near === undefined ? "." : `; did you mean ${near}?`
+    return `The vault had no secret named ${name}${meant}\n  next: postern vault status`
+  }
   const forgotten = `The vault has forgotten ${name}. A key that is still valid can be revoked where it was issued.`
   return neededBy.length === 0 ? forgotten : `${forgotten}\n  note: ${neededBy.join(", ")} needs it: postern vault set ${name} -`
 }
 
-function tellStatus(status: VaultStatus): string {
+function tellStatus(status: VaultStatus, columns: number | undefined): string {
   const lines = [
     `vault           ${status.path}${status.exists ? "" : " (nothing is stored yet)"}`,
     `key             ${status.keySource}: ${status.keyPlace}`,
@@ -117,5 +136,5 @@ function tellStatus(status: VaultStatus): string {
     new Date(changedAtMs).toISOString(),
     origin,
   ])
-  return `${lines.join("\n")}\n\n${table([["NAME", "KEY", "SINCE", "FOR"], ...rows])}`
+  return `${lines.join("\n")}\n\n${table([["NAME", "KEY", "SINCE", "FOR"], ...rows], columns)}`
 }

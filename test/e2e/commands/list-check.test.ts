@@ -105,3 +105,13 @@ test.concurrent("7: on a terminal the progress is told, and taken away again", a
   expect(await terminal.exited).toBe(0)
   expect(terminal.seen()).toContain("asked 1 of 1 servers\r\u001B[K")
 })
+
+test.concurrent("3.1: on a terminal that is narrower than the table each server has a paragraph of its own", async () => {
+  await using person = await makePerson()
+  await person.added(["add", "one", "https://api.example/mcp"])
+
+  const terminal = person.terminal(["list"], { columns: 40 })
+
+  expect(await terminal.exited).toBe(0)
+  expect(terminal.seen()).toMatch(/^one\r\n {2}TRANSPORT +http\r\n {2}METHOD +none\r\n {2}WHO +nobody\r\n/)
+})
