@@ -16,8 +16,14 @@ import { EXIT_CODES, tellDiagnosis } from "./exit.ts"
  * @returns the exit code: that of the diagnosis, if the connection could not even be prepared
  */
 export async function runAwsProxy(program: AwsProgram, process: Process): Promise<number> {
+  const answer = answerWord(program, process)
+  if (answer !== undefined) {
+    process.stdout.write(answer)
+    return 0
+  }
   const context = createContext(process, () => undefined)
-  const { stdin, stdout, stderr, env, places, note, signal } = context
+  const { argv, stdin, stdout, stderr, env, places, note, signal } = context
+  if (argv.length > 0) note(`postern: note: ${program} takes no words; it is set up by variables (${program} --help)`)
   const refused = await runBridge({
     name: program,
     findServer: async () => serverFromVariables(program, env, strippedVariablesHints(env)),
@@ -36,3 +42,24 @@ export async function runAwsProxy(program: AwsProgram, process: Process): Promis
 
 /** As AWS tools choose it, where no entry does. */
 const profileOf = (env: Environment): string => env["AWS_PROFILE"] || env["AWS_DEFAULT_PROFILE"] || "default"
+
+const HELP = `
+An MCP server on standard input and output that signs each request for AWS (Signature Version 4).
+A client starts it; it takes no words, and is set up by variables:
+
+  MCP_ENDPOINT     the address of the server
+  ASSUME_ROLE_ARN  the role that signs (aws-role-mcp-proxy needs it)
+  AWS_PROFILE      the profile that signs; else AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN
+  AWS_REGION       what to sign for, where the address does not tell it
+
+Example, in the configuration of a client:
+`
+
+/** What a person who types a word wants to know; undefined for any other word, which a client may have left there. */
+function answerWord(program: AwsProgram, { argv: [word], version }: Process): string | undefined {
+  if (word === "--version" || word === "-v") return `${version}\n`
+  if (word !== "--help" && word !== "-h") return undefined
+  const role = program === "aws-role-mcp-proxy" ? { ASSUME_ROLE_ARN: "arn:aws:iam::123456789012:role/mcp-finance-bot-role" } : {}
+  const env = { ...role, AWS_REGION: "ap-southeast-1", MCP_ENDPOINT: "https://my-mcp.execute-api.ap-southeast-1.amazonaws.com/prod" }
+  return `Usage: ${program}\n${HELP}  ${JSON.stringify({ mcpServers: { "my-mcp": { command: program, env } } })}\n`
+}

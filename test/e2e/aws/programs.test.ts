@@ -2,10 +2,12 @@
  * `aws-mcp-proxy` and `aws-role-mcp-proxy`: the guide's two JSON blocks as they stand there, started as a client starts them, against
  * the real host names.
  */
+import { execFile } from "node:child_process"
 import { mkdir, mkdtemp, readFile, readdir, rm, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
+import { promisify } from "node:util"
 import { expect, test } from "vitest"
 import { connectForeignClient, sdks } from "../../harness/foreign-client.ts"
 import { startProgram } from "../../harness/client.ts"
@@ -198,6 +200,18 @@ test.each([
   } finally {
     await rm(home, { recursive: true, force: true })
   }
+})
+
+test.each(["aws-mcp-proxy", "aws-role-mcp-proxy"])("2.1: %s --help and --version say what it is, and need no variable", async (name) => {
+  const ask = promisify(execFile)
+
+  const [help, version] = await Promise.all(
+    ["--help", "--version"].map((word) => ask(process.execPath, [program(name), word], { env: {} })),
+  )
+
+  expect(help?.stdout).toContain(`{"command":"${name}","env":{`)
+  for (const variable of ["MCP_ENDPOINT", "AWS_PROFILE", "AWS_REGION"]) expect(help?.stdout).toContain(`  ${variable} `)
+  expect(version?.stdout).toMatch(/^\d+\.\d+\.\d+\n$/)
 })
 
 test("the programs need no configuration, and leave no key in any file", async () => {
