@@ -4,6 +4,7 @@ import { addressInvalid, credentialEmpty, headerInvalid } from "../config/diagno
 import type { Server } from "../config/server.ts"
 import { parseTemplate } from "../config/template.ts"
 import { PosternError, defineDiagnosis } from "../core/diagnosis.ts"
+import { shellWord } from "../core/file-diagnoses.ts"
 import { quote } from "../core/redact.ts"
 import type { VaultEntry } from "../vault/vault.ts"
 import { asGiven } from "./as-given.ts"
@@ -23,6 +24,18 @@ export const severalSecrets = defineDiagnosis({
   }),
 })
 
+/** A rotation of a header, variable or parameter that holds no secret. */
+export const secretNotThere = defineDiagnosis({
+  code: "secret-not-there",
+  about: "The server has secrets in the vault, and none of them stands in the header, variable or parameter that was named.",
+  kind: "usage",
+  tell: ({ server, key, has }: { server: string; key: string; has: readonly string[] }) => ({
+    cause: `The server "${server}" has no secret named ${quote(key, 80)}.`,
+    evidence: [`its secrets: ${has.join(", ")}`, "nothing was changed"],
+    next: `postern rotate ${server} --header ${shellWord(has[0] ?? "")}`,
+  }),
+})
+
 /** One place of an entry that a secret of the vault fills. */
 export interface SecretPlace {
   /** The header, the variable, or the parameter of the address. */
@@ -37,15 +50,19 @@ export interface SecretPlace {
  * Finds which secret a rotation is about.
  *
  * @param key - the header, variable or parameter; may be left out where there is only one secret
- * @throws {PosternError} `no-secret-to-ask`, `several-secrets`
+ * @throws {PosternError} `no-secret-to-ask`, `secret-not-there`, `several-secrets`
  */
 export function findSecretPlace(server: Server, key?: string): SecretPlace {
   const places = secretPlaces(server)
   const wanted = key === undefined ? places : places.filter((place) => place.key.toLowerCase() === key.toLowerCase())
   const [first, second] = wanted
   if (first === undefined) {
-    const source = places.length === 0 ? server.file : `${places.map((place) => place.key).join(", ")}; there is no ${quote(key ?? "", 80)}`
-    throw new PosternError(noSecretToAsk({ server: server.name, source }))
+    const has = places.map((place) => place.key)
+    throw new PosternError(
+      has.length > 0 && key !== undefined
+        ? secretNotThere({ server: server.name, key, has })
+        : noSecretToAsk({ server: server.name, source: server.file }),
+    )
   }
   if (second !== undefined) throw new PosternError(severalSecrets({ server: server.name, keys: wanted.map((place) => place.key) }))
   return first

@@ -13,16 +13,17 @@ export interface AwsOptions {
   readonly duration?: string
   readonly sessionPolicy?: string
   readonly sourceIdentity?: string
-  readonly tag: readonly string[]
+  readonly tag?: readonly string[]
   readonly pinAccount?: string
   readonly pinRole?: string
 }
 
-const collect = (value: string, before: readonly string[]): readonly string[] => [...before, value]
+const collect = (value: string, before: readonly string[] = []): readonly string[] => [...before, value]
 
 /** Adds the options to a command; `awsKeys` reads what they gave. */
 export function withAwsOptions(command: Command): Command {
   return command
+    .optionsGroup("Where requests are signed for AWS:")
     .option("--aws", "sign the requests for AWS (Signature Version 4)")
     .option("--profile <name>", "the AWS profile that signs; else AWS_PROFILE, or the keys in the environment")
     .option("--region <region>", "what to sign for, where the host does not tell it")
@@ -33,7 +34,7 @@ export function withAwsOptions(command: Command): Command {
     .option("--duration <seconds>", "how long a session of the role lasts")
     .option("--session-policy <file>", "a policy that narrows the session, or read-only")
     .option("--source-identity <name>", "the source identity of the session")
-    .option("--tag <tag>", "a tag of the session, KEY=VALUE; again and again", collect, [])
+    .option("--tag <tag>", "a tag of the session, KEY=VALUE; again and again", collect)
     .option("--pin-account <id>", "the AWS account that must be signing; any other is refused before anything is sent")
     .option("--pin-role <arn>", "the role or user that must be signing")
 }
@@ -47,7 +48,7 @@ export function awsKeys(options: AwsOptions, fail: (problem: string) => never): 
   const { profile, region, service, assumeRole, externalId, sessionName, sessionPolicy, sourceIdentity } = options
   const texts = { profile, region, service, assumeRole, externalId, sessionName, sessionPolicy, sourceIdentity }
   const given = Object.entries(texts).filter(([, value]) => value !== undefined)
-  const tags = options.tag.map((tag) => {
+  const tags = (options.tag ?? []).map((tag) => {
     const at = tag.indexOf("=")
     return at < 1 ? fail("A --tag is not KEY=VALUE.") : [tag.slice(0, at), tag.slice(at + 1)]
   })

@@ -14,15 +14,15 @@ export interface OAuthOptions {
   readonly authServerMetadataUrl?: string
   readonly clientMetadataUrl?: string
   readonly resource?: string
-  readonly authorizeParam: readonly string[]
-  readonly dialect: readonly string[]
+  readonly authorizeParam?: readonly string[]
+  readonly dialect?: readonly string[]
   readonly account?: string
   readonly pinSubject?: string
 }
 
-const collect = (value: string, before: readonly string[]): readonly string[] => [...before, value]
+const collect = (value: string, before: readonly string[] = []): readonly string[] => [...before, value]
 
-function collectDialect(value: string, before: readonly string[]): readonly string[] {
+function collectDialect(value: string, before: readonly string[] = []): readonly string[] {
   if ((OAUTH_DIALECTS as readonly string[]).includes(value)) return [...before, value] // a list of texts
   throw new InvalidArgumentError(`Allowed are ${OAUTH_DIALECTS.join(", ")}.`)
 }
@@ -30,6 +30,7 @@ function collectDialect(value: string, before: readonly string[]): readonly stri
 /** Adds the options to a command. A dialect that does not exist is refused while the command line is read. */
 export function withOAuthOptions(command: Command): Command {
   return command
+    .optionsGroup("Where one signs in by OAuth (none of these is needed as a rule):")
     .option("--client-id <id>", "the client that is registered by hand at the authorization server")
     .option("--client-secret", "asks for that client's secret, or takes it from MCP_CLIENT_SECRET; it goes to the vault")
     .option("--callback-port <port>", "the port that the browser comes back to; a taken one is an error. Else a free one")
@@ -39,23 +40,19 @@ export function withOAuthOptions(command: Command): Command {
     .option("--auth-server-metadata-url <url>", "where the authorization server's metadata is, if the server does not say it")
     .option("--client-metadata-url <url>", "a document that you host, whose address is the client's id (postern oauth client-document)")
     .option("--resource <value>", "what is sent as resource, word by word; omit leaves it out")
-    .option("--authorize-param <parameter>", "a further parameter of the authorization request, NAME=VALUE; again and again", collect, [])
-    .option(
-      "--dialect <name>",
-      `leave out one check, for a server that is known to need it: ${OAUTH_DIALECTS.join(", ")}`,
-      collectDialect,
-      [],
-    )
+    .option("--authorize-param <parameter>", "a further parameter of the authorization request, NAME=VALUE; again and again", collect)
+    .option("--dialect <name>", `leave out one check, for a server that is known to need it: ${OAUTH_DIALECTS.join(", ")}`, collectDialect)
     .option("--account <label>", "whose sign-in it is, where one server has several accounts; else the server's name")
     .option("--pin-subject <identity>", "the identity that must have signed in, ISSUER#SUB; any other is refused before anything is sent")
 }
 
 /** Whether any of them was given. */
-export function hasOAuthOptions({ authorizeParam, dialect, ...others }: OAuthOptions): boolean {
-  const { clientId, clientSecret, callbackPort, redirectHost, redirectPath, scopes } = others
-  const { authServerMetadataUrl, clientMetadataUrl, resource, account, pinSubject } = others
-  const single = [clientId, clientSecret, callbackPort, redirectHost, redirectPath, scopes, authServerMetadataUrl, clientMetadataUrl]
-  return authorizeParam.length + dialect.length > 0 || [...single, resource, account, pinSubject].some((value) => value !== undefined)
+export function hasOAuthOptions(options: OAuthOptions): boolean {
+  const { clientId, clientSecret, callbackPort, redirectHost, redirectPath, scopes, authServerMetadataUrl } = options
+  const { clientMetadataUrl, resource, authorizeParam, dialect, account, pinSubject } = options
+  const client = [clientId, clientSecret, callbackPort, redirectHost, redirectPath, clientMetadataUrl]
+  const request = [scopes, authServerMetadataUrl, resource, authorizeParam, dialect, account, pinSubject]
+  return [...client, ...request].some((value) => value !== undefined)
 }
 
 /**
@@ -72,7 +69,7 @@ export async function oauthKeys(
   const { clientId, redirectHost, redirectPath, scopes, authServerMetadataUrl, clientMetadataUrl, resource, account } = options
   if (options.clientSecret && clientId === undefined) fail("--client-secret goes with --client-id.")
   const texts = { clientId, redirectHost, redirectPath, scopes, authServerMetadataUrl, clientMetadataUrl, resource, account }
-  const parameters = options.authorizeParam.map((parameter) => {
+  const parameters = (options.authorizeParam ?? []).map((parameter) => {
     const at = parameter.indexOf("=")
     return at < 1 ? fail("An --authorize-param is not NAME=VALUE.") : [parameter.slice(0, at), parameter.slice(at + 1)]
   })
@@ -80,7 +77,7 @@ export async function oauthKeys(
     ...Object.fromEntries(Object.entries(texts).filter(([, value]) => value !== undefined)),
     ...(options.callbackPort === undefined ? {} : { callbackPort: toPort(options.callbackPort, fail) }),
     ...(parameters.length === 0 ? {} : { authorizeParams: Object.fromEntries(parameters) }),
-    ...(options.dialect.length === 0 ? {} : { dialects: [...new Set(options.dialect)] }),
+    ...(options.dialect ? { dialects: [...new Set(options.dialect)] } : {}),
     ...(options.clientSecret ? { clientSecret: await readClientSecret(context) } : {}),
   }
   return {

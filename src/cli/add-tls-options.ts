@@ -16,6 +16,7 @@ export interface TlsOptions {
 /** Adds the options to a command. No file is looked at yet. */
 export function withTlsOptions(command: Command): Command {
   return command
+    .optionsGroup("Where a connection needs more than the address:")
     .option("--ca <file>", "certificates of a company's own authority, known for this server beside those of the system")
     .option("--cert <file>", "your certificate, for a server that asks for one")
     .option("--key <file>", "its key, where the file of --cert does not hold it")

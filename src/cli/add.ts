@@ -11,33 +11,21 @@ import { enrollAndTell, type EnrollOptions } from "./enrolled.ts"
 
 interface AddOptions extends EnrollOptions, AwsOptions, OAuthOptions, TlsOptions {
   readonly transport?: "http" | "sse" | "stdio"
-  readonly header: readonly string[]
-  readonly env: readonly string[]
+  readonly header?: readonly string[]
+  readonly env?: readonly string[]
   readonly headersCommand?: string
   readonly resumeTimeout?: string
 }
 
-const collect = (value: string, before: readonly string[]): readonly string[] => [...before, value]
+const collect = (value: string, before: readonly string[] = []): readonly string[] => [...before, value]
 
 /** `postern add`: parses, and hands over to `enrollServer`. */
 export const addCommand = (context: Context): Command =>
-  withTlsOptions(withOAuthOptions(withAwsOptions(new Command("add"))))
+  withTlsOptions(withAwsOptions(withOAuthOptions(withOwnOptions(new Command("add")))))
     .description("add a server; literal secrets go to the vault, the file holds references")
     .usage("[options] NAME URL\n       postern add [options] NAME -- COMMAND [ARGS...]")
     .argument("<name>", "letters, digits, - _ .")
     .argument("[words...]", "the address, or after -- the command and its arguments")
-    .addOption(new Option("--transport <transport>", "how the server is reached").choices(["http", "sse", "stdio"]))
-    .option("--header <header>", "a header, 'Name: value'; again and again. - as the credential asks for it", collect, [])
-    .option("--env <assignment>", "a variable for a local server, NAME=value; again and again. - as the value asks for it", collect, [])
-    .option("--headers-command <command>", "a command line that prints the headers as a JSON object")
-    .option("--resume-timeout <seconds>", "how long the rest of a cut answer may be silent before it is given up (300 unless said)")
-    .addOption(
-      new Option("--scope <scope>", "who has it: you everywhere, everybody in this project, you in this project")
-        .choices(["user", "project", "local"])
-        .default("user"),
-    )
-    .addOption(new Option("--environment <label>", "a label for a person").choices(["dev", "staging", "prod"]))
-    .option("--json", "print the result as JSON")
     .addHelpText(
       "after",
       `
@@ -56,6 +44,21 @@ In single quotes \${APP_API_TOKEN} is replaced when the connection starts; in do
         : await remoteEntry(context, words, options)
       await enrollAndTell(context, { name, ...given }, options)
     })
+
+const withOwnOptions = (command: Command): Command =>
+  command
+    .addOption(new Option("--transport <transport>", "how the server is reached").choices(["http", "sse", "stdio"]))
+    .option("--header <header>", "a header, 'Name: value'; again and again. - as the credential asks for it", collect)
+    .option("--env <assignment>", "a variable for a local server, NAME=value; again and again. - as the value asks for it", collect)
+    .option("--headers-command <command>", "a command line that prints the headers as a JSON object")
+    .option("--resume-timeout <seconds>", "how long the rest of a cut answer may be silent before it is given up (300 unless said)")
+    .addOption(
+      new Option("--scope <scope>", "who has it: you everywhere, everybody in this project, you in this project")
+        .choices(["user", "project", "local"])
+        .default("user"),
+    )
+    .addOption(new Option("--environment <label>", "a label for a person").choices(["dev", "staging", "prod"]))
+    .option("--json", "print the result as JSON")
 
 const fail = (problem: string): never => {
   throw new PosternError(usageWrong({ problem, help: "postern add --help" }))
@@ -82,13 +85,13 @@ interface Given {
 }
 
 async function localEntry(context: Context, [command = "", ...args]: readonly string[], options: AddOptions): Promise<Given> {
-  if (options.header.length > 0 || options.headersCommand !== undefined) fail("A local server takes no headers; --env gives it variables.")
+  if (options.header ?? options.headersCommand) fail("A local server takes no headers; --env gives it variables.")
   if (hasOAuthOptions(options)) fail("A local server takes no options for a sign-in.")
   if (options.ca ?? options.cert ?? options.key ?? options.allowPrivate)
     fail("A local server makes its own connections; --ca, --cert, --key and --allow-private are for one with an address.")
   if (options.aws !== undefined) fail("A local server signs its requests itself; --env AWS_PROFILE=NAME tells it as whom.")
   if (options.resumeTimeout !== undefined) fail("A local server has no streams to resume; --resume-timeout is for one with an address.")
-  const pairs = options.env.map((assignment): Pair => {
+  const pairs = (options.env ?? []).map((assignment): Pair => {
     const at = assignment.indexOf("=")
     if (at < 1) fail(`--env "${quote(at === -1 ? assignment : "", 40)}" is not NAME=value.`)
     return [assignment.slice(0, at), assignment.slice(at + 1)]
@@ -99,8 +102,8 @@ async function localEntry(context: Context, [command = "", ...args]: readonly st
 }
 
 async function remoteEntry(context: Context, [url = ""]: readonly string[], options: AddOptions): Promise<Given> {
-  if (options.env.length > 0) fail("A server with an address takes no --env; --header gives it headers.")
-  const pairs = options.header.map((header): Pair => {
+  if (options.env) fail("A server with an address takes no --env; --header gives it headers.")
+  const pairs = (options.header ?? []).map((header): Pair => {
     const [, name, value] = /^([^:]+):(.*)$/s.exec(header) ?? []
     // The text may hold a secret even where it is no header, so it is not repeated.
     if (name === undefined || value === undefined) return fail("A --header is not 'Name: value' (a colon is missing).")

@@ -12,16 +12,17 @@ export const credentialsCommand = (context: Context): Command =>
     .description("print the keys that a server's entry signs with, as credential_process wants them (~/.aws/config)")
     .argument("<name>", "the server, as `postern list` shows it")
     .option("--config <file>", "read this file of the mcpServers shape, and no other")
+    .option("--json", "the keys are JSON with and without it; errors are then, too")
     .addHelpText(
       "after",
       "\nExample, in ~/.aws/config:\n  [profile finance]\n  credential_process = postern aws credentials finance-mcp\n\nWhat it prints are secrets: let no terminal keep it.",
     )
-    .action(async (name: string, options: { config?: string }) => {
+    .action(async (name: string, options: { config?: string; json?: true }) => {
       try {
         const keys = await keysFor(name, options, context)
         context.stdout.write(`${JSON.stringify(keys)}\n`)
       } catch (error) {
-        if (!(error instanceof PosternError)) throw error
+        if (!(error instanceof PosternError) || options.json) throw error
         // The tools that call it show one line of it at most.
         const { cause, next, kind } = error.diagnosis
         context.note(`postern: ${cause}${next === undefined ? "" : ` next: ${next}`}`)

@@ -14,18 +14,38 @@ import { EXIT_CODES } from "./exit.ts"
  */
 export async function runCommandLine(context: Context): Promise<number | undefined> {
   const program = await buildProgram(context.argv, context)
+  const { words, path } = readCall(program, context.argv)
   try {
-    await program.parseAsync([...context.argv], { from: "user" })
+    await program.parseAsync([...words], { from: "user" })
     return undefined
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error
     if (error.exitCode === 0) return 0
     // Bare `postern` and `postern vault` print their help as an error without words.
     if (error.code === "commander.help") return EXIT_CODES.usage
-    const called = context.argv.find((word) => !word.startsWith("-")) ?? ""
-    const help = `postern ${isCommand(called) ? `${called} ` : ""}--help`
-    throw new PosternError(usageWrong({ problem: sayProblem(error.message), help }))
+    throw new PosternError(usageWrong({ problem: sayProblem(error.message), help: ["postern", ...path, "--help"].join(" ") }))
   }
+}
+
+/** What commander is to read, and the command that it calls, word by word. */
+interface Call {
+  readonly words: readonly string[]
+  readonly path: readonly string[]
+}
+
+/** `help X` is `X --help`. A word that is no command is told as that, and not passed over for the sake of a `--help` behind it. */
+function readCall(program: Command, argv: readonly string[]): Call {
+  const path: string[] = []
+  let command = program
+  for (const [at, word] of argv.entries()) {
+    if (command.commands.length === 0 || word.startsWith("-")) break
+    if (word === "help") return readCall(program, [...path, ...argv.slice(at + 1), "--help"])
+    const called = command.commands.find((one) => one.name() === word)
+    if (called === undefined) return { words: [...path, word], path }
+    path.push(word)
+    command = called
+  }
+  return { words: argv, path }
 }
 
 /** Only the command that is called is loaded; help, unknown words and the completion, which tells of all, load them all. */
@@ -49,6 +69,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 3 sign-in needed, 4 refused by a gu
   for (const name of names) program.addCommand(await commands[name](context))
   for (const command of withSubcommands(program)) {
     command
+      .helpCommand(false) // `readCall` knows it
       .exitOverride()
       .configureOutput({
         writeOut: (text) => void context.stdout.write(text),

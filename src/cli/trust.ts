@@ -2,7 +2,7 @@
 import { resolve } from "node:path"
 import { Command } from "commander"
 import type { ProjectDescription, ServerDescription } from "../config/describe.ts"
-import { configMissing } from "../config/diagnoses.ts"
+import { projectMissing } from "../config/diagnoses.ts"
 import { PosternError } from "../core/diagnosis.ts"
 import type { Context } from "./context.ts"
 import { nobodyToAsk } from "../auth/diagnoses.ts"
@@ -48,7 +48,7 @@ export const trustCommand = (context: Context): Command =>
 async function projectFile({ cwd, env }: Context): Promise<string> {
   const { findProject, PROJECT_FILE } = await import("../config/project.ts")
   const { file, root } = await findProject(cwd, env)
-  if (file === undefined) throw new PosternError(configMissing({ file: resolve(root, PROJECT_FILE) }))
+  if (file === undefined) throw new PosternError(projectMissing({ file: resolve(root, PROJECT_FILE) }))
   return file
 }
 

@@ -34,10 +34,11 @@ export async function renameServer(server: Server, newName: string, tools: Amend
   checkServerName(newName)
   const { servers, shadowed, invalid } = tools.configuration
   const taken = [...servers, ...shadowed, ...invalid].find(({ name }) => name === newName)
-  if (taken !== undefined) throw new PosternError(serverExists({ name: newName, scope: taken.scope, file: taken.file }))
+  if (taken !== undefined) throw new PosternError(serverExists({ name: newName, scope: taken.scope, file: taken.file, renaming: true }))
   const decide = ({ path, root }: Found): readonly Change[] => {
     const present = valueAt(root, [...path.slice(0, -1), newName])
-    if (present !== undefined) throw new PosternError(serverExists({ name: newName, scope: server.scope, file: server.file }))
+    if (present !== undefined)
+      throw new PosternError(serverExists({ name: newName, scope: server.scope, file: server.file, renaming: true }))
     return [{ path, newKey: newName }]
   }
   return amendEntry(server, decide, tools, signal)

@@ -50,6 +50,18 @@ export const configMissing = defineDiagnosis({
   }),
 })
 
+/** A project file was asked for where there is none. */
+export const projectMissing = defineDiagnosis({
+  code: "project-missing",
+  about:
+    "There is no `.postern.json` in this folder or in one above it, up to the root of the repository. `postern trust` is about such a file; nothing else needs an approval.",
+  tell: ({ file }: { file: string }) => ({
+    cause: "There is no project file here, so there is nothing to approve.",
+    evidence: [`looked for: ${escapeControls(file)}`],
+    next: "postern list",
+  }),
+})
+
 /** A file that is no JSON, with the place of the first fault. */
 export const configUnreadable = defineDiagnosis({
   code: "config-unreadable",
@@ -92,10 +104,11 @@ export const serverExists = defineDiagnosis({
   code: "server-exists",
   about:
     "A server of this name is already configured in the same scope. Postern does not write over it unless that is asked for; the same name in another scope is possible (local wins over project, project over user). `postern rename` refuses a name of any scope: one of the two would hide the other.",
-  tell: ({ name, scope, file }: { name: string; scope: Scope; file: string }) => ({
+  tell: ({ name, scope, file, renaming }: { name: string; scope: Scope; file: string; renaming?: true }) => ({
     cause: `A server named "${quote(name)}" is already there in the scope ${scope}.`,
-    evidence: [place(file, undefined)],
-    next: `postern remove ${quote(name)} --scope ${scope}`,
+    evidence: [place(file, undefined), "nothing was changed"],
+    // To remove a server forgets its secrets: no way to another one's name.
+    next: renaming ? "choose another name" : `choose another name, or first: postern remove ${quote(name)} --scope ${scope}`,
   }),
 })
 

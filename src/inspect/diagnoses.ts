@@ -8,7 +8,7 @@ import * as awsSso from "../auth/aws/sso-diagnoses.ts"
 import * as awsTrust from "../auth/aws/trust-diagnoses.ts"
 import * as auth from "../auth/diagnoses.ts"
 import * as oauth from "../auth/oauth/diagnoses.ts"
-import { severalSecrets } from "../auth/rotate.ts"
+import { secretNotThere, severalSecrets } from "../auth/rotate.ts"
 import * as bridge from "../bridge/diagnoses.ts"
 import { serverError } from "../bridge/client/in-process.ts"
 import { internalFault } from "../bridge/error-answer.ts"
@@ -40,7 +40,7 @@ export interface CodeFacts {
  * @throws {Error} if two diagnoses share a code
  */
 export function allCodes(...others: readonly Readonly<Record<string, unknown>>[]): readonly CodeFacts[] {
-  const single = { severalSecrets, serverError, internalFault, sessionLost, lockLost, lockTimeout, checkTimeout, ...signIn }
+  const single = { secretNotThere, severalSecrets, serverError, internalFault, sessionLost, lockLost, lockTimeout, checkTimeout, ...signIn }
   const ofHttp = { ...http, proxyInvalid, proxyRefused, certificateUnusable }
   const ofAws = [aws, awsAssume, awsDenials, awsRefusals, awsRemarks, awsSso, awsTrust, awsVariables]
   const exported = [auth, ...ofAws, oauth, bridge, config, remarks, files, ofHttp, vault, single, ...others].flatMap((module) =>

@@ -11,28 +11,50 @@ const COMMANDS: readonly (readonly string[])[] = [
   ["list"],
   ["get", "x"],
   ["remove", "x"],
+  ["rename", "x", "y"],
+  ["enable", "x"],
+  ["disable", "x"],
   ["run", "x"],
+  ["logs", "file"],
   ["tools", "x"],
   ["call", "x", "tool"],
   ["headers", "x"],
+  ["auth", "x"],
+  ["login", "x"],
+  ["logout", "x"],
+  ["oauth", "client-document", "https://example.com/postern.json"],
   ["rotate", "x", "-"],
   ["trust", "file"],
+  ["aws", "whoami", "x"],
+  ["aws", "login"],
+  ["aws", "trust", "x"],
+  ["aws", "policy", "x"],
+  ["aws", "credentials", "x"],
+  ["completion", "bash"],
   ["vault", "status"],
   ["vault", "set", "x", "-"],
   ["vault", "remove", "x"],
+  ["vault", "move", "--to", "key-file"],
+  ["vault", "export", "file"],
+  ["vault", "import", "file"],
 ]
+/** Commands that only gather others. */
+const GROUPS = ["oauth", "aws", "vault"]
 /** Without the words that it is called with. */
-const bare = (command: readonly string[]): readonly string[] => (command[0] === "vault" ? command.slice(0, 2) : command.slice(0, 1))
+const bare = (command: readonly string[]): readonly string[] => command.slice(0, GROUPS.includes(command[0] ?? "") ? 2 : 1)
 
 test.concurrent("7: --help of every command ends with 0, on stdout, and has an example", async ({ expect: check }) => {
   await using person = await makePerson()
+  const ALL = [...COMMANDS.map(bare), ...GROUPS.map((group) => [group])]
 
-  const helps = await Promise.all([[], ...COMMANDS.map(bare)].map((command) => person.postern([...command, "--help"])))
+  const helps = await Promise.all([[], ...ALL].map((command) => person.postern([...command, "--help"])))
 
   for (const [at, { code, stdout, stderr }] of helps.entries()) {
-    const command = at === 0 ? "" : bare(COMMANDS[at - 1] ?? []).join(" ")
+    const command = at === 0 ? "" : (ALL[at - 1] ?? []).join(" ")
     check.soft([code, stderr], command).toEqual([0, ""])
-    check.soft(stdout, command).toMatch(new RegExp(`Examples?\\b[^]*\\n +(\\$ postern ${command}|"\\w+": \\{|\\{)`))
+    check
+      .soft(stdout, command)
+      .toMatch(new RegExp(`Examples?\\b[^]*\\n +(\\$ postern ${command}|"\\w+": \\{|\\{|credential_process = postern ${command})`))
     check.soft(stdout, command).not.toMatch(/please|[!]|\p{Emoji_Presentation}/iu)
   }
 })
@@ -48,7 +70,7 @@ test.concurrent("7: a mistyped option of every command is wrong usage, and names
     const command = COMMANDS[at] ?? []
     check.soft([code, stdout], command.join(" ")).toEqual([2, ""])
     check.soft(stderr, command.join(" ")).toContain("'--confg'")
-    check.soft(stderr, command.join(" ")).toContain(`next: postern ${command[0]} --help`)
+    check.soft(stderr, command.join(" ")).toContain(`next: postern ${bare(command).join(" ")} --help`)
     check.soft(stderr, command.join(" ")).not.toMatch(/\.\./)
   }
   expect([...(await person.files()).keys()]).toEqual([])
@@ -58,7 +80,8 @@ test.concurrent("7: a word too many, and a word too few, is wrong usage of every
   await using person = await makePerson()
   const open = new Set(["add", "call"]) // they take any number of words
   const closed = COMMANDS.filter(([name = ""]) => !open.has(name))
-  const needy = COMMANDS.filter((command) => command.length > bare(command).length && !["trust"].includes(command[0] ?? ""))
+  const content = new Set(["trust", "aws whoami", "aws trust"]) // they do without
+  const needy = COMMANDS.filter((command) => command.length > bare(command).length && !content.has(bare(command).join(" ")))
 
   const [tooMany, tooFew] = await Promise.all([
     Promise.all(closed.map((command) => person.postern([...command, "surplus"]))),
@@ -68,7 +91,8 @@ test.concurrent("7: a word too many, and a word too few, is wrong usage of every
   expect(tooMany.map(({ code, stdout }) => [code, stdout])).toEqual(closed.map(() => [2, ""]))
   for (const { stderr } of tooMany) check.soft(stderr).toContain("Too many arguments")
   expect(tooFew.map(({ code, stdout }) => [code, stdout])).toEqual(needy.map(() => [2, ""]))
-  for (const { stderr } of tooFew) check.soft(stderr).toContain("Missing required argument")
+  for (const { stderr } of tooFew)
+    check.soft(stderr).toMatch(/Missing required argument|Required option|Either the name of a server is given, or --all/)
 })
 
 test.concurrent("7: typing errors get the nearest command, option and server", async () => {
@@ -94,26 +118,68 @@ test.concurrent("7: typing errors get the nearest command, option and server", a
     expect(stderr.toLowerCase()).toMatch(`did you mean ${at > 4 ? '"' : ""}${typed[at]?.[1]}`)
 })
 
-test.concurrent("7: every option of every command is suggested when a letter of it is missing", async () => {
+test.concurrent("7: a mistyped command is told also in front of --help and behind help", async () => {
+  await using person = await makePerson()
+  const typed = [
+    ["lsit", "--help"],
+    ["help", "lsit"],
+    ["vault", "stats", "--help"],
+    ["help", "vault", "stats"],
+    ["vault", "help", "stats"],
+  ]
+
+  const answers = await Promise.all(typed.map((args) => person.postern([...args, "--json"])))
+
+  expect(answers.map(({ code, stderr }) => [code, stderr])).toEqual(typed.map(() => [2, ""]))
+  for (const answer of answers)
+    expect(answer.json<ErrorObject>().error.cause).toMatch(/^Unknown command '.*' \(Did you mean (list|status)\?\)\.$/)
+})
+
+test.concurrent("7: help COMMAND is COMMAND --help", async () => {
+  await using person = await makePerson()
+
+  for (const command of [[], ["rotate"], ["vault", "set"]])
+    expect(await person.postern(["help", ...command])).toEqual(
+      expect.objectContaining({ code: 0, stderr: "", stdout: (await person.postern([...command, "--help"])).stdout }),
+    )
+})
+
+test.concurrent("7: the help of add begins with what a header needs, and shows no default that is nothing", async () => {
+  await using person = await makePerson()
+
+  const { stdout } = await person.postern(["add", "--help"])
+
+  const [own = "", ...groups] = stdout.split(/^(?=Where )/m)
+  expect(own).toMatch(/^ +--header /m)
+  expect(groups.map((group) => group.match(/^Where .*:$/m)?.[0])).toEqual([
+    "Where one signs in by OAuth (none of these is needed as a rule):",
+    "Where requests are signed for AWS:",
+    "Where a connection needs more than the address:",
+  ])
+  expect(stdout).not.toContain("[]")
+})
+
+test.concurrent("7: every option is suggested when a letter of it is missing", async () => {
   await using person = await makePerson()
   const commands = [...new Set(COMMANDS.map((command) => bare(command).join(" ")))].map((words) => words.split(" "))
   const helps = await Promise.all(commands.map((command) => person.postern([...command, "--help"])))
-  const options = helps.flatMap(({ stdout }, at) =>
-    [...stdout.matchAll(/^ +(?:-\w, )?(--[\w-]+)/gm)].map(([, option = ""]): readonly [readonly string[], string] => [
-      commands[at] ?? [],
-      option,
-    ]),
+  // Each once, with one command that has it. Of `vault move` it is told first that --to is missing.
+  const commandOf = new Map(
+    helps.flatMap(({ stdout }, at) =>
+      [...stdout.matchAll(/^ +(?:-\w, )?(--[\w-]+)/gm)].map(([, option = ""]): [string, readonly string[]] => [option, commands[at] ?? []]),
+    ),
   )
+  const options = [...commandOf].filter(([option]) => option !== "--to")
 
   const answers = await Promise.all(
-    options.map(([command, option]) => person.postern([...command, `${option.slice(0, -2)}${option.slice(-1)}`])),
+    options.map(([option, command]) => person.postern([...command, `${option.slice(0, -2)}${option.slice(-1)}`])),
   )
 
   expect(options.length).toBeGreaterThan(30)
   expect(answers.map(({ code }) => code)).toEqual(options.map(() => 2))
   // Where two options are as near, both are named.
   for (const [at, { stderr }] of answers.entries())
-    expect(stderr, options[at]?.join(" ")).toMatch(new RegExp(`Did you mean (one of .*)?${options[at]?.[1]}[,?]`))
+    expect(stderr, options[at]?.join(" ")).toMatch(new RegExp(`Did you mean (one of .*)?${options[at]?.[0]}[,?]`))
 })
 
 test.concurrent("7: without a command the help is printed, as wrong usage", async () => {
@@ -131,6 +197,7 @@ test.concurrent("7: with --json an error of every kind is one object on stdout, 
   await using person = await makePerson()
   await person.write(".postern.json", { mcpServers: { theirs: { url: URL } } })
   await person.write("broken.json", '{"mcpServers": {')
+  await person.added(["add", "has-key", "--header", "X-Api-Key: abcdef123456", URL])
   const failures: readonly (readonly [readonly string[], number, string])[] = [
     [["list", "--config", "/nowhere", "--json"], 1, "config-missing"],
     [["list", "--config", "broken.json", "--json"], 1, "config-unreadable"],
@@ -148,10 +215,19 @@ test.concurrent("7: with --json an error of every kind is one object on stdout, 
     [["rotate", "unknown", "--json"], 2, "unknown-server"],
     [["vault", "set", "unknown", "-", "--json"], 2, "usage-wrong"],
     [["trust", "--json"], 4, "nobody-to-ask"],
+    [["trust", "--json"], 1, "project-missing"],
+    [["rotate", "has-key", "--header", "X-Other", "-", "--json"], 2, "secret-not-there"],
+    [["rename", "has-key", "has-key", "--json"], 1, "server-exists"],
+    [["oauth", "client-document", "http://example.com", "--json"], 2, "usage-wrong"],
+    [["aws", "credentials", "unknown", "--json"], 2, "unknown-server"],
     [["headers", "theirs", "--json"], 4, "project-not-trusted"],
   ]
 
-  const outcomes = await Promise.all(failures.map(([args]) => person.postern(args, { stdin: "x" })))
+  const elsewhere = { stdin: "x", cwd: person.home }
+
+  const outcomes = await Promise.all(
+    failures.map(([args, , code]) => person.postern(args, code === "project-missing" ? elsewhere : { stdin: "x" })),
+  )
 
   expect(outcomes.map((one) => [one.code, one.json<ErrorObject>().error.code, one.stderr])).toEqual(
     failures.map(([, code, name]) => [code, name, ""]),
