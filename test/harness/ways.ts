@@ -3,9 +3,14 @@
  * these run over all: `describe.each(ways)`. A new way is one more line.
  */
 import { sdkHttp } from "../../src/auth/aws/sdk-http.ts"
+import { findIssuerMetadata } from "../../src/auth/oauth/issuer-metadata.ts"
+import { exchangeRefreshToken } from "../../src/auth/oauth/refresh.ts"
+import { register } from "../../src/auth/oauth/registration.ts"
 import { readFrames } from "../../src/bridge/frame.ts"
 import { streamableHttpLink } from "../../src/bridge/server/streamable-http.ts"
+import type { AddressPolicy } from "../../src/core/address-gate.ts"
 import { systemClock } from "../../src/core/clock.ts"
+import { PosternError } from "../../src/core/diagnosis.ts"
 import { type Http, type HttpSettings, createHttp } from "../../src/core/http.ts"
 import { fetchDocument } from "../../src/core/http-document.ts"
 import { silentLog } from "../../src/core/log.ts"
@@ -38,11 +43,40 @@ const document: Way = {
   send: async (http, url) => void (await fetchDocument(http, { method: "GET", url, headers: { accept: "application/json" } }, signal())),
 }
 
+/** The server of these tests knows nothing of OAuth: that something came back is what counts, and not what it was. */
+async function whateverSaid(asking: Promise<unknown>): Promise<void> {
+  await asking.catch((error: unknown) => {
+    if (!(error instanceof PosternError) || !error.diagnosis.code.startsWith("oauth-")) throw error
+  })
+}
+
+/** The gate in front of the layer lets the address pass: what the layer itself says of it is what these tests look at. */
+const policyFor = (url: URL): AddressPolicy => ({ home: url, allowPrivate: true })
+
+const discovery: Way = {
+  name: "a discovery of OAuth",
+  send(http, url) {
+    const question = { issuer: url.origin, metadataUrl: url.href, match: "any", policy: policyFor(url) } as const
+    return whateverSaid(findIssuerMetadata(question, http, signal()))
+  },
+}
+
+const registration: Way = {
+  name: "a registration of an OAuth client",
+  send(http, url) {
+    const metadata = { issuer: url.origin, registration_endpoint: url.href }
+    const wish = { server: "test", metadata, redirectUri: "http://127.0.0.1:1/callback", policy: policyFor(url) }
+    return whateverSaid(register(wish, http, signal()))
+  },
+}
+
 const token: Way = {
-  name: "a token request",
-  async send(http, url) {
-    const headers = { "content-type": "application/x-www-form-urlencoded" }
-    await fetchDocument(http, { method: "POST", url, headers, body: Buffer.from("grant_type=client_credentials") }, signal())
+  name: "a refresh of an OAuth token",
+  send(http, url) {
+    const client = { id: "test", authMethod: "none", from: "registration" } as const
+    const tokens = { accessToken: "access", refreshToken: "refresh", obtainedAtMs: 0, scopes: [] }
+    const grant = { version: 1, issuer: url.origin, tokenEndpoint: url.href, client, resource: url.href, ...tokens }
+    return whateverSaid(exchangeRefreshToken(grant, { http, policy: policyFor(url), limitMs: 10_000 }, systemClock, signal()))
   },
 }
 
@@ -63,7 +97,7 @@ const awsCall: Way = {
   },
 }
 
-export const ways: readonly Way[] = [message, document, token, awsCall]
+export const ways: readonly Way[] = [message, document, discovery, registration, token, awsCall]
 
 /** An HTTP layer, closed when it goes out of scope. */
 export function openLayer(settings: Partial<HttpSettings> = {}): Http & Disposable {
