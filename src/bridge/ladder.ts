@@ -63,6 +63,9 @@ export interface Ladder extends ServerSide {
 /** Only what a person or a model asks for climbs; lists and subscriptions are a client's own. */
 const CLIMBS = new Set(["tools/call", "prompts/get", "resources/read"])
 
+/** Times that a person is asked for one call. */
+const MOST_CLIMBS = 2
+
 interface Climber extends Waiter {
   /** The request as the client sent it. */
   readonly given: Frame
@@ -130,14 +133,18 @@ export function withLadder(side: ServerSide, settings: LadderSettings): Ladder {
     const { request, returned } = climber
     const declined = returned && (await orTold(heed(climber), climber))
     if (declined) return declined
-    const before = signIns.done
-    const locked = await meetDoor(attempt(request))
-    if (!locked) return undefined
-    // A refusal that was on its way while somebody came in is of the former proof.
-    const answer = signIns.done > before ? undefined : await orTold(ask(locked, climber), climber)
-    if (answer) return answer
-    const still = await meetDoor(attempt(request))
-    return still && tellHow(request, still, { clean })
+    const met = new Set<string>()
+    for (;;) {
+      const before = signIns.done
+      const locked = await meetDoor(attempt(request))
+      if (!locked) return undefined
+      // Whoever has come in may be asked for more, for example for a scope. The same once more, or a third time, is no matter of asking.
+      if (met.has(locked.code) || met.size === MOST_CLIMBS) return tellHow(request, locked, { clean })
+      met.add(locked.code)
+      // A refusal that was on its way while somebody came in is of the former proof.
+      const answer = signIns.done > before ? undefined : await orTold(ask(locked, climber), climber)
+      if (answer) return answer
+    }
   }
 
   const climb: Ladder["climb"] = async (request, receive, signal, { attempt, asked }) => {
