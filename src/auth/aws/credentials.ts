@@ -39,6 +39,8 @@ export interface RoleWish {
 
 /** What resolving a source takes, beside what a session of SSO does. */
 export interface CredentialTools extends SsoTools {
+  /** The server's name, for what is told; empty where there is none. */
+  readonly server: string
   readonly shared: SharedConfig
   /** Region of the services that are asked. */
   readonly region: string

@@ -69,10 +69,9 @@ export function openFinder({ server, door, tools, time, http }: FinderTools): Fi
     const { shared, source, basis } = await look()
     const region = regionFor(server, door, { source, shared, env })
     const signIn = signInCommand(server)
-    const common = { server: signIn === undefined ? "" : server.name, env, http, region, clock, redactor }
+    const common = { server: signIn === undefined ? "" : server.name, signIn, env, http, region, clock, redactor }
     const roles: RoleTools = {
       ...common,
-      signIn,
       time,
       vault,
       basis,

@@ -42,7 +42,7 @@ export async function loginSso(
   const { session } = sso
   const http = openAwsHttp(undefined, env)
   try {
-    const token = await signInSso(session, interaction, { tools: { env, clock, redactor, http, server: "" }, options }, signal)
+    const token = await signInSso(session, interaction, { tools: { env, clock, redactor, http, signIn: undefined }, options }, signal)
     return {
       profile,
       session: session.name ?? null,

@@ -1,12 +1,13 @@
 /** What can go wrong with a session of AWS SSO. */
 import { defineDiagnosis } from "../../core/diagnosis.ts"
+import { shellWord } from "../../core/file-diagnoses.ts"
 import { quote } from "../../core/redact.ts"
 
 /** What is known of a session that is not good any more. */
 export interface SsoEnd {
   readonly profile: string
-  /** The server that it was for; empty where there is none. */
-  readonly server: string
+  /** The command by which a person signs in to the server that it was for; undefined where there is none. */
+  readonly signIn: string | undefined
   /** A date; absent if there is no session on this machine. */
   readonly endsAt?: string
   /** AWS refuses it although it should still be good. */
@@ -19,7 +20,7 @@ export const awsSsoEnded = defineDiagnosis({
   about:
     "The AWS SSO (IAM Identity Center) session of the profile has ended, or there was none yet. Signing in again makes a new one; a running server goes on with it by itself, whether it comes from Postern or from the AWS CLI (`aws sso login`).",
   kind: "sign-in",
-  tell: ({ profile, server, endsAt, isRefused }: SsoEnd) => ({
+  tell: ({ profile, signIn, endsAt, isRefused }: SsoEnd) => ({
     cause:
       endsAt === undefined
         ? `There is no SSO session for the AWS profile "${quote(profile, 80)}" on this machine.`
@@ -30,7 +31,7 @@ export const awsSsoEnded = defineDiagnosis({
         : [isRefused ? `it was to last until ${endsAt}, and AWS has ended it before` : `it ended at ${endsAt}`]),
       "nothing was sent to the server",
     ],
-    next: server === "" ? `postern aws login --profile ${quote(profile, 80)}` : `postern auth ${server}`,
+    next: signIn ?? `postern aws login --profile ${shellWord(profile)}`,
   }),
 })
 
@@ -63,12 +64,12 @@ export const awsSsoNotFinished = defineDiagnosis({
   code: "aws-sso-not-finished",
   about: "A sign-in to AWS SSO was begun, and not finished: the person declined, or the code of the page came to its end first.",
   kind: "sign-in",
-  tell: ({ profile, server, declined }: { profile: string; server: string; declined: boolean }) => ({
+  tell: ({ profile, signIn, declined }: { profile: string; signIn: string | undefined; declined: boolean }) => ({
     cause: declined
       ? `The sign-in to AWS SSO for the profile ${quote(profile, 80)} was declined on the page.`
       : `Nobody finished the sign-in to AWS SSO for the profile ${quote(profile, 80)} in time.`,
     evidence: ["the session is as it was before"],
-    next: server === "" ? `postern aws login --profile ${quote(profile, 80)}` : `postern auth ${server}`,
+    next: signIn ?? `postern aws login --profile ${shellWord(profile)}`,
   }),
 })
 

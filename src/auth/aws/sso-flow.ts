@@ -19,6 +19,6 @@ export const STANDARD_SCOPE = "sso:account:access"
 export const REDIRECT_PATH = "/oauth/callback"
 
 /** `aws-sso-not-finished`; `declined`: the person said no, as opposed to not coming back in time. */
-export function notFinished({ profile }: SsoSession, { server }: SsoTools, declined: boolean): PosternError {
-  return new PosternError(awsSsoNotFinished({ profile, server, declined }))
+export function notFinished({ profile }: SsoSession, { signIn }: SsoTools, declined: boolean): PosternError {
+  return new PosternError(awsSsoNotFinished({ profile, signIn, declined }))
 }

@@ -17,8 +17,8 @@ import type { SsoSession } from "./sso-session.ts"
 export interface SsoTools extends OidcTools {
   readonly clock: Clock
   readonly redactor: Redactor
-  /** The server that it is for, for what is told; empty where there is none. */
-  readonly server: string
+  /** The command by which a person signs in to the server that it is for; undefined where there is none. */
+  readonly signIn: string | undefined
 }
 
 /** The AWS SDKs renew without a lock when five minutes are left, in milliseconds. */
@@ -117,12 +117,12 @@ async function exchange({ session, present, client, refreshToken, lock }: Renewa
 /** That a person has to sign in again: the session's end as its file tells it, and which profile it is. */
 export function ended(
   { profile }: SsoSession,
-  { server, clock }: Pick<SsoTools, "server" | "clock">,
+  { signIn, clock }: Pick<SsoTools, "signIn" | "clock">,
   token: SsoToken | undefined,
 ): PosternError {
-  if (token === undefined) return new PosternError(awsSsoEnded({ server, profile, isRefused: false }))
+  if (token === undefined) return new PosternError(awsSsoEnded({ signIn, profile, isRefused: false }))
   const endsAt = new Date(token.expiresAtMs).toISOString()
-  return new PosternError(awsSsoEnded({ server, profile, endsAt, isRefused: token.expiresAtMs > clock.now() }))
+  return new PosternError(awsSsoEnded({ signIn, profile, endsAt, isRefused: token.expiresAtMs > clock.now() }))
 }
 
 function learned(token: SsoToken, { redactor }: SsoTools): SsoToken {

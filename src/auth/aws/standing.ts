@@ -1,6 +1,7 @@
 /** Where the AWS credentials of a server lie, and whether a person is needed: from files alone, for `list` and `get`. */
 import type { HttpServer } from "../../config/server.ts"
 import type { Diagnosis } from "../../core/diagnosis.ts"
+import { signInCommand } from "../sign-in-command.ts"
 import type { AuthTools } from "../tools.ts"
 import { profileChain, readSharedConfig, type SharedConfig, sharedFiles } from "./shared-config.ts"
 import { chooseSource, type Source } from "./source.ts"
@@ -29,7 +30,7 @@ export async function awsStanding(server: HttpServer, { env, clock }: Pick<AuthT
   const token = await readSsoToken(sso.session)
   const storedIn = [`${ssoTokenPath(sso.session)} (in clear, as the AWS tools keep it)`, ...role]
   if (isGood(token, clock.now())) return { storedIn, expiresAtMs: token.expiresAtMs }
-  return { storedIn, signIn: ended(sso.session, { server: server.name, clock }, token).diagnosis }
+  return { storedIn, signIn: ended(sso.session, { signIn: signInCommand(server), clock }, token).diagnosis }
 }
 
 /** Good now, or to be renewed without a person. */

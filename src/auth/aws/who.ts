@@ -59,7 +59,7 @@ export function openSource(given: FinderTools): AwsSource {
       const sso = source.kind === "profile" ? ssoBehind(shared, sharedFiles(env), source.profile) : undefined
       if (sso === undefined) return false
       const { signInSso } = await import("./sso-sign-in.ts")
-      await signInSso(sso.session, interaction, { tools: { server: server.name, env, http, clock, redactor }, options }, signal)
+      await signInSso(sso.session, interaction, { tools: { signIn: signInCommand(server), env, http, clock, redactor }, options }, signal)
       return true
     }
     if (fresh) await beginSession()

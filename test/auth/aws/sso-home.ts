@@ -38,7 +38,7 @@ export async function makeSsoHome(): Promise<SsoHome> {
     sso,
     home,
     env,
-    tools: { http, env, clock, redactor: createRedactor(), server: "my-mcp" },
+    tools: { http, env, clock, redactor: createRedactor(), signIn: "postern auth my-mcp" },
     async setEnd(profile, inMs) {
       const expiresAt = new Date(Date.now() + inMs).toISOString().replace(/\.\d+/, "")
       const path = ssoTokenPath(profile.session)

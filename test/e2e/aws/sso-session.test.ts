@@ -76,7 +76,7 @@ test("2.5: an ended SSO session is told with its profile and one command, and af
   expect(before).toMatchObject(HELLO)
   expect(refused).toBeGreaterThan(0) // the service answered 403
   expect(ended).toContain('The SSO session of the AWS profile \\"dev\\" has ended')
-  expect(ended).toContain("postern auth my-mcp")
+  expect(ended).toContain(`postern auth my-mcp --config ${stage.config}`) // as it has to be typed
   expect(after).toMatchObject(HELLO)
   expect(client.garbage).toEqual([])
 })
