@@ -10,15 +10,17 @@ import type { HttpServer, TlsSettings } from "./server.ts"
 import { parseTemplate } from "./template.ts"
 
 /**
- * Replaces the variables in the paths of `tls`. A relative path begins at the folder of the file that the entry stands in.
+ * Replaces the variables in the paths of `tls`. A relative path begins at the folder of the file that the entry stands in. For a server
+ * that is signed for, AWS_CA_BUNDLE names the authorities that the entry does not, as it does for all AWS tools.
  *
- * @returns undefined where the entry names no file
+ * @returns undefined where no file is named
  * @throws {PosternError} `project-not-trusted`, `template-invalid`, `variable-not-set`; `secret-misplaced`, since the name of a file is
  *   shown
  */
 export function expandTlsFiles(server: HttpServer, env: Environment): TlsFiles | undefined {
+  const bundle = server.aws === undefined ? undefined : awsAuthorities(env)
   const { tls } = server
-  if (tls === undefined) return undefined
+  if (tls === undefined) return bundle
   requireTrusted(server)
   const pathOf = (key: keyof TlsSettings): string | undefined => {
     const written = tls[key]
@@ -27,7 +29,13 @@ export function expandTlsFiles(server: HttpServer, env: Environment): TlsFiles |
     return resolve(dirname(server.file), expandPath(written, env, where))
   }
   const [caFile, certFile, keyFile] = [pathOf("ca"), pathOf("cert"), pathOf("key")]
-  return { ...(caFile && { caFile }), ...(certFile && { certFile }), ...(keyFile && { keyFile }) }
+  return { ...(caFile ? { caFile } : bundle), ...(certFile && { certFile }), ...(keyFile && { keyFile }) }
+}
+
+/** The authorities that AWS tools are told of by AWS_CA_BUNDLE, or undefined. Postern knows them beside the others. */
+export function awsAuthorities(env: Environment): TlsFiles | undefined {
+  const caFile = env["AWS_CA_BUNDLE"]
+  return caFile ? { caFile, caVariable: "AWS_CA_BUNDLE" } : undefined
 }
 
 function expandPath(written: string, env: Environment, where: Where): string {

@@ -9,14 +9,14 @@ import type { Certificates } from "./http-route.ts"
 import type { Environment } from "./places.ts"
 import { escapeControls } from "./redact.ts"
 
-/** The key of an entry that names the file. */
-type Key = "tls.ca" | "tls.cert" | "tls.key"
+/** What names the file: a key of the entry, or a variable. */
+type Key = string
 
-/** Told by the first connection after the files have changed, and by each until they are right; `key` is the entry's key. */
+/** Told by the first connection after the files have changed, and by each until they are right; `key` is what names the file. */
 export const certificateUnusable = defineDiagnosis({
   code: "certificate-unusable",
   about:
-    "A file with certificates or a private key, named by `tls` in a server's entry, is missing, cannot be read, is not in PEM form, or the key does not belong to the certificate. Nothing was sent. The files are read again when they change, so a renewed certificate needs no restart.",
+    "A file with certificates or a private key, named by `tls` in a server's entry or by AWS_CA_BUNDLE, is missing, cannot be read, is not in PEM form, or the key does not belong to the certificate. Nothing was sent. The files are read again when they change, so a renewed certificate needs no restart.",
   tell: ({ key, file, problem }: { key: Key; file: string; problem: string }) => ({
     cause: `The file of "${key}" cannot be used: ${problem}.`,
     evidence: [`file: ${escapeControls(file)}`, "nothing was sent"],
@@ -41,8 +41,11 @@ export function readCertificates(files: TlsFiles, env: Environment): Certificate
   }
 }
 
-async function makeContexts({ caFile, certFile, keyFile }: TlsFiles, env: Environment): Promise<Record<"server" | "proxy", SecureContext>> {
-  const ca = caFile === undefined ? {} : { ca: [...(await knownAuthorities(env)), await readAuthorities(caFile)] }
+async function makeContexts(
+  { caFile, caVariable, certFile, keyFile }: TlsFiles,
+  env: Environment,
+): Promise<Record<"server" | "proxy", SecureContext>> {
+  const ca = caFile === undefined ? {} : { ca: [...(await knownAuthorities(env)), await readAuthorities(caVariable ?? "tls.ca", caFile)] }
   const own = certFile === undefined ? {} : await readOwn(certFile, keyFile ?? certFile)
   return { server: tls.createSecureContext({ ...ca, ...own }), proxy: tls.createSecureContext(ca) }
 }
@@ -60,9 +63,9 @@ async function knownAuthorities(env: Environment): Promise<readonly string[]> {
 
 const CERTIFICATE = /-----BEGIN (?:TRUSTED |X509 )?CERTIFICATE-----[^-]*-----END (?:TRUSTED |X509 )?CERTIFICATE-----/g
 
-async function readAuthorities(file: string): Promise<string> {
-  const text = await readNamed("tls.ca", file)
-  parseCertificates("tls.ca", file, text)
+async function readAuthorities(key: Key, file: string): Promise<string> {
+  const text = await readNamed(key, file)
+  parseCertificates(key, file, text)
   return text
 }
 

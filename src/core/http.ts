@@ -91,6 +91,8 @@ export interface HttpLimits {
 export interface TlsFiles {
   /** Authorities that are known beside those of the system. */
   readonly caFile?: string
+  /** The variable that names them, where it is not the entry's `tls.ca`. */
+  readonly caVariable?: string
   /** Our own certificate, for servers that ask for one; its key lies in the same file unless `keyFile` is there. */
   readonly certFile?: string
   readonly keyFile?: string

@@ -1,5 +1,5 @@
 /** The HTTP layer for AWS's own services (STS, IAM, SSO) and for the SDK: out by the ways of a server, to addresses of AWS's. */
-import { expandTlsFiles } from "../../config/expand-files.ts"
+import { awsAuthorities, expandTlsFiles } from "../../config/expand-files.ts"
 import type { HttpServer } from "../../config/server.ts"
 import type { AddressPolicy } from "../../core/address-gate.ts"
 import { type Http, createHttp } from "../../core/http.ts"
@@ -17,13 +17,13 @@ const SILENCE_MS = 10_000
 const ADDRESSES: AddressPolicy = { home: new URL("https://sts.amazonaws.com/"), allowPrivate: true }
 
 /**
- * Opens the layer: the proxies of the environment, and the authority and the certificate that the entry names, as `openHttp` does.
+ * Opens the layer: the proxies and AWS_CA_BUNDLE of the environment, and what the entry names for TLS, as `openHttp` does.
  *
  * @param server - undefined where AWS is asked for no server
  * @returns closed by whoever opened it; left open, it keeps no process alive
  * @throws {PosternError} as `expandTlsFiles` does
  */
 export function openAwsHttp(server: HttpServer | undefined, env: Environment): Http {
-  const tls = server === undefined ? undefined : expandTlsFiles(server, env)
+  const tls = server === undefined ? awsAuthorities(env) : expandTlsFiles(server, env)
   return createHttp({ silenceMs: SILENCE_MS, connectMs: CONNECT_MS, env, addresses: ADDRESSES, ...(tls && { tls }) })
 }

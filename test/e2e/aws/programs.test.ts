@@ -214,6 +214,26 @@ test.each(["aws-mcp-proxy", "aws-role-mcp-proxy"])("2.1: %s --help and --version
   expect(version?.stdout).toMatch(/^\d+\.\d+\.\d+\n$/)
 })
 
+test("2.3: the authority that AWS_CA_BUNDLE names is known on the way to STS and to the server, and is told when it cannot be read", async () => {
+  await using aws = await makeAws()
+  const anna = addUser(aws.holders, "anna")
+  aws.sts.roles.set(ROLE, { trusts: [anna.arn] })
+  const { NODE_EXTRA_CA_CERTS: bundle = "", ...env } = { ...aws.env, ...toVariables(anna), ...GUIDE.role.env }
+  await using stranger = startProgram(program("aws-role-mcp-proxy"), env)
+  await using lost = startProgram(program("aws-role-mcp-proxy"), { ...env, AWS_CA_BUNDLE: "/nowhere/ca.pem" })
+  await using client = startProgram(program("aws-role-mcp-proxy"), { ...env, AWS_CA_BUNDLE: bundle })
+
+  const [unknown, missing] = [await stranger.open(), await lost.open()]
+  const seenBefore = aws.endpoint.seen.length
+  const answer = await client.open()
+
+  expect(unknown.error?.data?.evidence.join()).toMatch(/certificate/i)
+  expect(missing.error?.data).toMatchObject({ code: "certificate-unusable", cause: expect.stringContaining("AWS_CA_BUNDLE") })
+  expect(seenBefore).toBe(0)
+  expect(answer.result).toMatchObject({ serverInfo: { name: "test" } })
+  expect(aws.sts.callsOf("AssumeRole")).toHaveLength(1)
+})
+
 test("the programs need no configuration, and leave no key in any file", async () => {
   await using aws = await makeAws()
   const anna = addUser(aws.holders, "anna")
