@@ -2,6 +2,7 @@
 import { Command } from "commander"
 import type { HttpServer, OAuthSettings, Server } from "../config/server.ts"
 import { findServer } from "../config/find.ts"
+import { oauthSignInNeeded } from "../auth/oauth/diagnoses.ts"
 import { isAccountLabel } from "../config/oauth-schema.ts"
 import { PosternError } from "../core/diagnosis.ts"
 import type { Context } from "./context.ts"
@@ -46,7 +47,7 @@ export const authCommand = (context: Context, word = "auth"): Command =>
   new Command(word)
     .description(word === "auth" ? "sign in to a server; running bridges use it from their next message" : "the same as auth")
     .argument("[name]", "the server, as `postern list` shows it")
-    .option("--all", "every server that needs a sign-in, one after the other")
+    .option("--all", "every server that needs a sign-in, one after the other; those of which it is not known are asked")
     .option("--no-browser", "print the link, and start no browser")
     .option("--account <label>", "whose sign-in it is, where one server has several accounts")
     .option("--device", "show a code to enter on any device, where the authorization server has that")
@@ -125,12 +126,7 @@ async function keepAccount(server: HttpServer, label: string, context: Context):
 
 /** One after the other: a person has one pair of eyes. One that fails does not keep the others from being asked. */
 async function signInToAll(servers: readonly Server[], options: AuthOptions, context: Context): Promise<void> {
-  const { describeServers } = await import("../inspect/servers.ts")
-  const facts = await describeServers({ servers, invalid: [] }, await context.tools())
-  const waiting = servers.filter(
-    (server) =>
-      server.trusted && server.enabled && facts.some((one) => one.name === server.name && one.needsSignIn && one.method === "oauth"),
-  )
+  const waiting = await findWaiting(servers, context)
   const done: SignedIn[] = []
   for (const server of waiting) {
     try {
@@ -144,6 +140,26 @@ async function signInToAll(servers: readonly Server[], options: AuthOptions, con
   context.print({ signedIn: done, asked: waiting.map(({ name }) => name) }, options.json, (result) =>
     result.asked.length === 0 ? "No server needs a sign-in." : result.signedIn.map(tell).join("\n\n"),
   )
+}
+
+/** Those that are known to need a sign-in, and those of which only the server knows: an entry with an address alone says nothing. */
+async function findWaiting(servers: readonly Server[], context: Context): Promise<readonly Server[]> {
+  const { describeServers } = await import("../inspect/servers.ts")
+  const { checkServers } = await import("../inspect/check.ts")
+  const tools = await context.tools()
+  const usable = servers.filter(({ trusted, enabled }) => trusted && enabled)
+  const facts = await describeServers({ servers: usable, invalid: [] }, tools)
+  const factsOf = ({ name }: Server) => facts.find((one) => one.name === name)
+  const unknown = usable.filter((server) => server.transport !== "stdio" && factsOf(server)?.method === "none")
+  const verdicts = await checkServers({ servers: unknown, invalid: [] }, { tools, version: context.version }, context.signal)
+  const asksForOne = ({ name }: Server): boolean => {
+    const verdict = verdicts.get(name)
+    if (verdict?.is !== "failed") return false
+    if (verdict.diagnosis.code === oauthSignInNeeded.code) return true
+    context.note(`postern: note: it is not known whether "${name}" needs a sign-in: ${verdict.diagnosis.cause}`)
+    return false
+  }
+  return usable.filter((server) => asksForOne(server) || (factsOf(server)?.needsSignIn === true && factsOf(server)?.method === "oauth"))
 }
 
 function tell({ server, method, subject, issuer, scopes, storedIn, expiresAt, renewsItself, usableBy: who }: SignedIn): string {

@@ -1,4 +1,5 @@
 /** What `list --check` adds to the list: whether each server answers, and why not. */
+import { oauthSignInNeeded } from "../auth/oauth/diagnoses.ts"
 import type { Configuration } from "../config/files.ts"
 import type { CheckSettings, Verdict } from "../inspect/check.ts"
 import type { ServerFacts } from "../inspect/servers.ts"
@@ -37,12 +38,19 @@ export async function checkListed(
   try {
     const verdicts = await checkServers(configuration, settings, signal)
     return {
-      servers: servers.map((server) => ({ ...server, check: checkOf(verdicts.get(server.name)) })),
+      servers: servers.map((server) => ({ ...withFound(server, verdicts.get(server.name)), check: checkOf(verdicts.get(server.name)) })),
       exitCode: exitCodeOf(servers, verdicts),
     }
   } finally {
     if (stderr.isTTY === true) stderr.write("\r\u001B[K")
   }
+}
+
+/** An entry with an address alone does not say what the server asks for; now it has said so itself. */
+function withFound(server: ServerFacts, verdict: Verdict | undefined): ServerFacts {
+  if (verdict?.is !== "failed" || verdict.diagnosis.code !== oauthSignInNeeded.code) return server
+  const { code, cause } = verdict.diagnosis
+  return { ...server, method: "oauth", identity: null, needsSignIn: true, problem: { code, cause } }
 }
 
 function checkOf(verdict: Verdict | undefined): CheckedServer["check"] {

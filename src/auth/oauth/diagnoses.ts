@@ -101,6 +101,19 @@ export const oauthMetadataInvalid = defineDiagnosis({
   }),
 })
 
+/** `postern auth NAME --issuer URL` names an authorization server that the server does not name. */
+export const oauthIssuerUnknown = defineDiagnosis({
+  code: "oauth-issuer-unknown",
+  about:
+    "`--issuer` names an authorization server that the MCP server does not. Nobody is sent there: who may let one in is for the server to say.",
+  kind: "usage",
+  tell: ({ server, issuer, named }: { server: string; issuer: string; named: readonly string[] }) => ({
+    cause: `The server "${server}" does not name the authorization server ${quote(issuer)}.`,
+    evidence: [`it names: ${named.map((one) => quote(one)).join(", ")}`, "nobody was sent there"],
+    next: `postern auth ${server} --issuer ${quote(named[0] ?? "")}`,
+  }),
+})
+
 /** A place of the metadata answers with a 5xx. */
 export const oauthMetadataUnavailable = defineDiagnosis({
   code: "oauth-metadata-unavailable",

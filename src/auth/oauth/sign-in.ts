@@ -8,7 +8,7 @@ import type { MethodTools } from "../tools.ts"
 import { type ClientFlow, signInByBrowser } from "./browser-flow.ts"
 import { type ClientPlan, planClient, realizeClient } from "./client.ts"
 import type { Challenge } from "./challenge.ts"
-import { oauthMetadataInvalid, oauthSignInTimeout } from "./diagnoses.ts"
+import { oauthIssuerUnknown, oauthSignInTimeout } from "./diagnoses.ts"
 import { type Destination, discover, requireEndpoint } from "./discovery.ts"
 import { TOKEN_LIMIT_MS, exchangeCode } from "./exchange.ts"
 import { type Grant, findGrant, parseGrant, signInName } from "./grant.ts"
@@ -111,8 +111,7 @@ async function findDestination(
   const destination = await discover({ server, url, ...asked, knownIssuer, policy }, http, signal)
   requireEndpoint(destination, "token_endpoint")
   if (issuer !== undefined && issuer !== destination.issuer) {
-    const fault = `it does not name the authorization server ${issuer}, but ${[destination.issuer, ...destination.otherIssuers].join(", ")}`
-    throw new PosternError(oauthMetadataInvalid({ address: url.href, fault }))
+    throw new PosternError(oauthIssuerUnknown({ server: server.name, issuer, named: [destination.issuer, ...destination.otherIssuers] }))
   }
   if (former === undefined && destination.otherIssuers.length > 0) {
     const others = destination.otherIssuers.join(", ")

@@ -50,6 +50,7 @@ test.concurrent("7: each server is asked, and its entry says what came of it", a
   expect([asJson.code, text.code]).toEqual([1, 0])
   expect(text.stdout).toMatch(/^NAME .* STATE +CHECK$/m)
   expect(text.stdout).toMatch(/^right .* answers$/m)
+  expect(text.stdout).toMatch(/^bare +http +oauth +- .* needs a sign-in: postern auth bare +oauth-sign-in-needed$/m)
   expect(text.stdout).toMatch(/^off .* not asked$/m)
   expect(text.stdout).toContain('wrong: The server "wrong" does not accept the header Authorization.\n  next: postern rotate wrong')
   expect(text.stdout).toContain('off: not asked. The server "off" is disabled.\n  next: postern enable off')

@@ -3,6 +3,7 @@ import { expect, test } from "vitest"
 import { makeBrowser } from "../../harness/browser.ts"
 import { makePerson, newSecret, whereIs } from "../../harness/postern.ts"
 import { startAuthorizationServer } from "../../servers/authorization-server.ts"
+import { startMcpServer } from "../../servers/mcp-server.ts"
 import { startProtectedServer, startResourceServer } from "../../servers/protected-server.ts"
 
 interface Listed {
@@ -59,6 +60,37 @@ test("3.1: the list says who has signed in where, with which scopes, where it is
   const [token = ""] = server.visits.flatMap(({ request }) => /^Bearer (.+)$/.exec(request.headers.authorization ?? "")?.[1] ?? [])
   expect(token).not.toBe("")
   expect(await whereIs(token, person)).toEqual([])
+})
+
+test("3.2: auth --all asks the servers of which it is not known, and signs in to those that want it", async () => {
+  await using open = await startMcpServer()
+  await using server = await startProtectedServer()
+  await using browser = await makeBrowser()
+  await using person = await makePerson()
+  await person.added(["add", "open", open.url], ["add", "linear", server.url], ["add", "down", "http://127.0.0.1:1/mcp"])
+
+  const first = await person.postern(["auth", "--all", "--json"], { env: browser.env })
+  const second = await person.postern(["auth", "--all"], { env: browser.env })
+
+  expect(first.json()).toMatchObject({ asked: ["linear"], signedIn: [{ server: "linear", renewsItself: true }] })
+  expect(first.stderr).toContain('it is not known whether "down" needs a sign-in: No connection to http://127.0.0.1:1 could be opened')
+  expect(second).toMatchObject({ code: 0, stdout: "No server needs a sign-in.\n" })
+  expect(await browser.opened()).toHaveLength(1)
+})
+
+test("3.2: an issuer that the server does not name is wrong usage, and nobody is sent there", async () => {
+  await using server = await startProtectedServer()
+  await using browser = await makeBrowser()
+  await using person = await makePerson()
+  await person.added(["add", "linear", server.url])
+
+  const refused = await person.postern(["auth", "linear", "--issuer", "https://elsewhere.example", "--json"], { env: browser.env })
+
+  expect(refused.code).toBe(2)
+  expect(refused.json()).toMatchObject({
+    error: { code: "oauth-issuer-unknown", next: `postern auth linear --issuer ${server.authorization.issuer}` },
+  })
+  expect(await browser.opened()).toEqual([])
 })
 
 test("3.2: without a browser, the link is printed with a code for any device, and the command ends once the person has entered it", async () => {
