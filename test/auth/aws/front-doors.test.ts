@@ -58,3 +58,24 @@ test("the GET stream and the goodbye are signed too, with the hash of an empty b
   expect(stage.endpoint.callers).toHaveLength(2)
   expect(stage.endpoint.refusals.map(({ type }) => type)).toEqual(["InvalidSignatureException", "InvalidSignatureException"])
 })
+
+test("a redirect on the same host is signed anew for where it leads, and its signature holds for nothing else", async () => {
+  await using stage = await makeStage()
+  Object.assign(stage.env, toVariables(addUser(stage.holders, "anna")))
+  const verified = stage.endpoint.handler
+  stage.endpoint.handler = (request, response) => {
+    if (request.path !== "/mcp") return verified(request, response)
+    response.writeHead(307, { location: "/mcp/" }).end() // as Starlette does
+    return true
+  }
+
+  const answer = await stage.call(stage.authenticator())
+
+  const [first, second] = stage.endpoint.seen
+  expect(answer.status).not.toBe(403)
+  expect([first?.path, second?.path]).toEqual(["/mcp", "/mcp/"])
+  expect(second?.body).toBe(first?.body)
+  expect(second?.headers.authorization).not.toBe(first?.headers.authorization)
+  expect(stage.endpoint.callers).toHaveLength(1) // the second signature was verified for its own path
+  expect(stage.endpoint.refusals).toEqual([])
+})
