@@ -1,20 +1,19 @@
-/** The vault in one encrypted file: its verbs. How it is opened stands in opener.ts, its bytes in format.ts, the rule of changes in lease.ts. */
-import { dirname } from "node:path"
-import { ensurePrivateFolder, fileStamp, writeFileAtomic } from "../core/atomic-file.ts"
+/** The vault in one encrypted file: its verbs. How it is opened stands in opener.ts and changed in store.ts, its bytes in format.ts, the rule of changes in lease.ts. */
+import { fileStamp } from "../core/atomic-file.ts"
 import type { Clock } from "../core/clock.ts"
 import { PosternError, failureOf } from "../core/diagnosis.ts"
 import { type Log, silentLog } from "../core/log.ts"
-import { type KeySources, beginVault, sourceForNew } from "./begin.ts"
-import { vaultBadName, vaultEmpty, vaultNoEntry } from "./diagnoses.ts"
-import { type OpenedVault, formatVault, unsealSecret, withRecords } from "./format.ts"
+import { type KeySources, sourceForNew } from "./begin.ts"
+import { vaultBadName, vaultNoEntry } from "./diagnoses.ts"
+import { type OpenedVault, unsealSecret, withRecords } from "./format.ts"
 import type { KeySource } from "./keys/key-source.ts"
-import { type Revised, type SharedThing, changeUnderLease } from "./lease.ts"
-import { type ChangeVault, moveVault } from "./move.ts"
+import { moveVault } from "./move.ts"
 import { isName, isOrigin } from "./names.ts"
-import { type VaultOpener, vaultOpener } from "./opener.ts"
+import type { VaultOpener } from "./opener.ts"
 import { type RecordPlace, checkOrigin, entryOf, factsOf, findRecord, otherRecords, putSecret } from "./records.ts"
 import { renewSecret, sharedRecord } from "./renewal.ts"
-import { mergeSecrets, openExport, openSecrets, sealExport, withSecrets } from "./transfer.ts"
+import { openStore } from "./store.ts"
+import { exportVault, importVault } from "./transfer.ts"
 import type { KeptSecret, Vault, VaultEntry, VaultStatus } from "./vault.ts"
 
 /** Where the vault lies, and which keys may open it. */
@@ -31,11 +30,6 @@ export interface FileVaultOptions {
   readonly log?: Log
 }
 
-/** The vault at one moment; revision 0: there is none yet. */
-interface Present extends Revised {
-  readonly vault: OpenedVault | undefined
-}
-
 /**
  * The vault of a file.
  *
@@ -43,24 +37,10 @@ interface Present extends Revised {
  * changes at once.
  */
 export function fileVault({ path, keys, forNew, forExport, clock, log = silentLog }: FileVaultOptions): Vault {
-  const opener = vaultOpener(path, keys)
-  const file = sharedFile(path, opener, log)
-  const begin = (): Promise<OpenedVault> => beginVault(forNew, opener)
-  /** What comes before any lease: a folder to lie in, and the key, so that others do not wait while a person is asked for it. */
-  const prepare = async (): Promise<void> => {
-    await ensurePrivateFolder(dirname(path))
-    await opener.reader()
-  }
-  const change: ChangeVault = async (decide) => {
-    await prepare()
-    const decideOnPresent = async ({ vault }: Present) => {
-      const { next, result } = await decide(vault)
-      return next === undefined ? { result } : { next: presentOf(next), result }
-    }
-    return changeUnderLease(file, decideOnPresent, { clock, waitMs: 10_000, holdMs: 60_000 })
-  }
+  const store = openStore({ path, keys, forNew, clock, log })
+  const { opener, change, begin } = store
   /** @param chooseName - gets the vault as it is under the lease */
-  const store = (chooseName: (vault: OpenedVault) => string, origin: string, secret: string): Promise<VaultEntry> => {
+  const keep = (chooseName: (vault: OpenedVault) => string, origin: string, secret: string): Promise<VaultEntry> => {
     checkOriginText(origin)
     return change(async (present) => {
       const vault = present ?? (await begin())
@@ -83,12 +63,12 @@ export function fileVault({ path, keys, forNew, forExport, clock, log = silentLo
 
     async write(name, origin, secret) {
       checkName(name)
-      return store(() => name, origin, secret)
+      return keep(() => name, origin, secret)
     },
 
     async create(wanted, origin, secret) {
       checkName(wanted)
-      return store((vault) => freeName(vault, wanted), origin, secret)
+      return keep((vault) => freeName(vault, wanted), origin, secret)
     },
 
     async replace(name, origin, decide) {
@@ -105,8 +85,8 @@ export function fileVault({ path, keys, forNew, forExport, clock, log = silentLo
     async renew({ name, origin }, decide, terms, signal) {
       checkName(name)
       checkOriginText(origin)
-      await prepare()
-      const record = sharedRecord({ path, opener, change, begin }, { name, origin, clock })
+      await store.prepare()
+      const record = sharedRecord(store, { name, origin, clock })
       return renewSecret(record, decide, { ...terms, clock }, signal)
     },
 
@@ -125,39 +105,11 @@ export function fileVault({ path, keys, forNew, forExport, clock, log = silentLo
 
     status: () => describe(path, forNew, opener),
 
-    move: (to) => moveVault({ path, keys, opener, change }, to),
+    move: (to) => moveVault(store, keys, to),
 
-    async exportAll() {
-      const vault = await opener.open()
-      // A sign-in stays where it was made: two machines that renew one refresh token lose it both (RFC 9700 section 4.14.2).
-      const secrets = vault ? openSecrets(path, vault).filter(({ head }) => head.facts === undefined) : []
-      if (secrets.length === 0) throw new PosternError(vaultEmpty({ path }))
-      return { text: await sealExport(secrets, forExport), names: secrets.map(({ head }) => head.name) }
-    },
+    exportAll: () => exportVault(store, forExport),
 
-    async importAll({ path: from, bytes }, { replace }) {
-      const incoming = await openExport(from, bytes, forExport)
-      return change(async (present) => {
-        const vault = present ?? (await begin())
-        const { secrets, result } = mergeSecrets(openSecrets(path, vault), incoming, replace)
-        if (result.added.length + result.replaced.length === 0) return { result }
-        return { next: withSecrets(vault, secrets), result }
-      })
-    },
-  }
-}
-
-/** The file as the lease sees it: read again, written atomically, past the fence. */
-function sharedFile(path: string, opener: VaultOpener, log: Log): SharedThing<Present> {
-  return {
-    file: path,
-    read: async () => presentOf(await opener.open()),
-    async write({ vault, revision }, passFence) {
-      if (vault === undefined) return revision
-      await writeFileAtomic(path, formatVault(vault), { beforeRename: passFence })
-      log.info("vault-written", { revision })
-      return revision
-    },
+    importAll: (file, options) => importVault(store, file, forExport, options),
   }
 }
 
@@ -177,10 +129,6 @@ async function describe(path: string, forNew: KeySources, opener: VaultOpener): 
     entries: file?.records.map(entryOf) ?? [],
     ...(fault ? { fault } : {}),
   }
-}
-
-function presentOf(vault: OpenedVault | undefined): Present {
-  return { vault, revision: vault?.file.revision ?? 0 }
 }
 
 function put(vault: OpenedVault, place: RecordPlace, kept: KeptSecret): { readonly next: OpenedVault; readonly result: VaultEntry } {

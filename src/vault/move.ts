@@ -11,27 +11,14 @@ import { failureOf } from "../core/diagnosis.ts"
 import { beginVault } from "./begin.ts"
 import type { OpenedVault } from "./format.ts"
 import type { KeySource } from "./keys/key-source.ts"
-import type { VaultOpener } from "./opener.ts"
+import type { VaultStore } from "./store.ts"
 import { openSecrets, withSecrets } from "./transfer.ts"
 import type { KeySourceName, VaultMove } from "./vault.ts"
 
-/** Changes the vault under its lease; `decide` gets it as it stands, undefined if there is none, and says what it is to be. */
-export type ChangeVault = <Result>(
-  decide: (present: OpenedVault | undefined) => Promise<{ readonly next?: OpenedVault; readonly result: Result }>,
-) => Promise<Result>
-
-/** What a move needs of a vault. */
-export interface Movable {
-  readonly path: string
-  readonly keys: readonly KeySource[]
-  readonly opener: VaultOpener
-  readonly change: ChangeVault
-}
-
 type KeyFacts = OpenedVault["file"]["key"]
 
-/** See `Vault.move`. */
-export async function moveVault({ path, keys, opener, change }: Movable, to: KeySourceName): Promise<VaultMove> {
+/** See `Vault.move`. @param keys - the sources that this program knows */
+export async function moveVault({ path, opener, change }: VaultStore, keys: readonly KeySource[], to: KeySourceName): Promise<VaultMove> {
   const source = keys.find(({ name }) => name === to)
   if (source === undefined) throw new TypeError(`to must be one of ${keys.map(({ name }) => name).join(", ")}`)
   const isThere = (key: KeyFacts | undefined): boolean => key?.source === to && source.isRenewable !== true

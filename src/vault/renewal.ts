@@ -1,19 +1,9 @@
 /** One record of the vault as a thing of its own under the lease: whoever renews it holds up nobody who does anything else. */
-import { type OpenedVault, unsealSecret } from "./format.ts"
+import { unsealSecret } from "./format.ts"
 import { type LeaseTerms, type Revised, type SharedThing, changeUnderLease } from "./lease.ts"
-import type { ChangeVault } from "./move.ts"
-import type { VaultOpener } from "./opener.ts"
 import { type RecordPlace, checkOrigin, factsOf, findRecord, putSecret } from "./records.ts"
+import type { VaultStore } from "./store.ts"
 import type { DecideRenewal, KeptSecret } from "./vault.ts"
-
-/** What a record is read from and written to. */
-export interface RecordStore {
-  readonly path: string
-  readonly opener: VaultOpener
-  readonly change: ChangeVault
-  /** Makes the vault in which the first secret is put. */
-  begin(): Promise<OpenedVault>
-}
 
 /** One secret at one moment. Its revision is the nonce of its record, which is never the same again; empty: there is none. */
 interface PresentSecret extends Revised {
@@ -40,7 +30,7 @@ export async function renewSecret<Result>(
 }
 
 /** A record as the lease sees it. It is written by a change of the whole file, which has a short lease of its own. */
-export function sharedRecord({ path, opener, change, begin }: RecordStore, place: RecordPlace): SharedThing<PresentSecret> {
+export function sharedRecord({ path, opener, change, begin }: VaultStore, place: RecordPlace): SharedThing<PresentSecret> {
   return {
     file: path,
     key: place.name,

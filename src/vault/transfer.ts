@@ -1,7 +1,7 @@
 /** Secrets on their way from one vault to another: under a new key, into an export, out of one. */
 import { PosternError, failedWith } from "../core/diagnosis.ts"
 import { quote } from "../core/redact.ts"
-import { exportUnreadable, vaultCorrupt, vaultNewerFormat } from "./diagnoses.ts"
+import { exportUnreadable, vaultCorrupt, vaultEmpty, vaultNewerFormat } from "./diagnoses.ts"
 import {
   type OpenedVault,
   type RecordHead,
@@ -17,6 +17,7 @@ import {
 } from "./format.ts"
 import type { KeySource } from "./keys/key-source.ts"
 import { isName, isOrigin } from "./names.ts"
+import type { VaultStore } from "./store.ts"
 import type { VaultImport } from "./vault.ts"
 
 /** A secret in clear, with its facts. */
@@ -41,8 +42,36 @@ export function withSecrets(vault: OpenedVault, secrets: readonly OpenSecret[]):
   )
 }
 
+/** See `Vault.exportAll`. @param source - what opens the file */
+export async function exportVault(
+  { path, opener }: VaultStore,
+  source: KeySource,
+): Promise<{ readonly text: string; readonly names: readonly string[] }> {
+  const vault = await opener.open()
+  // A sign-in stays where it was made: two machines that renew one refresh token lose it both (RFC 9700 section 4.14.2).
+  const secrets = vault ? openSecrets(path, vault).filter(({ head }) => head.facts === undefined) : []
+  if (secrets.length === 0) throw new PosternError(vaultEmpty({ path }))
+  return { text: await sealExport(secrets, source), names: secrets.map(({ head }) => head.name) }
+}
+
+/** See `Vault.importAll`. @param source - what opens the file */
+export async function importVault(
+  { path, change, begin }: VaultStore,
+  file: { readonly path: string; readonly bytes: Buffer },
+  source: KeySource,
+  { replace }: { readonly replace: boolean },
+): Promise<VaultImport> {
+  const incoming = await openExport(file.path, file.bytes, source)
+  return change(async (present) => {
+    const vault = present ?? (await begin())
+    const { secrets, result } = mergeSecrets(openSecrets(path, vault), incoming, replace)
+    if (result.added.length + result.replaced.length === 0) return { result }
+    return { next: withSecrets(vault, secrets), result }
+  })
+}
+
 /** @returns the secrets as a file of their own, opened by what `source` asks for */
-export async function sealExport(secrets: readonly OpenSecret[], source: KeySource): Promise<string> {
+async function sealExport(secrets: readonly OpenSecret[], source: KeySource): Promise<string> {
   await source.verify()
   const id = newVaultId()
   const vault = newVault({ id, source: source.name, ...(await source.create(id)) })
@@ -50,7 +79,7 @@ export async function sealExport(secrets: readonly OpenSecret[], source: KeySour
 }
 
 /** @throws {PosternError} `vault-export-unreadable`; `vault-newer-format`; `vault-key-wrong` for a wrong passphrase */
-export async function openExport(path: string, bytes: Buffer, source: KeySource): Promise<readonly OpenSecret[]> {
+async function openExport(path: string, bytes: Buffer, source: KeySource): Promise<readonly OpenSecret[]> {
   const fail = (fault: string, options?: ErrorOptions): PosternError => new PosternError(exportUnreadable({ path, fault }), options)
   try {
     const file = parseVault(path, bytes)
@@ -82,7 +111,7 @@ async function unlockExport(path: string, file: VaultFile, source: KeySource): P
  * @param incoming - what is to be taken in
  * @param replace - whether a name that differs is overwritten
  */
-export function mergeSecrets(
+function mergeSecrets(
   present: readonly OpenSecret[],
   incoming: readonly OpenSecret[],
   replace: boolean,
