@@ -78,21 +78,24 @@ test("whatever a token endpoint answers: a token that fits into a header and end
     fc.array(fc.string()),
     fc.constantFrom("Bearer", "at-1"),
   )
+  // Weighted, so that many are taken, and many are refused for one member alone.
   const answer = fc.record(
     {
-      access_token: value,
-      token_type: fc.oneof(value, fc.constant("bearer")),
+      access_token: fc.oneof({ weight: 3, arbitrary: fc.string({ maxLength: 4 }) }, { weight: 1, arbitrary: value }),
+      token_type: fc.oneof({ weight: 4, arbitrary: fc.constant("bearer") }, { weight: 1, arbitrary: value }),
       expires_in: value,
       refresh_token: value,
       scope: value,
       id_token: value,
     },
-    { requiredKeys: [] },
+    { requiredKeys: ["access_token", "token_type"] },
   )
+  let taken = 0
   fc.assert(
     fc.property(answer, (json) => {
       try {
         const { accessToken, refreshToken, expiresAtMs = 0 } = readTokens(json, at)
+        taken++
         for (const token of [accessToken, refreshToken ?? "x"]) expect(token).toMatch(/^[\x21-\x7e]+$/)
         expect(Number.isSafeInteger(expiresAtMs) && expiresAtMs <= at.nowMs + 366 * 24 * 3600 * 1000).toBe(true)
       } catch (error) {
@@ -100,4 +103,5 @@ test("whatever a token endpoint answers: a token that fits into a header and end
       }
     }),
   )
+  expect(taken).toBeGreaterThan(0)
 })
