@@ -19,6 +19,18 @@ export const messageTooLarge = defineDiagnosis({
   }),
 })
 
+/** A request over the limit; those that are pending go on. */
+export const tooManyPending = defineDiagnosis({
+  code: "too-many-pending",
+  about:
+    "A client waits for more answers at once than one bridge carries: each request holds a connection to the server. The request was not sent, and those that were sent before go on.",
+  tell: ({ server, most }: { server: string; most: number }) => ({
+    cause: `The client waits for ${most} answers of "${server}" already; this request was not sent.`,
+    evidence: [`limit: ${most} requests without an answer`],
+    next: "wait for some of the answers, then ask again",
+  }),
+})
+
 /** The server is done with a request and has not answered it: whether it ran is not known. */
 export const noAnswer = defineDiagnosis({
   code: "no-answer",

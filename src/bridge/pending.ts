@@ -18,6 +18,8 @@ export interface PendingRequest {
 export interface PendingTable {
   /** Aborts when all that is pending is given up. */
   readonly signal: AbortSignal
+  /** All that are here, with those that the client has cancelled and that still go on. */
+  readonly size: number
   /** How many answers the client waits for: not those it has cancelled, nor that of a subscription, which tells its end only. */
   readonly awaited: number
   /** @returns undefined if a request of that id is pending already: the second one could not be told from the first */
@@ -50,6 +52,10 @@ export function pendingTable(): PendingTable {
 
   return {
     signal: given.signal,
+
+    get size() {
+      return table.size
+    },
 
     get awaited() {
       return awaited()

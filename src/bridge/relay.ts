@@ -6,7 +6,7 @@
  */
 import type { Backlog } from "./backlog.ts"
 import type { ClientSide } from "./client/client-side.ts"
-import { bridgeStopping, messageMalformed, messageTooLarge, noAnswer } from "./diagnoses.ts"
+import { bridgeStopping, messageMalformed, messageTooLarge, noAnswer, tooManyPending } from "./diagnoses.ts"
 import { diagnosisOf, errorAnswer } from "./error-answer.ts"
 import { PosternError, type Diagnosis } from "../core/diagnosis.ts"
 import type { Log } from "../core/log.ts"
@@ -31,6 +31,8 @@ export interface RelaySettings {
   readonly signal: AbortSignal
 }
 
+/** Each holds a connection of its own to a server with an address. More at once is a client that has gone wrong. */
+const MOST_PENDING = 1_000
 /** How long answers that are still on their way are waited for, in milliseconds, by the reason of the end. */
 const DRAIN_MS = { closed: 60_000, told: 1_500, gone: 0 }
 /** For the errors of what was given up, and for the goodbye to the server. */
@@ -51,6 +53,10 @@ export async function relay({ name, client, server, backlog, held = new Set(), r
     if (frame.kind !== "response") return write(frame.bytes)
     if (frame.id === request.frame.id && request.settle()) return write(frame.bytes)
     return log.info("answer dropped", { to: request.frame.id, claims: frame.id }) // foreign, swapped or second
+  }
+
+  const refuse = (request: PendingRequest): void => {
+    if (request.settle()) tell(request.frame.id, tooManyPending({ server: name, most: MOST_PENDING }))
   }
 
   const answer = async (request: PendingRequest): Promise<void> => {
@@ -86,6 +92,7 @@ export async function relay({ name, client, server, backlog, held = new Set(), r
         if (frame.kind === "request") {
           const request = pending.open(frame)
           if (!request) return log.error("request dropped: its id is pending already", { method: frame.method, id: frame.id })
+          if (pending.size > MOST_PENDING) return refuse(request)
           backlog.enter(frame)
           void answer(request)
           return backlog.room()

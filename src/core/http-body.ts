@@ -8,6 +8,9 @@ import { type Fate, answerTooLarge, answerUnreadable, nameFailure } from "./http
 /** How long the rest of a body that hardly matters is waited for, in milliseconds. */
 const BRIEFLY_MS = 2_000
 
+/** An answer of so many bytes is not worth holding up the server, whoever waits for its room. */
+const FEW_BYTES = 16 * 1024
+
 /**
  * Makes an answer of what node:http received.
  *
@@ -26,7 +29,7 @@ function answerWith(incoming: IncomingMessage, body: Readable, fate: Fate): Answ
   return {
     status: incoming.statusCode ?? 0,
     headers: incoming.headers,
-    read: (maxBytes) => readAll(body, maxBytes, fate),
+    read: (maxBytes, hold) => readAll(body, { maxBytes, hold }, fate),
     readBriefly: (maxBytes) => (briefly ??= readWithin(body, maxBytes)),
     async *stream() {
       try {
@@ -56,14 +59,26 @@ async function decode(incoming: IncomingMessage, encoding: string, origin: strin
   return pipeline(incoming, decoder(), () => undefined)
 }
 
-function readAll(body: Readable, maxBytes: number, fate: Fate): Promise<Buffer> {
+interface Bounds {
+  readonly maxBytes: number
+  readonly hold: Parameters<Answer["read"]>[1]
+}
+
+function readAll(body: Readable, { maxBytes, hold }: Bounds, fate: Fate): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = []
     let bytes = 0
+    let told = 0
     body.on("data", (chunk: Buffer) => {
       bytes += chunk.length
-      if (bytes > maxBytes) body.destroy(new PosternError(answerTooLarge({ origin: fate.route.origin, maxBytes })))
-      else chunks.push(chunk)
+      if (bytes > maxBytes) return void body.destroy(new PosternError(answerTooLarge({ origin: fate.route.origin, maxBytes })))
+      chunks.push(chunk)
+      if (!hold || bytes <= FEW_BYTES) return
+      const room = hold(bytes - told)
+      told = bytes
+      if (!room) return
+      body.pause()
+      void room.then(() => body.resume())
     })
     body.on("end", () => resolve(chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks, bytes)))
     body.on("error", (error) => reject(nameFailure(error, fate)))

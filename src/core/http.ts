@@ -43,9 +43,10 @@ export interface Answer {
    * Reads the whole body, decoded (gzip, deflate, br).
    *
    * @param maxBytes - counted after decoding, so that a compressed bomb does not pass
+   * @param hold - hears how much more is held now, in bytes, once it is more than a few; a promise makes the server wait
    * @throws {PosternError} `answer-too-large`, or `connection-lost` when the server closed in the middle
    */
-  read(maxBytes: number): Promise<Buffer>
+  read(maxBytes: number, hold?: (bytes: number) => Promise<void> | undefined): Promise<Buffer>
   /**
    * Reads the body of a refusal: its status is the fact, and what was said with it comes within two seconds or not at all.
    *

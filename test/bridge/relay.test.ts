@@ -1,4 +1,4 @@
-import { expect, test } from "vitest"
+import { expect, test, vi } from "vitest"
 import { startBridge } from "../harness/bridge.ts"
 import { json, sse, startMcpServer } from "../servers/mcp-server.ts"
 
@@ -204,4 +204,29 @@ test("told to end, the bridge answers what is pending with an error and deletes 
 
   expect((await answer).error?.data?.code).toBe("bridge-stopping")
   expect(server.sessions.size).toBe(0)
+})
+
+test("a client waits for a thousand answers at once; what it asks beyond that is told, and nothing of the others is lost", async () => {
+  await using server = await startMcpServer()
+  const held: (() => void)[] = []
+  server.handler = ({ message }, response) => {
+    if (message?.method !== "x/slow") return false
+    held.push(() =>
+      response.writeHead(200, { "content-type": "application/json" }).end(`{"jsonrpc":"2.0","id":${String(message.id)},"result":{}}`),
+    )
+    return true
+  }
+  await using bridge = startBridge(server.url)
+  await bridge.open()
+
+  for (let id = 1000; id < 2000; id++) bridge.send({ id, method: "x/slow" })
+  await vi.waitUntil(() => held.length === 1000, { timeout: 20_000 })
+  const over = await bridge.request("tools/list", {}, "over")
+  for (const answer of held) answer()
+  await bridge.heard(() => bridge.messages.filter(({ id, result }) => typeof id === "number" && id >= 1000 && result).length === 1000)
+  const after = await bridge.request("tools/list", {}, "after")
+
+  expect(over.error?.data?.code).toBe("too-many-pending")
+  expect(server.seenOf("tools/list")).toHaveLength(1)
+  expect(after.error).toBeUndefined()
 })

@@ -13,6 +13,8 @@ export interface StdioClientSettings {
   readonly maxFrameBytes: number
 }
 
+/** A client that has so much to read first is not read from, in bytes: it would only ask for more. */
+const MOST_UNREAD_BYTES = 64 * 1024 * 1024
 const COPIED_BYTES = 64 * 1024
 /** How long a client may take to read the last of what was written, in milliseconds. */
 const LAST_WORDS_MS = 1_000
@@ -35,6 +37,19 @@ export function stdioClient({ input, output, maxFrameBytes }: StdioClientSetting
     })
   }
 
+  /** Waits until all that was written has left. */
+  const drain = (): Promise<void> =>
+    (drained ??= new Promise<void>((resolve) => {
+      const done = (): void => {
+        output.off("drain", done)
+        output.off("close", done)
+        output.off("error", done)
+        drained = undefined
+        resolve()
+      }
+      output.on("drain", done).on("close", done).on("error", done)
+    }))
+
   return {
     open(listener) {
       const lines = lineCutter(
@@ -44,7 +59,7 @@ export function stdioClient({ input, output, maxFrameBytes }: StdioClientSetting
       )
       input.on("data", (chunk: Buffer) => {
         lines.feed(chunk)
-        const caughtUp = serverBehind
+        const caughtUp = serverBehind ?? (!gone && output.writableLength > MOST_UNREAD_BYTES ? drain() : undefined)
         serverBehind = undefined
         if (!caughtUp) return
         input.pause()
@@ -64,18 +79,7 @@ export function stdioClient({ input, output, maxFrameBytes }: StdioClientSetting
     write(bytes) {
       if (gone) return
       gather()
-      if (writeLine(output, bytes)) return
-      drained ??= new Promise<void>((resolve) => {
-        const done = (): void => {
-          output.off("drain", done)
-          output.off("close", done)
-          output.off("error", done)
-          drained = undefined
-          resolve()
-        }
-        output.on("drain", done).on("close", done).on("error", done)
-      })
-      return drained
+      return writeLine(output, bytes) ? undefined : drain()
     },
 
     async close() {

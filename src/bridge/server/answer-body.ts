@@ -31,9 +31,13 @@ export async function deliverAnswer(answer: Answer, delivery: Delivery, signal: 
 
   const { receive, wire } = delivery
   const contentType = answer.headers["content-type"] ?? ""
-  const body = await answer.read(wire.maxFrameBytes)
-  if (body.length === 0) return // a notification has no answer; that a request got none is told by the relay
-  for (const frame of framesOf(body, contentType, wire)) await receive(frame)
+  try {
+    const body = await answer.read(wire.maxFrameBytes, (bytes) => wire.room.take(answer, bytes))
+    if (body.length === 0) return // a notification has no answer; that a request got none is told by the relay
+    for (const frame of framesOf(body, contentType, wire)) await receive(frame)
+  } finally {
+    wire.room.leave(answer)
+  }
 }
 
 /** A stream that is cut before the answer is asked for again, where the server gave its events ids (S4). */

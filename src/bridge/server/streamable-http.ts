@@ -10,6 +10,7 @@ import { type Door, passDoor } from "../door.ts"
 import type { Frame } from "../frame.ts"
 import { type Link, type OnSent, type Receive, SessionLost } from "../link.ts"
 import { deliverAnswer } from "./answer-body.ts"
+import { answerRoom } from "./answer-room.ts"
 import { listen } from "./get-stream.ts"
 import { type Refusal, Refused, deliverRefusal, isSuccess, readRefusal, serverError } from "./refusal.ts"
 import { isRepeatable } from "./repeatable.ts"
@@ -63,6 +64,7 @@ export function streamableHttpLink(settings: StreamableHttpSettings): Link {
     origin: url.origin,
     maxFrameBytes,
     resumeSilenceMs,
+    room: answerRoom(),
     clock: door.clock,
     log,
     get: ({ lastEventId }, silenceMs, signal, cause) => {

@@ -5,6 +5,7 @@ import type { Answer } from "../../core/http.ts"
 import { answerUnreadable } from "../../core/http-failures.ts"
 import type { Log } from "../../core/log.ts"
 import { type Frame, NotAMessage, readFrames } from "../frame.ts"
+import type { AnswerRoom } from "./answer-room.ts"
 import type { Cursor } from "./events.ts"
 
 /** What is known of the other end of a body or stream. */
@@ -12,6 +13,8 @@ export interface Wire {
   readonly origin: string
   /** The longest message, in bytes. */
   readonly maxFrameBytes: number
+  /** Where answers wait that the client does not take. */
+  readonly room: AnswerRoom
   readonly clock: Clock
   readonly log: Log
 }

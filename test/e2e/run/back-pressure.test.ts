@@ -165,3 +165,66 @@ test("a client that does not read stops the stream of a server with an address",
   expect(peak - before).toBeLessThan(MOST_TAKEN * 2)
   expect(answer.beginning).toContain('"result"')
 })
+
+test("many large answers at once wait for a client that does not read; then it gets each of them", async () => {
+  await using set = await makeSet()
+  await using client = await set.connect("http")
+  const calls = 60
+  let sent = 0
+  set.server.handler = ({ message }, response) => {
+    if (message?.method !== "x/large") return false
+    response.writeHead(200, { "content-type": "application/json" })
+    const talk = async (): Promise<void> => {
+      response.write(`{"jsonrpc":"2.0","id":${String(message.id)},"result":{"text":"`)
+      for (let at = 0; at < (OFFERED / calls) * 2; at += MB / 4) {
+        const taken = await flood(response, MB / 4)
+        sent += taken // all of them count here, so not across the wait
+      }
+      response.end('"}}')
+    }
+    void talk()
+    return true
+  }
+  const before = await client.peakBytes()
+
+  client.child.stdout.pause()
+  for (let id = 1; id <= calls; id++) await client.write(line({ id, method: "x/large" }))
+  const stoppedAt = await settled(() => sent)
+  const peak = await client.peakBytes()
+  client.child.stdout.resume()
+  for (let id = 1; id <= calls; id++) await client.answerTo(id)
+
+  expect(set.server.seenOf("x/large")).toHaveLength(calls) // all of them had begun
+  expect(stoppedAt).toBeGreaterThan(MB)
+  expect(stoppedAt).toBeLessThan(OFFERED * 1.6) // most of it stands in the buffers of the system, some megabytes a connection
+  expect(peak - before).toBeLessThan(MOST_TAKEN * 2)
+  expect(sent).toBeGreaterThan(OFFERED * 2)
+})
+
+test("a client that asks on and never reads is not read from any more", async () => {
+  await using set = await makeSet()
+  await using client = await set.connect("http")
+  const text = "y".repeat(14 * 1024)
+  let answered = 0
+  set.server.handler = ({ message }, response) => {
+    if (message?.method !== "x/small") return false
+    answered++
+    response.writeHead(200, { "content-type": "application/json" })
+    response.end(JSON.stringify({ jsonrpc: "2.0", id: message.id, result: { text } }))
+    return true
+  }
+
+  client.child.stdout.pause()
+  const most = Math.round((MOST_TAKEN * 1.2) / text.length)
+  const ask = async (): Promise<void> => {
+    for (let id = 1; id <= most; id++) await client.write(line({ id, method: "x/small", params: { filler: "z".repeat(500) } }))
+  }
+  const asked = ask()
+  const stoppedAt = await settled(() => answered)
+  client.child.stdout.resume()
+  await asked
+  await client.answerTo(most)
+
+  expect(stoppedAt * text.length).toBeGreaterThan(MB)
+  expect(stoppedAt * text.length).toBeLessThan(MOST_TAKEN)
+})

@@ -6,6 +6,7 @@ import { type Era, HEADER_MISMATCH, answerEvidence, eraEvidence, errorFacts } fr
 import type { Frame } from "../../frame.ts"
 import type { OnSent, Receive } from "../../link.ts"
 import { deliverAnswer } from "../answer-body.ts"
+import { answerRoom } from "../answer-room.ts"
 import { NotModern, type Refusal, deliverRefusal, isSuccess, readRefusal } from "../refusal.ts"
 import { isRepeatable } from "../repeatable.ts"
 import type { Wire } from "../wire.ts"
@@ -38,7 +39,7 @@ export type Exchange = (frame: Frame, receive: Receive, signal: AbortSignal) => 
 /** @param newId - makes ids that no request of the client has, as JSON text */
 export function modernExchange(settings: ModernHttpSettings, newId: () => string): Exchange {
   const { name, url, log, maxFrameBytes } = settings
-  const wire: Wire = { origin: url.origin, maxFrameBytes, clock: settings.door.clock, log }
+  const wire: Wire = { origin: url.origin, maxFrameBytes, room: answerRoom(), clock: settings.door.clock, log }
   const tools = paramHeaders({ ask: (...asked) => exchange(...asked), newId, log })
   let proven = false
 
