@@ -123,7 +123,7 @@ function howToReplace(server: string, source: string): string {
   if (source.startsWith("vault:")) return `postern rotate ${server}`
   if (source.startsWith("the variable ")) return `set ${source.slice("the variable ".length)} to a valid key where the client is started`
   if (source === "the headers command") return "run the headers command by itself, and see whom it speaks for"
-  return `postern rotate ${server}, or correct ${source}`
+  return `correct the header in ${source}`
 }
 
 function describeSource(server: HttpServer): string {

@@ -7,6 +7,9 @@ import { parseTemplate } from "../config/template.ts"
 
 type Entry = NewServer["entry"]
 
+/** The key that the secret of a client goes by; it is neither a header nor a variable. */
+export const CLIENT_SECRET = "oauth-client-secret"
+
 /** A literal secret of an entry. */
 export interface Literal {
   /** The header, the variable, or the parameter of the address. */
@@ -38,7 +41,7 @@ function clientSecret(value: string | undefined): Literal[] {
     ...entry,
     oauth: { ...(entry["oauth"] as object), clientSecret: reference }, // parsed before: an object
   })
-  return [{ key: "oauth-client-secret", value, replaceIn }]
+  return [{ key: CLIENT_SECRET, value, replaceIn }]
 }
 
 /** Keys in an address: it is logged on its way, so a header is the better place; but some servers take no other. */

@@ -1,5 +1,6 @@
 /** `postern add`: takes a server in, in one step. */
 import { Command, Option } from "commander"
+import { CLIENT_SECRET } from "../auth/literals.ts"
 import { PosternError } from "../core/diagnosis.ts"
 import { quote } from "../core/redact.ts"
 import { type OAuthOptions, hasOAuthOptions, oauthKeys, withOAuthOptions } from "./add-oauth-options.ts"
@@ -126,7 +127,8 @@ async function remoteEntry(context: Context, [url = ""]: readonly string[], opti
     ...(await tlsKeys(options, context)),
     ...label(options),
   }
-  return { entry, secretKeys }
+  // It comes from a prompt or from MCP_CLIENT_SECRET, and never from the command line.
+  return { entry, secretKeys: options.clientSecret ? [...secretKeys, CLIENT_SECRET] : secretKeys }
 }
 
 const label = ({ environment }: AddOptions): { environment?: string } => (environment === undefined ? {} : { environment })

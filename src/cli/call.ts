@@ -29,7 +29,7 @@ export const callCommand = (context: Context): Command =>
       const result = (await askServer(context, { name, config: options.config }, (bridge) =>
         bridge.request("tools/call", { name: tool, arguments: toolArguments }),
       )) as ToolResult // the text below reads it with care
-      if (result.isError === true && !options.json) throw new PosternError(toolFailed({ tool, said: tell(result) }))
+      if (result.isError === true && !options.json) throw new PosternError(toolFailed({ server: name, tool, said: tell(result) }))
       context.print(result, options.json, tell)
       if (result.isError === true) context.exitWith(1)
     })

@@ -51,9 +51,10 @@ export const outputLost = defineDiagnosis({
 export const toolFailed = defineDiagnosis({
   code: "tool-failed",
   about: "The tool ran and says itself that it failed (`isError`).",
-  tell: ({ tool, said }: { tool: string; said: string }) => ({
+  tell: ({ server, tool, said }: { server: string; tool: string; said: string }) => ({
     cause: `The tool ${quote(tool, 80)} says that it failed.`,
     evidence: [quote(said, 1000)],
+    next: `postern tools ${server} --json, which shows what each tool takes`,
   }),
 })
 

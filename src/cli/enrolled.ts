@@ -1,5 +1,6 @@
 /** What `add` and `add-json` have in common: enrolling, and telling where the secret is now and what still remembers it. */
 import type { Enrolled, Newcomer } from "../auth/enroll.ts"
+import { CLIENT_SECRET } from "../auth/literals.ts"
 import { findTarget } from "../config/edit.ts"
 import { approveAsItIs, isNewOrApproved } from "./project-approval.ts"
 import type { Context } from "./context.ts"
@@ -18,11 +19,14 @@ interface Result {
   readonly scope: string
   readonly secrets: readonly KeptSecret[]
   readonly notes: readonly string[]
+  /** The command that shows whether it works. */
+  readonly next: string
 }
 
 /** @param fromPipe - whether the whole entry came on standard input, so that no shell remembers it */
 export async function enrollAndTell(context: Context, newcomer: Newcomer, options: EnrollOptions, fromPipe = false): Promise<void> {
   const { enrollServer } = await import("../auth/enroll.ts")
+  const { methodOf } = await import("../auth/registry.ts")
   const target = await findTarget(options.scope, context)
   const tools = await context.tools()
   // Whoever writes a project file has read what they wrote; what else stood in it must have been approved before.
@@ -36,6 +40,7 @@ export async function enrollAndTell(context: Context, newcomer: Newcomer, option
     scope: target.scope,
     secrets: status === undefined ? [] : enrolled.secrets.map(({ key, entry }) => keptSecret(key, entry, status)),
     notes: notesFor(enrolled, { scope: target.scope, typed, mayApprove }),
+    next: `postern ${methodOf(enrolled.server) === "oauth" ? "auth" : "tools"} ${newcomer.name}`,
   }
   if (mayApprove) await approveAsItIs(target.file, context)
   context.print(result, options.json, tell)
@@ -66,17 +71,18 @@ function notesFor(
 function howToAvoid(server: Enrolled["server"], key: string): string {
   const ask = "give - as the value to be asked for it, or write"
   if (server.transport === "stdio") return `${ask} --env '${key}=\${APP_API_TOKEN}'`
+  if (key === CLIENT_SECRET) return 'write "clientSecret": "${APP_CLIENT_SECRET}"'
   if (!Object.hasOwn(server.headers, key)) return `write ${key}=\${APP_API_TOKEN} in the address,`
   return `${ask} --header '${key}: ${/authorization$/i.test(key) ? "Bearer " : ""}\${APP_API_TOKEN}'`
 }
 
-function tell({ name, file, scope, secrets, notes }: Result): string {
+function tell({ name, file, scope, secrets, notes, next }: Result): string {
   return [
     `Added "${name}" to ${file} (${scope}).`,
     ...secrets.map(
       (one) => `  ${one.key} is in ${one.storedIn} (key ${one.fingerprint}); the file holds a reference. ${tellLifeAndReach(one)}`,
     ),
     ...notes.map((note) => `  note: ${note}`),
-    `  next: postern tools ${name}`,
+    `  next: ${next}`,
   ].join("\n")
 }

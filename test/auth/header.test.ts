@@ -94,6 +94,15 @@ test("a refusal names the header that is the key, and where its value came from"
   expect(diagnosis.next).toContain("set APP_API_TOKEN")
 })
 
+test("a refused value that stands in the file is to be corrected there: there is no key to rotate", async () => {
+  const server = serverWith({ "X-Org-Id": "org-888" })
+  const authenticator = headerAuthenticator(server, ORIGIN, await makeTools())
+
+  const { diagnosis } = await authenticator.recover(await authenticator.authorize(request, signal), refusal(401), signal)
+
+  expect(diagnosis.next).toBe(`correct the header in ${server.file}`)
+})
+
 test("identity tells the key by its fingerprint, its source and its age, and reads no secret", async () => {
   const tools = await makeTools()
   const entry = await tools.vault.write("weather", ORIGIN, "Bearer first-key")

@@ -59,6 +59,6 @@ test.concurrent("7: what stands between a question and its answer is told by cod
   expect(failed).toMatchObject({ code: 1, stderr: "" })
   expect(failed.json()).toMatchObject({ isError: true })
   expect(told).toMatchObject({ code: 1, stdout: "" })
-  expect(told.stderr).toContain("no rain data")
+  expect(told.stderr).toContain("no rain data\n  next: postern tools right --json")
   expect(badWord.code).toBe(2)
 })

@@ -199,7 +199,8 @@ test("3.2: a client that was registered by hand is used with its secret, which l
   })
   const signedIn = await person.postern(["auth", "linear"], { env: browser.env })
 
-  expect(added).toMatchObject({ code: 0 })
+  expect(added).toMatchObject({ code: 0, stdout: expect.stringMatching(/next: postern auth linear\n$/) })
+  expect(added.stdout).not.toContain("typed") // it came from a variable
   expect(signedIn).toMatchObject({ code: 0 })
   expect(server.authorization.seenAt("/register")).toEqual([])
   expect(server.authorization.exchanges("authorization_code")[0]?.headers.authorization).toMatch(/^Basic /)
