@@ -99,7 +99,8 @@ async function trust({ role, access, admin, options }: Asked, context: Context):
   const byAdmin = options.adminProfile === undefined ? undefined : await admin.source.findOwn(signal)
   const asker = byAdmin === undefined ? caller.arn : (await admin.callerOf(byAdmin, signal)).arn
   const externalId = options.externalId ?? access.server.aws?.externalId
-  const iam = { ...admin.tools, keys: (byAdmin ?? own).credentials, partition: access.door.partition }
+  const { credentials: keys, env } = byAdmin ?? own
+  const iam = { ...admin.tools, env, keys, partition: access.door.partition }
   const plan = await planTrust({ role, caller: caller.arn, asker, externalId }, iam, signal)
   const common = { role: plan.role, caller: plan.caller.arn }
   if (plan.after === undefined)

@@ -19,7 +19,7 @@ export interface AwsAccess extends AsyncDisposable {
   readonly source: AwsSource
   readonly tools: AuthTools & QueryTools
   /** Asks AWS whose the keys are. */
-  callerOf(found: Pick<Found, "credentials" | "region">, signal: AbortSignal): Promise<Caller>
+  callerOf(found: Pick<Found, "credentials" | "region" | "env">, signal: AbortSignal): Promise<Caller>
 }
 
 /** What stands in for an entry. */
@@ -45,8 +45,8 @@ export async function openAccess(server: HttpServer | undefined, options: Access
     door,
     source,
     tools: { ...tools, http, time },
-    callerOf: async ({ credentials, region }, signal) =>
-      credentials.caller ?? (await getCallerIdentity(credentials, { http, env, time, region }, signal)),
+    callerOf: async ({ credentials, region, env: asked }, signal) =>
+      credentials.caller ?? (await getCallerIdentity(credentials, { http, env: asked, time, region }, signal)),
     async [Symbol.asyncDispose]() {
       http.close()
     },

@@ -10,6 +10,7 @@ import type { FrontDoor } from "./endpoint.ts"
 import type { Found } from "./identity.ts"
 import { type Look, lookAround } from "./look.ts"
 import { regionFor } from "./region.ts"
+import { withProfileEndpoints } from "./profile-endpoints.ts"
 import type { RoleTools } from "./role.ts"
 import { configuredRole, wishedRole } from "./role-request.ts"
 import type { ServerTime } from "./server-time.ts"
@@ -67,9 +68,10 @@ export function openFinder({ server, door, tools, time, http }: FinderTools): Fi
     await look() // learns which files to watch
     const stampBefore = stamp()
     const { shared, source, basis } = await look()
+    const asked = withProfileEndpoints(source.kind === "profile" ? source.profile : undefined, shared, env)
     const region = regionFor(server, door, { source, shared, env })
     const signIn = signInCommand(server)
-    const common = { server: signIn === undefined ? "" : server.name, signIn, env, http, region, clock, redactor }
+    const common = { server: signIn === undefined ? "" : server.name, signIn, env: asked, http, region, clock, redactor }
     const roles: RoleTools = {
       ...common,
       time,
@@ -82,7 +84,7 @@ export function openFinder({ server, door, tools, time, http }: FinderTools): Fi
       assumeOrExplain(await wishedRole(wish, server.name, env), keys, roles, signal)
     const credentials = await resolveCredentials(source, { ...common, shared, assumeRole: lend }, signal)
     learn(credentials, redactor)
-    return { credentials, source: source.told, region, basis, stamp: stampBefore, roles }
+    return { credentials, source: source.told, region, env: asked, basis, stamp: stampBefore, roles }
   }
 
   return {

@@ -8,6 +8,7 @@
 import { orAborted } from "../../core/abort.ts"
 import type { Clock } from "../../core/clock.ts"
 import { PosternError } from "../../core/diagnosis.ts"
+import type { Environment } from "../../core/places.ts"
 import type { AwsCredentials } from "./credentials.ts"
 import { awsCredentialsEnded, awsCredentialsFailed, awsIdentityChanged } from "./diagnoses.ts"
 import { principalOf } from "./pins.ts"
@@ -21,6 +22,8 @@ export interface AwsIdentity {
   readonly source: string
   /** Where STS is asked about them, for example `ap-southeast-1`. */
   readonly region: string
+  /** The environment, completed by what the profile says of endpoints: AWS is asked about them by it. */
+  readonly env: Environment
   /** Whom AWS takes us for; undefined where it could not be asked. Asked at once, and waited for only by who needs to know. */
   readonly caller: Promise<Caller | undefined>
 }

@@ -3,6 +3,7 @@ import { PosternError } from "../../core/diagnosis.ts"
 import type { Interaction } from "../interaction.ts"
 import type { AuthTools } from "../tools.ts"
 import { openAwsHttp } from "./aws-http.ts"
+import { withProfileEndpoints } from "./profile-endpoints.ts"
 import { readSharedConfig, sharedFiles } from "./shared-config.ts"
 import { ssoTokenPath } from "./sso-cache.ts"
 import { awsProfileNotSso } from "./sso-diagnoses.ts"
@@ -42,7 +43,12 @@ export async function loginSso(
   const { session } = sso
   const http = openAwsHttp(undefined, env)
   try {
-    const token = await signInSso(session, interaction, { tools: { env, clock, redactor, http, signIn: undefined }, options }, signal)
+    const token = await signInSso(
+      session,
+      interaction,
+      { tools: { env: withProfileEndpoints(profile, shared, env), clock, redactor, http, signIn: undefined }, options },
+      signal,
+    )
     return {
       profile,
       session: session.name ?? null,

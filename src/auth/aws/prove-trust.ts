@@ -36,12 +36,12 @@ export async function proveTrust(
     ...(externalId === undefined ? {} : { ExternalId: externalId }),
   }
   const assume = async (): Promise<void> => {
-    await askSts(parameters, own.credentials, { ...tools, region: own.region }, signal)
+    await askSts(parameters, own.credentials, { ...tools, region: own.region, env: own.env }, signal)
   }
   const waitedMs = await waitForTrust(assume, { clock: tools.clock, limitMs, tell }, signal)
   if (waitedMs !== undefined) return { waitedMs }
   const { arn } = await callerOf(own, signal)
   const tried = { server: access.server.name, role, caller: arn, externalId, mfa: false, said: "" }
-  const iam = { ...tools, keys: own.credentials, partition: door.partition }
+  const iam = { ...tools, env: own.env, keys: own.credentials, partition: door.partition }
   return { waitedMs: null, problem: await explainAssumeDenied(tried, iam, signal) }
 }

@@ -19,6 +19,8 @@ export interface SharedConfig {
   readonly profiles: ReadonlyMap<string, Section>
   /** `[sso-session NAME]`, by name. */
   readonly ssoSessions: ReadonlyMap<string, Section>
+  /** `[services NAME]`, by name; a setting of one service is `sts.endpoint_url`. */
+  readonly services: ReadonlyMap<string, Section>
 }
 
 /** Paths, whether or not something is there. */
@@ -49,13 +51,15 @@ export async function readSharedConfig({ config, credentials }: Pick<SharedFiles
   const [configured, secret] = await Promise.all([readSections(config), readSections(credentials)])
   const profiles = new Map<string, Section>()
   const ssoSessions = new Map<string, Section>()
+  const services = new Map<string, Section>()
+  const kinds: Readonly<Record<string, Map<string, Section>>> = { profile: profiles, "sso-session": ssoSessions, services }
   for (const [heading, section] of configured) {
-    const [, kind, name] = /^(profile|sso-session)\s+(.+)$/.exec(heading) ?? []
+    const [, kind, name] = /^(profile|sso-session|services)\s+(.+)$/.exec(heading) ?? []
     if (heading === "default") profiles.set(heading, section)
-    else if (name !== undefined) (kind === "profile" ? profiles : ssoSessions).set(unquote(name), section)
+    else if (name !== undefined) kinds[kind ?? ""]?.set(unquote(name), section)
   }
   for (const [name, section] of secret) profiles.set(name, { ...profiles.get(name), ...section })
-  return { profiles, ssoSessions }
+  return { profiles, ssoSessions, services }
 }
 
 const unquote = (name: string): string => name.replace(/^(["'])(.*)\1$/, "$2")
@@ -63,15 +67,21 @@ const unquote = (name: string): string => name.replace(/^(["'])(.*)\1$/, "$2")
 async function readSections(path: string): Promise<ReadonlyMap<string, Section>> {
   const sections = new Map<string, Record<string, string>>()
   let current: Record<string, string> | undefined
+  /** The key whose nested settings follow, indented. */
+  let outer = ""
   for (const line of ((await readTextFile(path)) ?? "").split(/\r?\n/)) {
     const [written = ""] = line.split(/(?:^|\s)[;#]/, 1)
     const heading = /^\s*\[(.*)\]\s*$/.exec(written)?.[1]?.trim()
     if (heading !== undefined) {
       current = sections.get(heading) ?? {}
       sections.set(heading, current)
-    } else if (!/^\s/.test(line) && current !== undefined) {
-      const at = written.indexOf("=") // an indented line belongs to a nested table, and none of them is needed
-      if (at > 0) current[written.slice(0, at).trim()] = written.slice(at + 1).trim()
+    } else if (current !== undefined) {
+      const at = written.indexOf("=")
+      if (at < 1) continue
+      const key = written.slice(0, at).trim()
+      const isNested = /^\s/.test(line)
+      if (!isNested) outer = key
+      current[isNested ? `${outer}.${key}` : key] = written.slice(at + 1).trim()
     }
   }
   return sections

@@ -7,6 +7,7 @@ import { awsCallerUnknown } from "./diagnoses.ts"
 import { type FinderTools, openFinder } from "./find.ts"
 import type { AwsIdentity, Found, IdentityTools } from "./identity.ts"
 import { hasPins, passPins } from "./pins.ts"
+import { withProfileEndpoints } from "./profile-endpoints.ts"
 import { awsSigningAs } from "./remarks.ts"
 import { sharedFiles } from "./shared-config.ts"
 import { awsSsoEnded } from "./sso-diagnoses.ts"
@@ -38,9 +39,9 @@ export function openSource(given: FinderTools): AwsSource {
   const confirmations = confirmationsFor(server, tools.vault)
   const isPinned = hasPins(server)
 
-  const check = async ({ credentials, source, region }: Found, signal: AbortSignal): Promise<Caller | undefined> => {
+  const check = async ({ credentials, source, region, env }: Found, signal: AbortSignal): Promise<Caller | undefined> => {
     try {
-      const caller = credentials.caller ?? (await getCallerIdentity(credentials, { http, env: tools.env, time, region }, signal))
+      const caller = credentials.caller ?? (await getCallerIdentity(credentials, { http, env, time, region }, signal))
       passPins(server, caller, source)
       return caller
     } catch (error) {
@@ -56,10 +57,17 @@ export function openSource(given: FinderTools): AwsSource {
     const askCode = (device: string): Promise<string> => interaction.askText(`Code of the MFA device ${device}`, signal)
     const beginSession = async (): Promise<boolean> => {
       const { shared, source } = await finder.look()
-      const sso = source.kind === "profile" ? ssoBehind(shared, sharedFiles(env), source.profile) : undefined
+      if (source.kind !== "profile") return false
+      const sso = ssoBehind(shared, sharedFiles(env), source.profile)
       if (sso === undefined) return false
+      const asked = withProfileEndpoints(source.profile, shared, env)
       const { signInSso } = await import("./sso-sign-in.ts")
-      await signInSso(sso.session, interaction, { tools: { signIn: signInCommand(server), env, http, clock, redactor }, options }, signal)
+      await signInSso(
+        sso.session,
+        interaction,
+        { tools: { signIn: signInCommand(server), env: asked, http, clock, redactor }, options },
+        signal,
+      )
       return true
     }
     if (fresh) await beginSession()

@@ -220,6 +220,45 @@ test.each([
   expect(stage.sts.calls).toEqual([])
 })
 
+test.each([
+  { what: "by endpoint_url", profile: (url: string) => `endpoint_url = ${url}\n`, variable: undefined },
+  {
+    what: "by its services, which win over its endpoint_url",
+    profile: (url: string) =>
+      `endpoint_url = http://127.0.0.1:9\nservices = near\n[services near]\ns3 =\n  endpoint_url = http://127.0.0.1:9\nsts =\n  endpoint_url = ${url}\n`,
+    variable: undefined,
+  },
+  {
+    what: "by the environment, which wins over the profile",
+    profile: () => "endpoint_url = http://127.0.0.1:9\nservices = near\n[services near]\nsts =\n  endpoint_url = http://127.0.0.1:9\n",
+    variable: "AWS_ENDPOINT_URL",
+  },
+])("STS is asked where it is said to be $what", async ({ profile, variable }) => {
+  await using stage = await makeStage()
+  const base = addUser(stage.holders, "base")
+  stage.sts.roles.set(ROLE, { trusts: [base.arn] })
+  delete stage.env["AWS_ENDPOINT_URL_STS"]
+  if (variable !== undefined) stage.env[variable] = stage.sts.url
+  const config = `[profile near]\nrole_arn = ${ROLE}\nsource_profile = base\n${profile(stage.sts.url)}`
+  await stage.write({ credentials: toCredentialsFile("base", base), config })
+
+  await stage.call(stage.authenticator(stage.server({ aws: { profile: "near" }, pin: { role: ROLE } })))
+
+  expect(stage.sts.callsOf("AssumeRole")).toHaveLength(1)
+  expect(stage.endpoint.callers).toHaveLength(1)
+})
+
+test("an endpoint that a profile names over http is not asked on another machine", async () => {
+  await using stage = await makeStage()
+  delete stage.env["AWS_ENDPOINT_URL_STS"]
+  const config = `[profile far]\nrole_arn = ${ROLE}\nsource_profile = base\nendpoint_url = http://sts.example\n`
+  await stage.write({ credentials: toCredentialsFile("base", addUser(stage.holders, "base")), config })
+
+  await expect(stage.call(stage.authenticator(stage.server({ aws: { profile: "far" } })))).rejects.toMatchObject(codeOf("aws-unencrypted"))
+
+  expect(stage.endpoint.seen).toEqual([])
+})
+
 test("a role that a profile asks for is assumed, through every profile that it builds on, and the longest hour is kept to", async () => {
   await using stage = await makeStage()
   const base = addUser(stage.holders, "base")
