@@ -33,6 +33,8 @@ export interface Interaction {
    * @throws {PosternError} `sign-in-declined` if the person does not want to, and the reason of `signal` when it aborts
    */
   openLink(link: SignInLink, signal: AbortSignal): Promise<"opened" | "shown">
+  /** Whether nothing here can open a link, and the person can type nothing back: a link that leads back to this machine may lead nowhere. */
+  readonly isElsewhere?: boolean
   /** Tells a person how it goes; asks nothing. */
   tell(text: string): void
 }

@@ -108,7 +108,8 @@ export function oauthAuthenticator(server: HttpServer, origin: string, tools: Me
       const moreScopes = missing ? [...((await keeper.read())?.scopes ?? []), ...missing] : []
       const wish = { server, owner, policy: policyOf(owner), challenge, moreScopes }
       if (missing) memory = { ...memory, missing: undefined, asked: [...memory.asked, askedFor(missing)] }
-      await signIn({ ...wish, ...(unmended ? { unmended } : {}) }, tools, interaction, signal)
+      const device = interaction.isElsewhere ? ({ device: "preferred" } as const) : {}
+      await signIn({ ...wish, ...(unmended ? { unmended } : {}), ...device }, tools, interaction, signal)
       keeper.lookAgain()
       memory = { missing: memory.missing, asked: memory.asked }
       return identityOf(await findGrant(tools.vault, owner))

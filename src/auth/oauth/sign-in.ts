@@ -31,8 +31,11 @@ export interface SignInWish {
   readonly fresh?: boolean
   /** The authorization server, where the server names several; undefined: a former one's, or the first. */
   readonly issuer?: string | undefined
-  /** The device flow, where the server has it: in the place of the browser, or beside the link where no browser is started. */
-  readonly device?: "instead" | "beside"
+  /**
+   * The device flow, where the server has it: in the place of the browser; the same where the client was registered for it; or beside
+   * the link where no browser is started.
+   */
+  readonly device?: "instead" | "preferred" | "beside"
 }
 
 /** How long a person may take, in milliseconds. */
@@ -155,7 +158,8 @@ async function signInOnce(
   }
 
   const hasDevice = destination.metadata.device_authorization_endpoint !== undefined
-  if (wish.device === "instead" && hasDevice) {
+  const isPreferred = wish.device === "preferred" && plan.kind === "registration"
+  if (hasDevice && (wish.device === "instead" || isPreferred)) {
     const client = await realizeClient({ ...question, plan }, keptRedirect(plan), tools.http, signal)
     return byDevice({ ...client, destination, scopes }, signal)
   }

@@ -11,14 +11,17 @@ import { withResolvers } from "../../core/with-resolvers.ts"
 import { bridgeStopping } from "../diagnoses.ts"
 import { signInDeclined, signInPaused, signInTimeout } from "./diagnoses.ts"
 
-/**
- * How a link comes before a person.
- *
- * @param signedIn - resolves when the person is in, and never otherwise
- * @returns `opened` if a browser or the client shows it; `shown` if nothing does, and whoever waits has to be given it
- * @throws {PosternError} `sign-in-declined`
- */
-export type Way = (link: SignInLink, signal: AbortSignal, signedIn: Promise<void>) => Promise<"opened" | "shown">
+/** How a link comes before a person. */
+export interface Way {
+  /**
+   * @param signedIn - resolves when the person is in, and never otherwise
+   * @returns `opened` if a browser or the client shows it; `shown` if nothing does, and whoever waits has to be given it
+   * @throws {PosternError} `sign-in-declined`
+   */
+  show(link: SignInLink, signal: AbortSignal, signedIn: Promise<void>): Promise<"opened" | "shown">
+  /** As in `Interaction`. */
+  readonly isElsewhere: boolean
+}
 
 /** One sign-in, shared by all that wait for it. */
 export interface SignIn {
@@ -102,15 +105,15 @@ export function makeSignIns(settings: SignInsSettings): SignIns {
 
   const begin = (way: Way): BegunSignIn => {
     // What never came before a person opened no tab, and is no reason to ask less.
-    const counted: Way = (...step) => {
+    const show: Way["show"] = (...step) => {
       inVain++
-      return way(...step)
+      return way.show(...step)
     }
     const onSignedIn: SignInsSettings["onSignedIn"] = async (identity) => {
       done++
       await settings.onSignedIn(identity)
     }
-    const begun = beginSignIn(counted, { ...settings, onSignedIn })
+    const begun = beginSignIn({ ...way, show }, { ...settings, onSignedIn })
     const forget = (): void => {
       if (current === begun) current = undefined
     }
@@ -172,7 +175,7 @@ function beginSignIn(way: Way, settings: SignInsSettings): BegunSignIn {
   let waiting = 0
 
   const openLink: Interaction["openLink"] = async (link, inner) => {
-    const how = await way(link, AbortSignal.any([inner, signal]), signedIn.promise)
+    const how = await way.show(link, AbortSignal.any([inner, signal]), signedIn.promise)
     isWithPerson = true
     if (how === "shown") handedOn.resolve(link)
     return how
@@ -181,7 +184,10 @@ function beginSignIn(way: Way, settings: SignInsSettings): BegunSignIn {
   const run = async (): Promise<void> => {
     log.info("sign-in begins")
     try {
-      const identity = await orAborted(authenticator.signIn(interactionBy(openLink, settings), signal), signal)
+      const identity = await orAborted(
+        authenticator.signIn(interactionBy({ openLink, isElsewhere: way.isElsewhere }, settings), signal),
+        signal,
+      )
       log.info("signed in", { subject: identity.subject })
       await settings.onSignedIn(identity)
       signedIn.resolve()
@@ -216,14 +222,14 @@ function beginSignIn(way: Way, settings: SignInsSettings): BegunSignIn {
 }
 
 /** MCP's version of the contract in `auth/interaction.ts`. A client must not be asked for secrets (S67), so what needs typing is left to a terminal. */
-function interactionBy(openLink: Interaction["openLink"], { command, log }: SignInsSettings): Interaction {
+function interactionBy(link: Pick<Interaction, "openLink" | "isElsewhere">, { command, log }: SignInsSettings): Interaction {
   const leaveToTerminal = (question: string): never => {
     throw new PosternError(nobodyToAsk({ question, instead: command, why: "a client of MCP may not be asked for it" }))
   }
   return {
     askSecret: async (question) => leaveToTerminal(question),
     askText: async (question) => leaveToTerminal(question),
-    openLink,
+    ...link,
     tell: (text) => log.info("told", { text }),
   }
 }

@@ -19,15 +19,18 @@ export interface WaySettings {
   readonly log: Log
 }
 
-/** Nothing opens the link: whoever waits is given it. */
-export const handOn: Way = async () => "shown"
+/** The client shows the link: whoever waits is given it for that. */
+const handOn: Way = { show: async () => "shown", isElsewhere: false }
 
 /** Opens the browser; where none can be started, whoever waits is given the link. */
 export function byBrowser({ browser, log }: Pick<WaySettings, "browser" | "log">): Way {
-  return async ({ url }, signal) => {
-    if (browser.present && (await browser.open(url, signal))) return "opened"
-    log.info("no browser could be started")
-    return "shown"
+  return {
+    isElsewhere: !browser.present,
+    async show({ url }, signal) {
+      if (browser.present && (await browser.open(url, signal))) return "opened"
+      log.info("no browser could be started")
+      return "shown"
+    },
   }
 }
 
@@ -44,23 +47,28 @@ export function wayFor(declared: Declared, settings: WaySettings): Way {
 
 /** Revision 2025-11-25: the client shows the link; `accept` says that it was opened, and no more. */
 function byUrlQuestion(settings: WaySettings): Way {
-  return async (link, signal, signedIn) => {
+  const show: Way["show"] = async (link, signal, signedIn) => {
     const elicitationId = randomUUID()
     const message = link.code === undefined ? link.message : `${link.message}. The page asks for this code: ${link.code}`
     const reaction = await settings.questions.elicit({ mode: "url", elicitationId, url: link.url.href, message }, signal)
-    if (reaction === "failed") return byBrowser(settings)(link, signal, signedIn)
+    if (reaction === "failed") return byBrowser(settings).show(link, signal, signedIn)
     refuseUnlessAccepted(reaction, settings)
     void signedIn.then(() => settings.questions.notify("notifications/elicitation/complete", { elicitationId }))
     return "opened"
   }
+  return { show, isElsewhere: false }
 }
 
 /** A client that knows forms only is asked whether the browser may be opened: a link has no place in a form (S67). */
 function byFormQuestion(settings: WaySettings): Way {
-  return async (link, signal, signedIn) => {
-    const reaction = await settings.questions.elicit(browserQuestion(settings.name), signal)
-    if (reaction !== "failed") refuseUnlessAccepted(reaction, settings)
-    return byBrowser(settings)(link, signal, signedIn)
+  const { show, isElsewhere } = byBrowser(settings)
+  return {
+    isElsewhere,
+    async show(link, signal, signedIn) {
+      const reaction = await settings.questions.elicit(browserQuestion(settings.name), signal)
+      if (reaction !== "failed") refuseUnlessAccepted(reaction, settings)
+      return show(link, signal, signedIn)
+    },
   }
 }
 
