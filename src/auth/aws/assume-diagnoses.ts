@@ -74,7 +74,7 @@ export const roleMfa = defineDiagnosis({
   tell: (seen: Seen) => ({
     cause: `${short(seen.role)} wants a code of your MFA device.`,
     evidence: evidence(seen),
-    next: "name the device in the profile (mfa_serial), and the profile in the entry: then a code is asked for",
+    next: "make a profile with role_arn, source_profile and mfa_serial, and name it in the entry in place of assumeRole: then a code is asked for",
   }),
 })
 
