@@ -71,7 +71,7 @@ export function purposeOf({ redirectHost = "127.0.0.1", redirectPath = "/callbac
  * @returns the client, and the registration if it is a new one, which is kept once it has proved good
  */
 export async function realizeClient(
-  { server, destination, policy, plan }: ClientQuestion & { readonly plan: ClientPlan },
+  { server, url, destination, policy, plan }: ClientQuestion & { readonly plan: ClientPlan },
   redirectUri: string,
   http: Http,
   signal: AbortSignal,
@@ -79,7 +79,8 @@ export async function realizeClient(
   if (plan.kind === "known") return { client: plan.client, isKept: false }
   if (plan.kept?.redirectUri === redirectUri) return { client: plan.kept.client, isKept: true }
   const { registration_endpoint = "" } = destination.metadata // there is one: that is what the plan stands on
-  const wish = { server: server.name, metadata: { ...destination.metadata, registration_endpoint }, redirectUri, policy }
+  const { metadata, isGuessed } = destination
+  const wish = { server: server.name, url, metadata: { ...metadata, registration_endpoint }, isGuessed, redirectUri, policy }
   const registration = await register(wish, http, signal)
   return { client: registration.client, isKept: false, registration }
 }

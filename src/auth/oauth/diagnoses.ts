@@ -298,14 +298,18 @@ export const oauthRevocationFailed = defineDiagnosis({
   }),
 })
 
-/** No challenge, a status other than 401, and no metadata: then the fixed places of S36 are not worth a guess. */
+/** No metadata; and no challenge and a status other than 401, so that the fixed places of S36 are not worth a guess, or the guess was wrong. */
 export const oauthNotOffered = defineDiagnosis({
   code: "oauth-not-offered",
   about:
-    "A sign-in was asked for, and the server neither asks for one nor publishes where one could be made: it answers everybody, or it wants a key in a header.",
-  tell: ({ server, status }: { server: string; status: number }) => ({
+    "A sign-in was asked for, and the server publishes nowhere where one could be made: it answers everybody, or it wants a key in a header. A server that answers 401 may be of the revision of 2025-03-26, whose endpoints stand at fixed places; a client could not be registered there either.",
+  tell: ({ server, url, status, guess }: { server: string; url: string; status: number; guess?: string }) => ({
     cause: `The server "${quote(server)}" offers no sign-in.`,
-    evidence: [`a request without proof was answered: HTTP ${status}`, "no metadata of an authorization server was found"],
-    next: `postern tools ${quote(server)}; if it wants a key: postern add NAME --header 'Authorization: Bearer -' URL`,
+    evidence: [
+      `a request without proof was answered: HTTP ${status}`,
+      "no metadata of an authorization server was found",
+      ...(guess === undefined ? [] : [quote(guess)]),
+    ],
+    next: `if it wants a key: postern remove ${quote(server)}, then postern add ${quote(server)} --header 'Authorization: Bearer -' ${quote(url)}`,
   }),
 })

@@ -15,6 +15,8 @@ export interface Destination {
   /** As the metadata names it: answers are compared with it, and registrations and grants belong to it. */
   readonly issuer: string
   readonly metadata: IssuerMetadata
+  /** Whether nobody has published that metadata: it names the fixed places of S36. */
+  readonly isGuessed: boolean
   /** The protected resource by its own name. */
   readonly resource: string
   /** What is sent as `resource`, byte for byte (S46); undefined: nothing. */
@@ -49,12 +51,13 @@ export async function discover(question: DiscoveryQuestion, http: Http, signal: 
   const anyResource = oauth.dialects?.includes("no-resource-check") ?? false
   const named = challenge?.parameters["resource_metadata"]
   const published = await findResourceMetadata({ server: server.name, url, named, anyResource, policy }, http, signal)
-  const metadata = await metadataOf(published, question, http, signal)
+  const { metadata, isGuessed } = await metadataOf(published, question, http, signal)
 
   const resource = published !== undefined && covers(published.resource, url) ? published.resource : canonical(url)
   const resourceParameter = oauth.resource === "omit" ? undefined : (oauth.resource ?? published?.resource ?? resource)
   const otherIssuers = (published?.authorizationServers ?? []).filter((issuer) => issuer !== metadata.issuer)
-  return { issuer: metadata.issuer, metadata, resource, resourceParameter, scopes: scopesFor(question, published, metadata), otherIssuers }
+  const scopes = scopesFor(question, published, metadata)
+  return { issuer: metadata.issuer, metadata, isGuessed, resource, resourceParameter, scopes, otherIssuers }
 }
 
 async function metadataOf(
@@ -62,7 +65,7 @@ async function metadataOf(
   question: DiscoveryQuestion,
   http: Http,
   signal: AbortSignal,
-): Promise<IssuerMetadata> {
+): Promise<Pick<Destination, "metadata" | "isGuessed">> {
   const { server, url, policy, knownIssuer } = question
   const metadataUrl = server.oauth?.authServerMetadataUrl
   const named = published?.authorizationServers ?? []
@@ -74,12 +77,12 @@ async function metadataOf(
   if (found === undefined && (named.length > 0 || metadataUrl !== undefined)) throw noIssuerMetadata(place)
   // Revision 2025-03-26 (S36): a server without any metadata has its endpoints at fixed places, and says nothing of PKCE.
   if (found === undefined && question.status !== 401 && question.challenge === undefined) {
-    throw new PosternError(oauthNotOffered({ server: server.name, status: question.status ?? 0 }))
+    throw new PosternError(oauthNotOffered({ server: server.name, url: url.href, status: question.status ?? 0 }))
   }
-  if (found === undefined) return fixedPlaces(url.origin)
+  if (found === undefined) return { metadata: fixedPlaces(url.origin), isGuessed: true }
   // Before there was resource metadata, nothing was said of PKCE; who says something and leaves S256 out does not have it.
   if (published !== undefined || found.code_challenge_methods_supported !== undefined) requirePkce(server, found)
-  return found
+  return { metadata: found, isGuessed: false }
 }
 
 function fixedPlaces(origin: string): IssuerMetadata {

@@ -6,7 +6,7 @@ import { PosternError } from "../../core/diagnosis.ts"
 import { fetchDocument } from "../../core/http-document.ts"
 import type { Http } from "../../core/http.ts"
 import type { Vault } from "../../vault/vault.ts"
-import { oauthRegistrationRefused } from "./diagnoses.ts"
+import { oauthNotOffered, oauthRegistrationRefused } from "./diagnoses.ts"
 import { wordsOf } from "./exchange.ts"
 import type { OAuthClient } from "./grant.ts"
 import type { IssuerMetadata } from "./issuer-metadata.ts"
@@ -42,6 +42,10 @@ const answerSchema = v.object({
 /** What is asked for. */
 export interface RegistrationWish {
   readonly server: string
+  /** The server's own address. */
+  readonly url: URL
+  /** Whether the endpoint is a guess (S36): who refuses there has most likely never heard of OAuth. */
+  readonly isGuessed: boolean
   readonly metadata: IssuerMetadata & { readonly registration_endpoint: string }
   readonly redirectUri: string
   readonly policy: AddressPolicy
@@ -51,7 +55,7 @@ export interface RegistrationWish {
  * Registers Postern.
  *
  * @returns the registration, not kept yet: it is worth keeping once a sign-in has come of it
- * @throws {PosternError} `oauth-registration-refused`, with what the server said; `address-refused`, and what the connection throws
+ * @throws {PosternError} `oauth-registration-refused` (`oauth-not-offered` where its place is a guess), with what the server said; `address-refused`, and what the connection throws
  */
 export async function register(wish: RegistrationWish, http: Http, signal: AbortSignal): Promise<Registration> {
   const { metadata, redirectUri, policy } = wish
@@ -61,8 +65,11 @@ export async function register(wish: RegistrationWish, http: Http, signal: Abort
   const headers = { "content-type": "application/json", accept: "application/json" }
   const { status, json } = await fetchDocument(http, { method: "POST", url, headers, body }, signal)
 
+  const { server, isGuessed } = wish
   const refuse = (said: string): PosternError =>
-    new PosternError(oauthRegistrationRefused({ server: wish.server, address: url.href, said }))
+    isGuessed && status < 500
+      ? new PosternError(oauthNotOffered({ server, url: wish.url.href, status: 401, guess: `${url.href}: ${said}` }))
+      : new PosternError(oauthRegistrationRefused({ server, address: url.href, said }))
   const parsed = v.safeParse(answerSchema, json)
   if (status !== 200 && status !== 201)
     throw refuse([`HTTP ${status}`, ...Object.values(wordsOf(json)).filter((word) => word !== undefined)].join(": "))

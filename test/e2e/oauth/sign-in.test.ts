@@ -93,6 +93,25 @@ test("3.2: an issuer that the server does not name is wrong usage, and nobody is
   expect(await browser.opened()).toEqual([])
 })
 
+test("3.2: a server that wants a key and has no sign-in is told as that, with the way to give the key", async () => {
+  await using server = await startMcpServer({ key: newSecret() })
+  await using person = await makePerson()
+  await person.added(["add", "weather", server.url])
+
+  const needed = await person.postern(["tools", "weather", "--json"])
+  const refused = await person.postern(["auth", "weather", "--json"])
+
+  expect(needed.json()).toMatchObject({ error: { code: "oauth-sign-in-needed", next: "postern auth weather" } })
+  expect(server.seen.some(({ path }) => path === "/register")).toBe(true) // the guess was made
+  expect(refused.code).toBe(1)
+  expect(refused.json()).toMatchObject({
+    error: {
+      code: "oauth-not-offered",
+      next: `if it wants a key: postern remove weather, then postern add weather --header 'Authorization: Bearer -' ${server.url}`,
+    },
+  })
+})
+
 test("3.2: without a browser, the link is printed with a code for any device, and the command ends once the person has entered it", async () => {
   await using server = await startProtectedServer()
   await using person = await makePerson()
