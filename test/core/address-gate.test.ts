@@ -1,12 +1,14 @@
 import fc from "fast-check"
 import { setMaxListeners } from "node:events"
 import http from "node:http"
+import https from "node:https"
 import type { AddressInfo, LookupFunction } from "node:net"
 import { expect, onTestFinished, test } from "vitest"
 import { type AddressPolicy, passAddress } from "../../src/core/address-gate.ts"
 import { assertLink } from "../../src/core/browser.ts"
 import { PosternError } from "../../src/core/diagnosis.ts"
 import { createHttp } from "../../src/core/http.ts"
+import { makeAuthority } from "../servers/authority.ts"
 
 const never = new AbortController().signal
 setMaxListeners(0, never)
@@ -271,4 +273,59 @@ test("a name that resolves to something else the second time is checked the seco
   await expect(visit("metadata.example", policy)).rejects.toMatchObject({ diagnosis: { code: "address-refused" } })
   expect(asked).toHaveLength(2)
   expect(seen).toHaveLength(1)
+})
+
+/** Asks one layer for addresses on this machine, one after the other: whether each was reached, or why not. */
+async function visitInTurn(
+  scheme: "http" | "https",
+  certifiedFor: string,
+): Promise<{ seen: string[]; visit(host: string): Promise<string> }> {
+  const authority = await makeAuthority()
+  onTestFinished(() => authority[Symbol.asyncDispose]())
+  const seen: string[] = []
+  const hear: http.RequestListener = ({ headers }, response) => {
+    seen.push(headers.host?.split(":")[0] ?? "")
+    response.end("here")
+  }
+  const { cert, key } = await authority.issue(certifiedFor, "auth.corp.example")
+  const server = scheme === "https" ? https.createServer({ cert, key }, hear) : http.createServer(hear)
+  onTestFinished(() => void server.close())
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))
+  const { port } = server.address() as AddressInfo
+  const resolve: LookupFunction = (_, options, callback) =>
+    options.all ? callback(null, [{ address: "127.0.0.1", family: 4 }]) : callback(null, "127.0.0.1", 4)
+  const addresses = from(`${scheme}://mcp.corp.example:${port}/mcp`)
+  const layer = createHttp({ silenceMs: 5_000, connectMs: 5_000, addresses, resolve, tls: { caFile: authority.caFile } })
+  onTestFinished(() => layer.close())
+  return {
+    seen,
+    async visit(host) {
+      try {
+        const answer = await layer.send({ method: "GET", url: new URL(`${scheme}://${host}:${port}/`), headers: {} }, never)
+        return (await answer.read(100)).toString()
+      } catch (error) {
+        return error instanceof PosternError ? error.diagnosis.code : String(error)
+      }
+    },
+  }
+}
+
+test("where the configured server is private by its name, and its certificate fits, it may point at its own network", async () => {
+  const { seen, visit } = await visitInTurn("https", "mcp.corp.example")
+
+  expect(await visit("auth.corp.example")).toBe("address-refused") // a name says nothing before it was connected to
+  expect(await visit("mcp.corp.example")).toBe("here")
+  expect(await visit("auth.corp.example")).toBe("here")
+  expect(seen).toEqual(["mcp.corp.example", "auth.corp.example"])
+})
+
+test.each([
+  ["nothing shows whose the name is (http)", "http", "mcp.corp.example", "here"],
+  ["its certificate is another's", "https", "other.corp.example", "tls-refused"],
+] as const)("where %s, a server that stands in a private network may not point there", async (_, scheme, certifiedFor, outcome) => {
+  const { seen, visit } = await visitInTurn(scheme, certifiedFor)
+
+  expect(await visit("mcp.corp.example")).toBe(outcome) // the trap was reached
+  expect(await visit("auth.corp.example")).toBe("address-refused")
+  expect(seen).not.toContain("auth.corp.example")
 })
