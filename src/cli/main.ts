@@ -14,30 +14,46 @@ import { readPlainRun, runServer } from "./run-bridge.ts"
  */
 export async function main(process: Process): Promise<number> {
   let exitCode = 0
+  const output = watchOutput(process.stdout)
   const context = createContext(process, (code) => (exitCode = code))
   try {
     const [called, ...words] = process.argv
     const plain = called === "run" ? readPlainRun(words) : undefined
     if (plain !== undefined) await runServer(plain.name, plain.options, context)
     else exitCode = (await (await import("./program.ts")).runCommandLine(context)) ?? exitCode
-    await assertWritten(process.stdout)
+    const errno = output.lostBy()
+    if (errno !== undefined) throw new PosternError(outputLost({ errno }))
     return exitCode
   } catch (error) {
-    return fail(process.signal.aborted ? new PosternError(interrupted({})) : error, context)
+    return fail(process.signal.aborted ? new PosternError(interrupted({})) : error, context, output)
   }
 }
 
-/** A reader that has gone (`| head`) is no failure; a disk that is full is one, also for a script that looks at the exit code only. */
-async function assertWritten({ errored }: Writable): Promise<void> {
-  const { code = "unknown" } = (errored as NodeJS.ErrnoException | null) ?? { code: "EPIPE" } // what a stream fails with is of the system
-  if (code !== "EPIPE") throw new PosternError(outputLost({ errno: code }))
+/** What becomes of standard output. */
+interface Output {
+  /** @returns why it takes nothing, as a code of the system; undefined while it does, and where its reader has gone (`| head`) */
+  lostBy(): string | undefined
 }
 
-function fail(error: unknown, context: Context): number {
+/** A disk that is full is a failure, also for a script that looks at the exit code only. */
+function watchOutput(stdout: Writable): Output {
+  let failure: NodeJS.ErrnoException | undefined // what a stream fails with is of the system
+  stdout.once("error", (error) => (failure = error)) // Node.js takes a standard stream for whole again a moment later
+  return {
+    lostBy() {
+      const { code = "unknown" } = failure ?? (stdout.errored as NodeJS.ErrnoException | null) ?? { code: "EPIPE" }
+      return code === "EPIPE" ? undefined : code
+    },
+  }
+}
+
+function fail(error: unknown, context: Context, output: Output): number {
   const dashes = context.argv.indexOf("--") // what comes after it is for another program
   const asJson = context.argv.slice(0, dashes === -1 ? undefined : dashes).includes("--json")
   if (!(error instanceof PosternError)) context.note(tellFault(error, context.env["POSTERN_DEBUG"] !== undefined))
-  else if (asJson) context.stdout.write(`${context.redactor.clean(JSON.stringify(errorObject(error.diagnosis), null, 2))}\n`)
-  else context.note(tellDiagnosis(error.diagnosis))
+  else {
+    if (asJson) context.stdout.write(`${context.redactor.clean(JSON.stringify(errorObject(error.diagnosis), null, 2))}\n`)
+    if (!asJson || output.lostBy() !== undefined) context.note(tellDiagnosis(error.diagnosis))
+  }
   return exitCodeOf(error)
 }
