@@ -1,10 +1,10 @@
 import http from "node:http"
 import https from "node:https"
-import net, { type AddressInfo } from "node:net"
+import net, { type AddressInfo, type LookupFunction } from "node:net"
 import { execFileSync, spawn } from "node:child_process"
 import { once } from "node:events"
 import { mkdtempSync, readFileSync, rmSync } from "node:fs"
-import { tmpdir } from "node:os"
+import { networkInterfaces, tmpdir } from "node:os"
 import { join } from "node:path"
 import { expect, onTestFinished, test, vi } from "vitest"
 import { createHttp, type OutgoingRequest } from "../../src/core/http.ts"
@@ -113,23 +113,50 @@ test("an abort ends the request with the reason of its signal, and only its own"
   await expect(layer.send(request(`http://127.0.0.1:${port}/ok`), abort.signal)).rejects.toBe(reason)
 })
 
-test("an address that takes no connection is given up at the limit", async () => {
-  // A process that sleeps accepts nothing; once its queue is full, the system answers no more connections.
+/** An address that takes no connection and refuses none: a process that sleeps accepts nothing, and its queue is full. */
+async function blackHole(host: string): Promise<number> {
   const child = spawn(process.execPath, [
     "-e",
-    'const s = require("net").createServer().listen({ port: 0, host: "127.0.0.1", backlog: 1 }, () => console.log(s.address().port))',
+    `const s = require("net").createServer().listen({ port: 0, host: "${host}", backlog: 1 }, () => console.log(s.address().port))`,
   ])
   onTestFinished(() => void child.kill("SIGKILL"))
   const port = Number(String((await once(child.stdout, "data"))[0]))
   child.kill("SIGSTOP")
-  const fillers = Array.from({ length: 8 }, () => net.connect(port, "127.0.0.1").on("error", () => undefined))
+  const fillers = Array.from({ length: 8 }, () => net.connect(port, host).on("error", () => undefined))
   onTestFinished(() => fillers.forEach((filler) => filler.destroy()))
   await new Promise((resolve) => setTimeout(resolve, 300))
   expect(fillers.some((filler) => filler.connecting)).toBe(true) // the trap is set
+  return port
+}
+
+test("an address that takes no connection is given up at the limit", async () => {
+  const port = await blackHole("127.0.0.1")
 
   await expect(makeHttp({ connectMs: 300 }).send(request(`http://127.0.0.1:${port}/`), never)).rejects.toMatchObject({
     diagnosis: { code: "server-unreachable", evidence: ["no connection within 0.3 s", "nothing was sent"] },
   })
+})
+
+const hasIpv6 = Object.values(networkInterfaces()).some((addresses) => addresses?.some(({ address }) => address === "::1"))
+
+test.skipIf(!hasIpv6)("a name whose IPv6 address leads nowhere is reached over IPv4", async () => {
+  const port = await blackHole("::1")
+  const server = http.createServer((_, response) => response.end("here"))
+  onTestFinished(() => void server.close())
+  await new Promise<void>((resolve) => server.listen(port, "127.0.0.1", resolve))
+  const asked: string[] = []
+  const resolve: LookupFunction = (host, _, callback) => {
+    asked.push(host)
+    callback(null, [
+      { address: "::1", family: 6 },
+      { address: "127.0.0.1", family: 4 },
+    ])
+  }
+
+  const answer = await makeHttp({ connectMs: 10_000, resolve }).send(request(`http://mcp.example:${port}/`), never)
+
+  expect(asked).toEqual(["mcp.example"])
+  expect((await answer.read(10)).toString()).toBe("here")
 })
 
 test("a certificate that nobody vouches for is refused, and nothing is sent", async () => {
