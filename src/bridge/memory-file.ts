@@ -2,9 +2,10 @@
 import { createHash } from "node:crypto"
 import { dirname, join } from "node:path"
 import type { Server } from "../config/server.ts"
-import { ensurePrivateFolder, readPrivateFile, writeFileAtomic } from "../core/atomic-file.ts"
+import { ensurePrivateFolder, writeFileAtomic } from "../core/atomic-file.ts"
 import { ABANDONED_AGE_MS, removeLeftovers } from "../core/leftovers.ts"
 import type { Log } from "../core/log.ts"
+import { readPrivateFile } from "../core/read-file.ts"
 import type { MemoryStore, Remembered } from "./memory.ts"
 
 /**

@@ -1,6 +1,6 @@
 /** Approving a project file: by its owner who has just written it, or by a person who has just been shown it. */
 import type { Server } from "../config/server.ts"
-import { readTextFile } from "../core/atomic-file.ts"
+import { readTextFile } from "../core/read-file.ts"
 import type { Context } from "./context.ts"
 
 /** Whether nothing in the file waits for an approval: it is not there yet, or it is approved as it is. */

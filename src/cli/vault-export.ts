@@ -1,9 +1,10 @@
 /** `postern vault export FILE`: all secrets for another machine, sealed with a passphrase. */
 import { basename, resolve } from "node:path"
 import { Command } from "commander"
-import { fileStamp, writeFileAtomic } from "../core/atomic-file.ts"
+import { writeFileAtomic } from "../core/atomic-file.ts"
 import { PosternError } from "../core/diagnosis.ts"
 import { shellWord } from "../core/file-diagnoses.ts"
+import { fileStamp } from "../core/read-file.ts"
 import type { Context } from "./context.ts"
 import { usageWrong } from "./diagnoses.ts"
 

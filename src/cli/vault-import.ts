@@ -1,9 +1,9 @@
 /** `postern vault import FILE`: the secrets of another machine, beside those that are here. */
 import { resolve } from "node:path"
 import { Command } from "commander"
-import { readTextFile } from "../core/atomic-file.ts"
 import { PosternError } from "../core/diagnosis.ts"
 import { fileUnreadable, shellWord } from "../core/file-diagnoses.ts"
+import { readTextFile } from "../core/read-file.ts"
 import type { VaultImport } from "../vault/vault.ts"
 import type { Context } from "./context.ts"
 import { EXIT_CODES } from "./exit.ts"

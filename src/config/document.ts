@@ -1,7 +1,7 @@
 /** One configuration file as it was read: its text, and the object in it. */
 import { PosternError } from "../core/diagnosis.ts"
-import { readTextFile } from "../core/atomic-file.ts"
 import { isObject } from "../core/json.ts"
+import { readTextFile } from "../core/read-file.ts"
 import { configInvalid, configUnreadable } from "./diagnoses.ts"
 import type { Fault } from "./schema.ts"
 

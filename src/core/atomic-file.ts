@@ -1,69 +1,11 @@
-/**
- * The one writer for files: a reader sees the old file or the new one, whole, whatever happens in between; and the one
- * reader for files that hold secrets, which looks at what it has opened and not at what a name led to a moment ago.
- */
-import { isUtf8 } from "node:buffer"
+/** The one writer for files: a reader sees the old file or the new one, whole, whatever happens in between; and the folders they lie in. */
 import { randomBytes } from "node:crypto"
-import { type BigIntStats, constants, statSync } from "node:fs"
-import { type FileHandle, link, lstat, mkdir, open, realpath, rename, unlink } from "node:fs/promises"
+import { type BigIntStats, constants } from "node:fs"
+import { type FileHandle, link, mkdir, open, realpath, rename, unlink } from "node:fs/promises"
 import { dirname, resolve } from "node:path"
 import { PosternError } from "./diagnosis.ts"
-import { fileNotPrivate, fileUnreadable, hasErrno, notWritable, readFailure, shellWord, writeFailure } from "./file-diagnoses.ts"
-
-/** A configuration of this size is a mistake, for example a log file named by `--config`. */
-const MAX_TEXT_BYTES = 16 * 1024 * 1024
-
-/** Windows has no such flags, and no modes: its files are private by the folder that they lie in. */
-const NO_FOLLOW = constants.O_NOFOLLOW ?? 0
-const NO_WAIT = constants.O_NONBLOCK ?? 0
-
-/**
- * Reads a file that holds secrets.
- *
- * It never follows a symbolic link and never waits for the writer of a FIFO; owner and mode are those of the opened file,
- * so that swapping the name between the check and the read gains nothing (CWE-367).
- *
- * @returns its bytes, or undefined if there is no such file
- * @throws {PosternError} `file-not-private` for a symbolic link, anything but a regular file, a foreign owner, or a mode that
- *   lets others in; `file-unreadable` if it cannot be read
- */
-export async function readPrivateFile(path: string): Promise<Buffer | undefined> {
-  const file = await openToRead(path, NO_FOLLOW)
-  if (file === undefined) return undefined
-  try {
-    const facts = await file.stat({ bigint: true })
-    refuseUnlessPrivate(path, facts, "file")
-    return await file.readFile()
-  } catch (error) {
-    throw readFailure(path, error)
-  } finally {
-    await file.close()
-  }
-}
-
-/**
- * Reads a text file of a user, for example a configuration, which may be a symbolic link.
- *
- * @returns the text as it stands, a byte order mark included, or undefined if there is no such file
- * @throws {PosternError} `file-unreadable` if it cannot be read, is no regular file, is larger than 16 MiB, or is not UTF-8
- */
-export async function readTextFile(path: string): Promise<string | undefined> {
-  const file = await openToRead(path, 0)
-  if (file === undefined) return undefined
-  try {
-    const facts = await file.stat({ bigint: true })
-    if (!facts.isFile()) throw unreadable(path, "it is not a regular file")
-    if (facts.size > MAX_TEXT_BYTES) throw unreadable(path, `it has ${facts.size} bytes, and the limit is ${MAX_TEXT_BYTES}`)
-    const bytes = await file.readFile()
-    // A lossy reading would be written back as damage at the next edit.
-    if (!isUtf8(bytes)) throw unreadable(path, "it is not UTF-8 text")
-    return bytes.toString("utf8")
-  } catch (error) {
-    throw readFailure(path, error)
-  } finally {
-    await file.close()
-  }
-}
+import { fileNotPrivate, hasErrno, notWritable, shellWord, writeFailure } from "./file-diagnoses.ts"
+import { factsOf, notPrivateKind, refuseUnlessPrivate } from "./read-file.ts"
 
 /** How a file is replaced. */
 export interface WriteOptions {
@@ -164,46 +106,6 @@ export async function ensureFolder(path: string): Promise<void> {
   if ((await factsOf(path)) === undefined) await makeFolder(resolve(path))
 }
 
-/**
- * Tells cheaply whether a file is still the one that was read: equal stamps, equal file. For caches on the hot path, hence
- * synchronous: one call of the system, a few microseconds.
- *
- * @returns undefined if there is no such file
- * @throws {PosternError} `file-unreadable` for any other failure
- */
-export function fileStamp(path: string): string | undefined {
-  try {
-    const { ino, size, mtimeNs, ctimeNs } = statSync(path, { bigint: true })
-    return `${ino}-${size}-${mtimeNs}-${ctimeNs}`
-  } catch (error) {
-    if (hasErrno(error, "ENOENT")) return undefined
-    throw readFailure(path, error)
-  }
-}
-
-/**
- * @returns when the file was last written, in milliseconds since 1970; undefined if there is no such file
- * @throws {PosternError} `file-unreadable` for any other failure
- */
-export function modifiedAtMs(path: string): number | undefined {
-  try {
-    return statSync(path).mtimeMs
-  } catch (error) {
-    if (hasErrno(error, "ENOENT")) return undefined
-    throw readFailure(path, error)
-  }
-}
-
-async function openToRead(path: string, flags: number): Promise<FileHandle | undefined> {
-  try {
-    return await open(path, constants.O_RDONLY | NO_WAIT | flags)
-  } catch (error) {
-    if (hasErrno(error, "ENOENT")) return undefined
-    const facts = flags === NO_FOLLOW && hasErrno(error, "ELOOP", "ENXIO", "EMLINK") ? await factsOf(path) : undefined
-    throw facts === undefined ? readFailure(path, error) : notPrivateKind(path, facts, "file")
-  }
-}
-
 /** Step by step: the recursive `mkdir` of Node.js does not end where the system answers ENOENT for a folder in a folder that exists. */
 async function makeFolder(path: string): Promise<void> {
   const above = dirname(path)
@@ -227,16 +129,6 @@ async function refuseForeignHome(path: string): Promise<void> {
   if (uid === 0n) return
   const fault = `it would belong to root, in a folder of the user ${uid}`
   throw new PosternError(fileNotPrivate({ path, fault, next: `run it without sudo, as the user of ${shellWord(above)}` }))
-}
-
-/** The facts of what a name stands for itself, a symbolic link not followed. */
-async function factsOf(path: string): Promise<BigIntStats | undefined> {
-  try {
-    return await lstat(path, { bigint: true })
-  } catch (error) {
-    if (hasErrno(error, "ENOENT")) return undefined
-    throw writeFailure(path, error)
-  }
 }
 
 async function resolveSymlink(path: string): Promise<string> {
@@ -301,27 +193,4 @@ async function syncFolder(path: string): Promise<void> {
   } finally {
     await folder?.close()
   }
-}
-
-function refuseUnlessPrivate(path: string, facts: BigIntStats, kind: "file" | "folder"): void {
-  if (!(kind === "file" ? facts.isFile() : facts.isDirectory())) throw notPrivateKind(path, facts, kind)
-  const self = process.geteuid?.()
-  if (self === undefined) return
-  const word = shellWord(path)
-  if (facts.uid !== BigInt(self)) {
-    const fault = `it belongs to the user ${facts.uid}, and this is the user ${self}`
-    throw new PosternError(fileNotPrivate({ path, fault, next: `ls -ld ${word}` }))
-  }
-  if ((facts.mode & 0o077n) === 0n) return
-  const fault = `other users can use it (mode ${(facts.mode & 0o777n).toString(8).padStart(4, "0")})`
-  throw new PosternError(fileNotPrivate({ path, fault, next: `chmod ${kind === "file" ? "600" : "700"} ${word}` }))
-}
-
-function notPrivateKind(path: string, facts: BigIntStats, kind: "file" | "folder"): PosternError {
-  const fault = facts.isSymbolicLink() ? "it is a symbolic link" : `it is not a ${kind === "file" ? "regular file" : "folder"}`
-  return new PosternError(fileNotPrivate({ path, fault, next: `ls -ld ${shellWord(path)}` }))
-}
-
-function unreadable(path: string, fault: string): PosternError {
-  return new PosternError(fileUnreadable({ path, fault }))
 }

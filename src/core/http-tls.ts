@@ -1,12 +1,12 @@
 /** Certificates from files: further authorities, and our own certificate for servers that ask for one. */
 import { X509Certificate, createPrivateKey } from "node:crypto"
 import tls, { type SecureContext } from "node:tls"
-import { fileStamp, readTextFile } from "./atomic-file.ts"
 import { PosternError, defineDiagnosis } from "./diagnosis.ts"
 import { shellWord } from "./file-diagnoses.ts"
 import type { TlsFiles } from "./http.ts"
 import type { Certificates } from "./http-route.ts"
 import type { Environment } from "./places.ts"
+import { fileStamp, readTextFile } from "./read-file.ts"
 import { escapeControls } from "./redact.ts"
 
 /** What names the file: a key of the entry, or a variable. */

@@ -1,8 +1,8 @@
 /** The vault in one encrypted file: its verbs. How it is opened stands in opener.ts and changed in store.ts, its bytes in format.ts, the rule of changes in lease.ts. */
-import { fileStamp } from "../core/atomic-file.ts"
 import type { Clock } from "../core/clock.ts"
 import { PosternError, failureOf } from "../core/diagnosis.ts"
 import { type Log, silentLog } from "../core/log.ts"
+import { fileStamp } from "../core/read-file.ts"
 import { type KeySources, sourceForNew } from "./begin.ts"
 import { vaultBadName, vaultNoEntry } from "./diagnoses.ts"
 import { type OpenedVault, unsealSecret, withRecords } from "./format.ts"

@@ -1,6 +1,6 @@
 /** Opens the vault as it stands in its file, and remembers what it has opened for as long as the file stays the same. */
-import { fileStamp, readPrivateFile } from "../core/atomic-file.ts"
 import { PosternError } from "../core/diagnosis.ts"
+import { fileStamp, readPrivateFile } from "../core/read-file.ts"
 import { vaultKeyMissing, vaultNewerFormat } from "./diagnoses.ts"
 import { type OpenedVault, type SealedRecord, type VaultFile, unlockVault, parseVault, unsealSecret } from "./format.ts"
 import type { KeySource, MasterKey } from "./keys/key-source.ts"

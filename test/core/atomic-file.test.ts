@@ -1,14 +1,8 @@
 import { execFileSync, spawnSync } from "node:child_process"
 import { chmod, chown, lstat, mkdir, readFile, readdir, readlink, stat, symlink, truncate, utimes, writeFile } from "node:fs/promises"
 import { describe, expect, test } from "vitest"
-import {
-  createFileExclusive,
-  ensurePrivateFolder,
-  fileStamp,
-  readPrivateFile,
-  readTextFile,
-  writeFileAtomic,
-} from "../../src/core/atomic-file.ts"
+import { createFileExclusive, ensurePrivateFolder, writeFileAtomic } from "../../src/core/atomic-file.ts"
+import { fileStamp, readPrivateFile, readTextFile } from "../../src/core/read-file.ts"
 import { compile } from "../harness/compile.ts"
 import { makeFolder, mountSmallDisk } from "./folder.ts"
 
@@ -78,11 +72,13 @@ describe("reading a file of secrets", () => {
 
   test.skipIf(!isRoot)("tells a file that this user may not read, and a folder that it may not write", async () => {
     await using folder = await makeFolder()
-    await using compiled = await compile(new URL("../../src/core/atomic-file.ts", import.meta.url))
+    await using reader = await compile(new URL("../../src/core/read-file.ts", import.meta.url))
+    await using writer = await compile(new URL("../../src/core/atomic-file.ts", import.meta.url))
     await writeFile(folder.at("file"), "bytes", { mode: 0o600 })
     await chmod(folder.path, 0o755)
     const program = `
-      const { readPrivateFile, writeFileAtomic } = await import(${JSON.stringify(`file://${compiled.path}`)})
+      const { readPrivateFile } = await import(${JSON.stringify(`file://${reader.path}`)})
+      const { writeFileAtomic } = await import(${JSON.stringify(`file://${writer.path}`)})
       process.seteuid(65534) // once all is loaded: the sources may lie in a folder of root's
       const tell = (work) => work.then(() => "done", (error) => error.diagnosis.code)
       console.log(await tell(readPrivateFile(process.argv[1])), await tell(writeFileAtomic(process.argv[1], "new")))`

@@ -7,10 +7,11 @@ import { expect, test } from "vitest"
 import { memoryFile } from "../../src/bridge/memory-file.ts"
 import type { HttpServer } from "../../src/config/server.ts"
 import { openTrustStore } from "../../src/config/trust.ts"
-import { readPrivateFile, writeFileAtomic } from "../../src/core/atomic-file.ts"
+import { writeFileAtomic } from "../../src/core/atomic-file.ts"
 import { systemClock } from "../../src/core/clock.ts"
 import { lockFile } from "../../src/core/file-lock.ts"
 import { silentLog } from "../../src/core/log.ts"
+import { readPrivateFile } from "../../src/core/read-file.ts"
 import { makeFolder } from "../core/folder.ts"
 
 const isRoot = process.geteuid?.() === 0

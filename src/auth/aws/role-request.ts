@@ -1,9 +1,9 @@
 /** Which role is asked for, and how: from a server's entry, or from a profile of the shared files. */
 import { dirname, resolve } from "node:path"
 import type { HttpServer } from "../../config/server.ts"
-import { readTextFile } from "../../core/atomic-file.ts"
 import { PosternError } from "../../core/diagnosis.ts"
 import type { Environment } from "../../core/places.ts"
+import { readTextFile } from "../../core/read-file.ts"
 import type { RoleWish } from "./credentials.ts"
 import { awsPolicyUnusable } from "./diagnoses.ts"
 import type { FrontDoor } from "./endpoint.ts"

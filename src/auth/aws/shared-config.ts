@@ -7,8 +7,8 @@
 import { createHash } from "node:crypto"
 import { homedir } from "node:os"
 import { join } from "node:path"
-import { fileStamp, readTextFile } from "../../core/atomic-file.ts"
 import type { Environment } from "../../core/places.ts"
+import { fileStamp, readTextFile } from "../../core/read-file.ts"
 
 /** What stands below one heading of a file. */
 export type Section = Readonly<Record<string, string>>

@@ -8,8 +8,9 @@
  */
 import { createHash } from "node:crypto"
 import { join } from "node:path"
-import { ensureFolder, modifiedAtMs, probeWrite, readTextFile, writeFileAtomic } from "../../core/atomic-file.ts"
+import { ensureFolder, probeWrite, writeFileAtomic } from "../../core/atomic-file.ts"
 import { isObject, parseJson } from "../../core/json.ts"
+import { modifiedAtMs, readTextFile } from "../../core/read-file.ts"
 import type { SsoSession } from "./sso-session.ts"
 
 /** A registered client. Registrations last about ninety days. */

@@ -1,8 +1,9 @@
 /** The key lies in a file of its own, apart from the vault: 32 random bytes in base64 and a line feed. */
 import { randomBytes } from "node:crypto"
 import { dirname } from "node:path"
-import { createFileExclusive, ensurePrivateFolder, readPrivateFile, removeFile } from "../../core/atomic-file.ts"
+import { createFileExclusive, ensurePrivateFolder, removeFile } from "../../core/atomic-file.ts"
 import { ABANDONED_AGE_MS, removeLeftovers } from "../../core/leftovers.ts"
+import { readPrivateFile } from "../../core/read-file.ts"
 import type { KeySource, MasterKey } from "./key-source.ts"
 import { KEY_BYTES, decodeKey } from "./key-text.ts"
 

@@ -6,9 +6,9 @@
  */
 import { spawn } from "node:child_process"
 import { createRequire } from "node:module"
-import { fileStamp } from "../../core/atomic-file.ts"
 import { PosternError } from "../../core/diagnosis.ts"
 import type { Environment } from "../../core/places.ts"
+import { fileStamp } from "../../core/read-file.ts"
 
 /** One question to the keychain. */
 export interface KeychainRequest {

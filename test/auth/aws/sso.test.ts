@@ -8,7 +8,7 @@ import { ssoCredentials } from "../../../src/auth/aws/sso-role.ts"
 import type { SsoProfile, SsoRole } from "../../../src/auth/aws/sso-session.ts"
 import { signInSso } from "../../../src/auth/aws/sso-sign-in.ts"
 import { freshSsoToken } from "../../../src/auth/aws/sso-token.ts"
-import { fileStamp } from "../../../src/core/atomic-file.ts"
+import { fileStamp } from "../../../src/core/read-file.ts"
 import { type SsoHome, makeSsoHome, personWho } from "./sso-home.ts"
 
 const never = new AbortController().signal
