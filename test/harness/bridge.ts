@@ -8,33 +8,18 @@ import { type MemoryStore, withMemory } from "../../src/bridge/memory.ts"
 import { withSession } from "../../src/bridge/session.ts"
 import type { Link, OnSent, Receive, ServerSide } from "../../src/bridge/link.ts"
 import type { Authenticator } from "../../src/auth/method.ts"
-import { withoutProof } from "./without-proof.ts"
 import { type Clock, systemClock } from "../../src/core/clock.ts"
 import { createHttp } from "../../src/core/http.ts"
 import { silentLog } from "../../src/core/log.ts"
 import { type Redactor, createRedactor } from "../../src/core/redact.ts"
+import { type Conversation, type Spoken, conversationBy } from "./conversation.ts"
+import { withoutProof } from "./without-proof.ts"
 
-export interface Spoken {
-  jsonrpc: string
-  id?: unknown
-  method?: string
-  params?: Record<string, unknown>
-  result?: Record<string, unknown>
-  error?: { code: number; message: string; data?: { code: string; evidence: string[]; next?: string } }
-}
-
-export interface TestBridge extends AsyncDisposable {
+export interface TestBridge extends Conversation, AsyncDisposable {
   /** Writes one line as it stands. */
   write(line: string): void
-  send(message: Record<string, unknown>): void
-  request(method: string, params?: unknown, id?: number | string): Promise<Spoken>
-  /** initialize and initialized. */
-  open(capabilities?: Record<string, unknown>): Promise<Spoken>
-  /** Waits for the first message that fits, also one that has come already. */
-  heard(fits: (message: Spoken) => boolean): Promise<Spoken>
   /** Everything that stood on the bridge's output so far, line by line. */
   readonly lines: string[]
-  readonly messages: Spoken[]
   /** Closes the input; resolves when the bridge has ended. */
   end(): Promise<void>
   abort(): void
@@ -61,19 +46,17 @@ export function startBridge(url: string, settings: TestBridgeSettings = {}): Tes
   const output = new PassThrough()
   const stop = new AbortController()
   const lines: string[] = []
-  const messages: Spoken[] = []
-  const watchers = new Set<() => void>()
+  const write = (line: string): void => void input.write(`${line}\n`)
+  const { hear, ...conversation } = conversationBy(write)
   let held = ""
-  let lastId = 0
   output.setEncoding("utf8")
   output.on("data", (text: string) => {
     const parts = (held + text).split("\n")
     held = parts.pop() ?? ""
     for (const line of parts) {
       lines.push(line)
-      messages.push(JSON.parse(line) as Spoken)
+      hear(JSON.parse(line) as Spoken)
     }
-    for (const watcher of watchers) watcher()
   })
 
   const maxFrameBytes = settings.maxFrameBytes ?? 256 * 1024 * 1024
@@ -106,36 +89,11 @@ export function startBridge(url: string, settings: TestBridgeSettings = {}): Tes
     signal: stop.signal,
   })
 
-  const bridge: TestBridge = {
+  return {
+    ...conversation,
     lines,
-    messages,
     ended,
-    write: (line) => void input.write(`${line}\n`),
-    send: (message) => bridge.write(JSON.stringify({ jsonrpc: "2.0", ...message })),
-    async request(method, params, id = ++lastId) {
-      bridge.send({ id, method, ...(params === undefined ? {} : { params }) })
-      return bridge.heard((message) => message.id === id && message.method === undefined)
-    },
-    async open(capabilities = {}) {
-      const answer = await bridge.request("initialize", {
-        protocolVersion: "2025-11-25",
-        capabilities,
-        clientInfo: { name: "test", version: "1" },
-      })
-      bridge.send({ method: "notifications/initialized" })
-      return answer
-    },
-    heard: (fits) =>
-      new Promise((resolve) => {
-        const look = (): void => {
-          const found = messages.find(fits)
-          if (!found) return
-          watchers.delete(look)
-          resolve(found)
-        }
-        watchers.add(look)
-        look()
-      }),
+    write,
     end() {
       input.end()
       return ended
@@ -146,5 +104,4 @@ export function startBridge(url: string, settings: TestBridgeSettings = {}): Tes
       await ended
     },
   }
-  return bridge
 }

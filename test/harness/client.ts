@@ -5,7 +5,8 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
-import type { Spoken } from "./bridge.ts"
+import { parseJson } from "../../src/core/json.ts"
+import { type Conversation, type Spoken, conversationBy } from "./conversation.ts"
 
 const DIST = process.env["POSTERN_DIST"] ?? fileURLToPath(new URL("../../dist", import.meta.url))
 const BINARY = join(DIST, "bin/postern.js")
@@ -46,17 +47,12 @@ export async function makeHome(env: NodeJS.ProcessEnv = {}): Promise<Home> {
   }
 }
 
-export interface Client extends AsyncDisposable {
+export interface Client extends Conversation, AsyncDisposable {
   readonly child: ChildProcessWithoutNullStreams
-  readonly messages: Spoken[]
   /** Lines on stdout that were no JSON-RPC message. */
   readonly garbage: string[]
   stderr(): string
   write(text: string): void
-  send(message: Record<string, unknown>): void
-  request(method: string, params?: unknown, id?: number | string): Promise<Spoken>
-  open(capabilities?: Record<string, unknown>): Promise<Spoken>
-  heard(fits: (message: Spoken) => boolean): Promise<Spoken>
   /** Resolves with the exit code, or the signal. */
   readonly exited: Promise<number | NodeJS.Signals | null>
 }
@@ -72,63 +68,33 @@ export function startProgram(path: string, env: NodeJS.ProcessEnv): Client {
 }
 
 function clientOf(child: ChildProcessWithoutNullStreams): Client {
-  const messages: Spoken[] = []
+  const { hear, ...conversation } = conversationBy((line) => void child.stdin.write(`${line}\n`))
   const garbage: string[] = []
-  const watchers = new Set<() => void>()
   let held = ""
   let stderr = ""
-  let lastId = 0
   child.stdin.on("error", () => undefined)
   child.stderr.on("data", (chunk: Buffer) => (stderr += chunk.toString()))
   child.stdout.setEncoding("utf8").on("data", (text: string) => {
     const lines = (held + text).split("\n")
     held = lines.pop() ?? ""
     for (const line of lines) {
-      try {
-        messages.push(JSON.parse(line) as Spoken)
-      } catch {
-        garbage.push(line)
-      }
+      const message = parseJson(line)
+      if (message === undefined) garbage.push(line)
+      else hear(message as Spoken)
     }
-    for (const watcher of watchers) watcher()
   })
 
-  const client: Client = {
+  const exited = once(child, "close").then(([code, signal]) => (code ?? signal) as number | NodeJS.Signals | null)
+  return {
+    ...conversation,
     child,
-    messages,
     garbage,
     stderr: () => stderr,
     write: (text) => void child.stdin.write(text),
-    send: (message) => client.write(`${JSON.stringify({ jsonrpc: "2.0", ...message })}\n`),
-    request(method, params, id = ++lastId) {
-      client.send({ id, method, ...(params === undefined ? {} : { params }) })
-      return client.heard((message) => message.id === id && message.method === undefined)
-    },
-    async open(capabilities = {}) {
-      const answer = await client.request("initialize", {
-        protocolVersion: "2025-11-25",
-        capabilities,
-        clientInfo: { name: "test", version: "1" },
-      })
-      client.send({ method: "notifications/initialized" })
-      return answer
-    },
-    heard: (fits) =>
-      new Promise((resolve) => {
-        const look = (): void => {
-          const found = messages.find(fits)
-          if (!found) return
-          watchers.delete(look)
-          resolve(found)
-        }
-        watchers.add(look)
-        look()
-      }),
-    exited: once(child, "close").then(([code, signal]) => (code ?? signal) as number | NodeJS.Signals | null),
+    exited,
     async [Symbol.asyncDispose]() {
       child.kill("SIGKILL")
-      await client.exited
+      await exited
     },
   }
-  return client
 }

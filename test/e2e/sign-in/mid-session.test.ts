@@ -1,6 +1,6 @@
 /** The built program, whose grant dies in the middle of a session: many processes, a person who refuses, the ends of a session. */
 import { expect, test } from "vitest"
-import type { Spoken } from "../../harness/bridge.ts"
+import type { Spoken } from "../../harness/conversation.ts"
 import { startMcpServer } from "../../servers/mcp-server.ts"
 import { makeSignInScene } from "./scene.ts"
 
