@@ -91,9 +91,12 @@ export function withOpening({ name, side, makeSse, askRevisions, verdicts, log }
       return receive(said)
     }
     const opening = open(initialize, watch, signal)
-    const passable = Promise.race([answered.promise, opening.catch(() => undefined)]).finally(() => {
+    const passable = Promise.race([answered.promise, opening.catch(() => undefined)])
+    const takeAway = (): void => {
       if (gate === passable) gate = undefined
-    })
+    }
+    // Not by waiting for what `finally` gives: that comes later, and what is said in between would overtake those who wait here.
+    void passable.then(takeAway)
     gate = passable
     return opening
   }
