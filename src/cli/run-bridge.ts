@@ -56,6 +56,9 @@ export function readPlainRun(words: readonly string[]): { readonly name: string;
 /** Carries messages until the client has gone. */
 export async function runServer(name: string, options: RunOptions, context: Context): Promise<void> {
   const { stdin, stdout, stderr, signal, note } = context
+  // A client has pipes. Whoever types this by hand would look at a silent line.
+  if (stdin.isTTY)
+    note(`postern: note: a client starts this, and speaks MCP with it; Ctrl-D ends it. To look at the server: postern tools ${name}`)
   const refused = await runBridge({
     name,
     findServer: async () => findServer(await context.configuration(options), name),

@@ -38,6 +38,17 @@ test.each(Object.entries(LEAVING))("%s at a yes or no approves nothing, and is n
   expect((await person.postern(["run", "shop"])).code).toBe(4)
 })
 
+test("run that is typed on a terminal says that a client starts it, and ends with Ctrl-D", async () => {
+  await using person = await makePerson()
+  await addWeather(person)
+
+  const terminal = person.terminal(["run", "weather"])
+  await terminal.shows("a client starts this, and speaks MCP with it; Ctrl-D ends it. To look at the server: postern tools weather")
+  terminal.type(LEAVING["Ctrl-D"])
+
+  expect(await terminal.exited).toBe(0)
+})
+
 test("on a terminal that cannot draw, a secret is asked for in a plain line, and is not shown", async () => {
   await using person = await makePerson()
   await addWeather(person)
