@@ -13,6 +13,7 @@ import type { Frame } from "./frame.ts"
 import { type Ladder, type LadderSettings, withLadder } from "./ladder.ts"
 import type { Receive, ServerSide } from "./link.ts"
 import type { Memory } from "./memory.ts"
+import { LISTEN } from "./server/modern/subscription.ts"
 import { type Additions, LIST_MEMBERS, additionsFor } from "./sign-in/additions.ts"
 import { resultFrame } from "./sign-in/answers.ts"
 import { type ChangeNotices, changeNotices } from "./sign-in/change-notices.ts"
@@ -77,6 +78,7 @@ function carrierOf(frame: Frame, additions: Additions): Carry {
   if (frame.method === "initialize") return initialize
   if (frame.method === "server/discover") return discover
   if (LIST_MEMBERS.has(frame.method)) return list
+  if (frame.method === LISTEN) return subscribe
   return additions.isFor(frame) ? signIn : carryOther
 }
 
@@ -117,6 +119,9 @@ const discover: Carry = async (start, frame, receive, signal) => {
     await receive((await memory?.standIn(frame)) ?? methodNotFound(frame))
   }
 }
+
+const subscribe: Carry = (start, frame, receive, signal) =>
+  start.notices.along(frame, receive, (hear) => carryOther(start, frame, hear, signal))
 
 const list: Carry = async (start, frame, receive, signal) => {
   const { settings, ladder, notices, additions } = start
