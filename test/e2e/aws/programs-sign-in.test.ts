@@ -99,7 +99,7 @@ test("2.5: a session that ends under a program opens the person's browser, and t
   expect(before).toMatchObject(HELLO)
   expect(stage.endpoint.refusals.length).toBeGreaterThan(0) // the service answered 403
   expect(after).toMatchObject(HELLO)
-  expect(await browser.walks()).toHaveLength(1)
+  expect(await browser.walks(1)).toHaveLength(1)
 })
 
 test("2.5: who says no to a program's question is told the command that holds for it", async () => {

@@ -94,7 +94,7 @@ test("2.5: where the person has a browser, it opens when the session has ended, 
 
   expect(stage.endpoint.refusals.length).toBeGreaterThan(0) // the service answered 403
   for (const answer of answers) expect(answer).toMatchObject(HELLO)
-  expect(await browser.walks()).toHaveLength(1) // one sign-in for all that wait
+  expect(await browser.walks(1)).toHaveLength(1) // one sign-in for all that wait
   expect(stage.sso.seenAt("/authorize")).toHaveLength(1)
 })
 
