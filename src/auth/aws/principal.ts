@@ -6,7 +6,7 @@
  * made again: it is named by its account and a pattern.
  */
 import { PosternError } from "../../core/diagnosis.ts"
-import { awsPrincipalUntrusted } from "./trust-diagnoses.ts"
+import { awsPrincipalUnsuitable } from "./trust-diagnoses.ts"
 
 /** What acts, without the session. */
 export interface Principal {
@@ -34,7 +34,7 @@ export function principalFrom(arn: string): Principal {
   }
   if (service === "iam" && kind === "role") return roleOf(partition, account, rest)
   if (service === "iam" && kind === "user") return { kind: "user", partition, account, name: rest.at(-1) ?? "", arn }
-  throw new PosternError(awsPrincipalUntrusted({ arn }))
+  throw new PosternError(awsPrincipalUnsuitable({ arn }))
 }
 
 function roleOf(partition: string, account: string, path: readonly string[]): Omit<Principal, "session"> {

@@ -14,7 +14,7 @@ export const awsPolicyUnreadable = defineDiagnosis({
 })
 
 /** Told of each ARN that is neither an IAM user, nor a role, nor a session of one. */
-export const awsPrincipalUntrusted = defineDiagnosis({
+export const awsPrincipalUnsuitable = defineDiagnosis({
   code: "aws-principal-unsuitable",
   about: "The caller is none that a trust policy can sensibly name: the root user of an account, or a federated session.",
   kind: "usage",
@@ -37,6 +37,7 @@ export const awsResourceUnknown = defineDiagnosis({
     next: `postern aws policy ${server} --resource ${example}`,
   }),
 })
+
 /** The policy is read again right before it is replaced, and is not the one of the plan. */
 export const awsTrustChanged = defineDiagnosis({
   code: "aws-trust-changed",

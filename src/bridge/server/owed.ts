@@ -4,10 +4,8 @@ import { monotonicMs } from "../../core/clock.ts"
 import type { Frame } from "../frame.ts"
 import { memberText } from "../json-text.ts"
 import type { Receive } from "../link.ts"
+import { RELEASE_MS } from "./release.ts"
 import { type Waiting, watchSilence } from "./silence.ts"
-
-/** How long the answer to a cancelled request is still taken, in milliseconds. */
-const RELEASE_MS = 5_000
 
 /** The requests of one stream that have no answer yet. */
 export interface OwedAnswers {

@@ -7,7 +7,7 @@ import { cancelledId, type Frame } from "../frame.ts"
 import type { Link } from "../link.ts"
 
 /** How long the answer to a cancelled request is still taken, in milliseconds. */
-const RELEASE_MS = 5_000
+export const RELEASE_MS = 5_000
 
 /** Wraps a link whose requests go over `http`, each with its frame as the cause. */
 export function withRelease(link: Link, http: Pick<Http, "abandon">, releaseMs = RELEASE_MS): Link {

@@ -18,7 +18,6 @@ interface Capabilities {
 interface Params {
   readonly capabilities?: Capabilities | null
   readonly _meta?: {
-    readonly "io.modelcontextprotocol/protocolVersion"?: unknown
     readonly "io.modelcontextprotocol/clientCapabilities"?: Capabilities | null
     readonly progressToken?: unknown
   } | null
@@ -31,9 +30,8 @@ export function declaredAtOpening(initialize: Frame | undefined): Declared {
 
 /** @returns what a request of revision 2026-07-28 or later declares for itself, or undefined if it is none */
 export function declaredBy(request: Frame): Declared | undefined {
-  const meta = metaOf(request)
-  if (typeof meta?.["io.modelcontextprotocol/protocolVersion"] !== "string") return undefined
-  return declaredIn(meta["io.modelcontextprotocol/clientCapabilities"], "modern")
+  if (request.revision === "") return undefined
+  return declaredIn(metaOf(request)?.["io.modelcontextprotocol/clientCapabilities"], "modern")
 }
 
 /** @returns the token under which the client wants to hear of progress, or undefined */
