@@ -40,7 +40,7 @@ export const contract: Readonly<Record<string, Row>> = {
 
   "3.1": {
     asks: "list: transport, method, who, where, how long, environment, whether a sign-in is needed",
-    begun: "a server that has asked for a sign-in, and has none, is known as such to list --check only",
+    built: true,
   },
   "3.2": { asks: "auth NAME: browser, loopback, PKCE; also over SSH and without a browser", built: true },
   "3.3": { asks: "a token that ends in mid-session: sign in, and the same call is answered", built: true },

@@ -15,6 +15,7 @@ import type { Environment } from "../core/places.ts"
 import type { Redactor } from "../core/redact.ts"
 import { makeBacklog } from "./backlog.ts"
 import type { ClientSide } from "./client/client-side.ts"
+import { withDoorMemory } from "./door-memory.ts"
 import { diagnosisOf } from "./error-answer.ts"
 import { httpSide, sseSide } from "./http-side.ts"
 import type { OnSent, Receive, ServerSide } from "./link.ts"
@@ -106,13 +107,14 @@ async function prepareServer(entry: Server, around: Around, settings: BridgeSett
   const { name, client, tools, log, signIn, signal: life } = settings
   const { store, onSent: onWait } = around
   const tell: Receive = (frame) => client.write(frame.bytes)
-  const { side, authenticator, origin = "" } = await prepareSide(entry, around, settings)
+  const { side: server, authenticator, origin = "" } = await prepareSide(entry, around, settings)
   const method = methodOf(entry)
-  if (!signIn || !authenticator || method === "header") return store ? withMemory(side, { store, tell, log }) : side
+  if (!signIn || !authenticator || method === "header") return store ? withMemory(server, { store, tell, log }) : server
 
-  const memory = store && withMemory(side, { store: memoryOfPerson(store, authenticator), tell, log })
   // A server for which nothing is configured may want a sign-in all the same; most do not, and then nobody has signed in.
   const canSignIn = method !== "none" || (entry.transport !== "stdio" && (await hasGrant(entry, origin, tools.vault)))
+  const side = store && !canSignIn ? withDoorMemory(server, store) : server
+  const memory = store && withMemory(side, { store: memoryOfPerson(store, authenticator), tell, log })
   const command = signIn.command ?? signInCommand(entry) ?? ""
   return whenLocked(memory ?? side, {
     promise: canSignIn && signIn.prompt ? (answer) => editResult(answer, withCapabilities) : undefined,

@@ -7,6 +7,8 @@ import { grantOwnerInClear } from "../auth/oauth/owner.ts"
 import { authenticatorFor, methodOf } from "../auth/registry.ts"
 import type { AuthTools } from "../auth/tools.ts"
 import { isCredentialHeader } from "../config/header-rules.ts"
+import { wantsSignIn } from "../bridge/door-memory.ts"
+import { memoryFile } from "../bridge/memory-file.ts"
 import { isSensitiveName } from "../config/describe.ts"
 import type { Configuration } from "../config/files.ts"
 import type { HttpServer, Server } from "../config/server.ts"
@@ -14,6 +16,7 @@ import { references } from "../config/template.ts"
 import { PosternError } from "../core/diagnosis.ts"
 import type { Http } from "../core/http.ts"
 import type { Identity } from "../core/identity.ts"
+import { silentLog } from "../core/log.ts"
 
 /** One server as `list --json` prints it. The shape only grows. */
 export interface ServerFacts {
@@ -50,12 +53,16 @@ export interface ServerFacts {
 /**
  * Describes all servers of a configuration. Sends nothing, starts nothing, and needs no key: a vault that cannot be read is a
  * problem of the servers that need it, not of the list.
+ *
+ * @param memoryFolder - where bridges keep what they have met (`Places.memory`): a server may want a sign-in of which its entry says
+ *   nothing. Without it, that is not known
  */
 export async function describeServers(
   { servers, invalid }: Pick<Configuration, "servers" | "invalid">,
   tools: AuthTools,
+  memoryFolder?: string,
 ): Promise<readonly ServerFacts[]> {
-  const known = await Promise.all(servers.map((server) => describeServer(server, tools)))
+  const known = await Promise.all(servers.map((server) => describeServer(server, tools, memoryFolder)))
   const broken = invalid.map(({ name, file, scope, diagnosis }) => ({ ...unusable, name, file, scope, problem: diagnosis }))
   return [...known, ...broken].toSorted((one, other) => one.name.localeCompare(other.name))
 }
@@ -79,8 +86,8 @@ const unusable = {
 } as const satisfies Partial<ServerFacts>
 
 /** Describes one server, as `describeServers` does. */
-export async function describeServer(server: Server, tools: AuthTools): Promise<ServerFacts> {
-  const { method, identity, problem, grant, storedIn: places = [] } = await proofOf(server, tools)
+export async function describeServer(server: Server, tools: AuthTools, memoryFolder?: string): Promise<ServerFacts> {
+  const { method, identity, problem, grant, storedIn: places = [] } = await proofOf(server, tools, memoryFolder)
   return {
     name: server.name,
     transport: server.transport,
@@ -114,11 +121,13 @@ interface Proof {
   readonly storedIn?: readonly string[]
 }
 
-async function proofOf(server: Server, tools: AuthTools): Promise<Proof> {
+async function proofOf(server: Server, tools: AuthTools, memoryFolder?: string): Promise<Proof> {
   const method = methodOf(server)
   if (server.transport !== "stdio" && server.trusted && (method === "oauth" || method === "none")) {
     const signIn = await signInOf(server, tools)
     if (signIn !== undefined) return signIn
+    if (memoryFolder !== undefined && (await wantsSignIn(memoryFile(memoryFolder, server, silentLog))))
+      return { method: "oauth", identity: null, problem: oauthSignInNeeded({ server: server.name, why: "nobody has signed in yet" }) }
   }
   if (server.transport !== "stdio" && method === "aws") return awsProof(server, tools)
   return { method, ...(await identityOf(server, tools)) }

@@ -62,6 +62,35 @@ test("3.1: the list says who has signed in where, with which scopes, where it is
   expect(await whereIs(token, person)).toEqual([])
 })
 
+test("3.1: a server that was added by its address, and wanted a sign-in when it was opened, is listed as that until it does not", async () => {
+  await using server = await startMcpServer({ key: newSecret() })
+  await using person = await makePerson()
+  await person.added(["add", "linear", server.url])
+  const initialize = JSON.stringify({
+    jsonrpc: "2.0",
+    id: 1,
+    method: "initialize",
+    params: { protocolVersion: "2025-11-25", capabilities: {}, clientInfo: { name: "test", version: "1" } },
+  })
+  const openAndList = async (): Promise<unknown> => {
+    await person.postern(["run", "linear"], { stdin: `${initialize}\n` })
+    return (await person.postern(["list", "--json"])).json<Listed>().servers[0]
+  }
+
+  const locked = await openAndList()
+  const told = await person.postern(["list"])
+  await server.close()
+  const down = await openAndList()
+  await using opened = await startMcpServer({ port: Number(new URL(server.url).port) })
+  const open = await openAndList()
+
+  expect(opened.url).toBe(server.url)
+  expect(locked).toMatchObject({ method: "oauth", needsSignIn: true })
+  expect(told.stdout).toContain("needs a sign-in: postern auth linear")
+  expect(down).toMatchObject({ needsSignIn: true })
+  expect(open).toMatchObject({ method: "none", needsSignIn: false })
+})
+
 test("3.2: auth --all asks the servers of which it is not known, and signs in to those that want it", async () => {
   await using open = await startMcpServer()
   await using server = await startProtectedServer()
