@@ -1,8 +1,8 @@
 /**
  * The `header` method: headers whose values come from the vault, from variables, or from a command that mints them.
  *
- * Nothing can be renewed here, only rotated: the values are read again for each request, so that a running bridge uses a new key
- * at once. A key that is refused never becomes an OAuth sign-in.
+ * Nothing can be renewed here, only rotated: a change is looked for while requests go out, so that a running bridge uses a new key
+ * without a restart. A key that is refused never becomes an OAuth sign-in.
  */
 import { type ExpandedHeader, expandHeaders } from "../config/expand.ts"
 import { isCredentialHeader } from "../config/header-rules.ts"
@@ -10,6 +10,7 @@ import type { HttpServer } from "../config/server.ts"
 import { references } from "../config/template.ts"
 import { monotonicMs } from "../core/clock.ts"
 import { PosternError } from "../core/diagnosis.ts"
+import type { OutgoingRequest } from "../core/http.ts"
 import { headerRefused, noSecretToAsk } from "./diagnoses.ts"
 import { type HeadersCommand, headersCommand } from "./headers-command.ts"
 import type { Authenticator } from "./method.ts"
@@ -22,6 +23,7 @@ const LOOK_EVERY_MS = 20
 export function headerAuthenticator(server: HttpServer, origin: string, tools: AuthTools): Authenticator {
   const configured = configuredHeaders(server, origin, tools)
   const command = server.headersHelper === undefined ? undefined : headersCommand(server, server.headersHelper, tools)
+  let last: Joined | undefined
   const secrets = [...new Set(Object.values(server.headers).flatMap((template) => references(template).secrets))]
 
   const readHeaders = (signal: AbortSignal, look?: "now"): Promise<readonly ExpandedHeader[]> | readonly ExpandedHeader[] =>
@@ -36,11 +38,11 @@ export function headerAuthenticator(server: HttpServer, origin: string, tools: A
 
   return {
     async authorize(request, signal) {
-      const headers = { ...request.headers }
       const own = await readHeaders(signal)
-      for (const { name, value } of own) headers[name.toLowerCase()] = value
-      // They are read again only when a secret has changed. A command mints each token anew, most often for the same one.
-      return { ...request, headers, identity: command === undefined ? own : undefined }
+      // The messages of a session come with the same headers, and ours are read again only when a secret has changed.
+      if (last?.own !== own || last.given !== request.headers) last = { own, given: request.headers, headers: join(request.headers, own) }
+      // A command mints each token anew, most often for the same one.
+      return { ...request, headers: last.headers, identity: command === undefined ? own : undefined }
     },
 
     async recover(request, { status }, signal) {
@@ -71,6 +73,19 @@ export function headerAuthenticator(server: HttpServer, origin: string, tools: A
       for (const secret of secrets) await tools.vault.remove(secret)
     },
   }
+}
+
+type Headers = OutgoingRequest["headers"]
+
+/** What a request was given, our own headers, and the two together. */
+interface Joined {
+  readonly given: Headers
+  readonly own: readonly ExpandedHeader[]
+  readonly headers: Headers
+}
+
+function join(given: Headers, own: readonly ExpandedHeader[]): Headers {
+  return { ...given, ...Object.fromEntries(own.map(({ name, value }) => [name.toLowerCase(), value])) }
 }
 
 /**
