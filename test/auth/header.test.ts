@@ -25,7 +25,7 @@ const refusal = (status: number): Answer => ({
 
 async function makeTools(env: Record<string, string> = {}): Promise<AuthTools> {
   const folder = await mkdtemp(join(tmpdir(), "postern-header-"))
-  onTestFinished(() => rm(folder, { recursive: true, force: true }))
+  onTestFinished(() => rm(folder, { recursive: true, force: true, maxRetries: 5 }))
   const vault = openVault({ vault: join(folder, "vault.json"), vaultKey: join(folder, "vault.key") }, systemClock)
   return { vault, env, redactor: createRedactor(), clock: systemClock }
 }
@@ -129,7 +129,7 @@ test("signing in asks for the key and binds it; signing out forgets it", async (
 
 test("twenty calls on a cold headers command run it once, and one that fails is not remembered", async () => {
   const folder = await mkdtemp(join(tmpdir(), "postern-mint-"))
-  onTestFinished(() => rm(folder, { recursive: true, force: true }))
+  onTestFinished(() => rm(folder, { recursive: true, force: true, maxRetries: 5 }))
   const tools = await makeTools({ PATH: process.env["PATH"] ?? "" })
   const count = join(folder, "count")
   const line = `echo x >> ${count}; sleep 0.2; [ -e ${folder}/ready ] || { touch ${folder}/ready; exit 1; }; printf '{"Authorization":"Bearer %s"}' "$(wc -l < ${count})"`
@@ -143,7 +143,7 @@ test("twenty calls on a cold headers command run it once, and one that fails is 
 
 test("a clock that is set back by a day makes no minted token younger", async () => {
   const folder = await mkdtemp(join(tmpdir(), "postern-mint-"))
-  onTestFinished(() => rm(folder, { recursive: true, force: true }))
+  onTestFinished(() => rm(folder, { recursive: true, force: true, maxRetries: 5 }))
   let nowMs = 1_000_000_000_000
   const tools = { ...(await makeTools({ PATH: process.env["PATH"] ?? "" })), clock: { ...systemClock, now: () => nowMs } }
   const line = `echo x >> ${folder}/count; printf '{"Authorization":"Bearer %s"}' "$(wc -l < ${folder}/count)"`

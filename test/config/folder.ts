@@ -32,6 +32,6 @@ export async function makeFolder(): Promise<TestFolder> {
       return file
     },
     read: (path) => readFile(path, "utf8"),
-    [Symbol.asyncDispose]: () => rm(home, { recursive: true, force: true }),
+    [Symbol.asyncDispose]: () => rm(home, { recursive: true, force: true, maxRetries: 5 }),
   }
 }

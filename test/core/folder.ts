@@ -18,7 +18,7 @@ export async function makeFolder(): Promise<TestFolder> {
     at: (...names) => join(path, ...names),
     async [Symbol.asyncDispose]() {
       await chmod(path, 0o700)
-      await rm(path, { recursive: true, force: true })
+      await rm(path, { recursive: true, force: true, maxRetries: 5 })
     },
   }
 }

@@ -47,9 +47,9 @@ beforeAll(async () => {
   const [{ filename }] = JSON.parse(stdout)
   await writeFile(join(folder, "package.json"), JSON.stringify({ name: "a-users-folder", private: true }))
   await run("npm", ["install", "--no-audit", "--no-fund", "--omit=dev", join(folder, filename)], { cwd: folder })
-})
+}, 300_000) // a registry may be slow
 
-afterAll(() => rm(folder, { recursive: true, force: true }))
+afterAll(() => rm(folder, { recursive: true, force: true, maxRetries: 5 }))
 
 test(`the installed tree has at most ${maxPackageFolders} package folders and ${maxMegabytes} MB`, async () => {
   const folders = await readPackageFolders()

@@ -22,7 +22,7 @@ export async function compile(source: URL): Promise<CompiledModule> {
   const cache = join(root, "node_modules", ".cache")
   await mkdir(cache, { recursive: true })
   const outDir = await mkdtemp(join(cache, "child-"))
-  const remove = (): Promise<void> => rm(outDir, { recursive: true, force: true })
+  const remove = (): Promise<void> => rm(outDir, { recursive: true, force: true, maxRetries: 5 })
   try {
     await build({
       ...common,

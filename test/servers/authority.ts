@@ -57,6 +57,6 @@ export async function makeAuthority(name = "Test Company CA"): Promise<Authority
       await writeFile(path(file), text)
       return path(file)
     },
-    [Symbol.asyncDispose]: () => rm(folder, { recursive: true, force: true }),
+    [Symbol.asyncDispose]: () => rm(folder, { recursive: true, force: true, maxRetries: 5 }),
   }
 }

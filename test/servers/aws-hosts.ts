@@ -64,7 +64,7 @@ export async function startAwsHosts(names: readonly string[], listener: http.Req
         server.closeAllConnections()
         server.close()
       }
-      await rm(folder, { recursive: true, force: true })
+      await rm(folder, { recursive: true, force: true, maxRetries: 5 })
     },
   }
 }

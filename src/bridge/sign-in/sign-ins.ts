@@ -26,7 +26,8 @@ export interface Way {
 /** One sign-in, shared by all that wait for it. */
 export interface SignIn {
   /**
-   * Waits until it has ended, or has come to a link that whoever waits has to hand on.
+   * Waits until it has ended, or has come to a link that whoever waits has to hand on. Where the link was handed on before, a call may
+   * have come because the person has followed it; what is left of the sign-in then is waited for a moment.
    *
    * @returns the link, or undefined when the person is in
    * @throws {PosternError} why it came to nothing, and the reason of `signal`, which ends the wait and nothing else
@@ -80,6 +81,8 @@ export interface SignInsSettings {
 }
 
 const SIGN_IN_MS = 5 * 60_000
+/** How long a sign-in may take after the person has followed its link, in milliseconds: a device asks every 5 s (RFC 8628 section 3.2). */
+const FOLLOWED_MS = 6_000
 /** How long nobody is asked again after a no, in milliseconds. */
 const QUIET_MS = 5 * 60_000
 /** Sign-ins without a request that was taken after them. */
@@ -160,7 +163,7 @@ interface BegunSignIn extends SignIn {
 }
 
 function beginSignIn(way: Way, settings: SignInsSettings): BegunSignIn {
-  const { name, command, authenticator, log, life, limitMs = SIGN_IN_MS } = settings
+  const { name, command, authenticator, clock, log, life, limitMs = SIGN_IN_MS } = settings
   const end = new AbortController()
   const limit = setTimeout(() => end.abort(new PosternError(signInTimeout({ server: name, command, limitMs }))), limitMs)
   limit.unref()
@@ -172,6 +175,7 @@ function beginSignIn(way: Way, settings: SignInsSettings): BegunSignIn {
   const signedIn = withResolvers()
   /** Before a person has it, a sign-in that nobody waits for is given up; after that it is the person's. */
   let isWithPerson = false
+  let isHandedOn = false
   let waiting = 0
 
   const openLink: Interaction["openLink"] = async (link, inner) => {
@@ -213,10 +217,17 @@ function beginSignIn(way: Way, settings: SignInsSettings): BegunSignIn {
     }
   }
 
+  const toHandOn = async (waiter: AbortSignal): Promise<SignInLink> => {
+    if (isHandedOn) await clock.sleep(FOLLOWED_MS, waiter)
+    const link = await handedOn.promise
+    isHandedOn = true
+    return link
+  }
+
   return {
     ended,
     stop: (reason) => end.abort(reason),
-    linkOrEnd: (waiter) => wait(Promise.race([ended.then(() => undefined), handedOn.promise]), waiter),
+    linkOrEnd: (waiter) => wait(Promise.race([ended.then(() => undefined), toHandOn(waiter)]), waiter),
     end: (waiter) => wait(ended, waiter),
   }
 }

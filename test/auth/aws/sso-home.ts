@@ -54,7 +54,7 @@ export async function makeSsoHome(): Promise<SsoHome> {
     async [Symbol.asyncDispose]() {
       http.close()
       await sso[Symbol.asyncDispose]()
-      await rm(home, { recursive: true, force: true })
+      await rm(home, { recursive: true, force: true, maxRetries: 5 })
     },
   }
 }

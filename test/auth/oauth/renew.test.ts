@@ -139,8 +139,11 @@ test("an authorization server that is down is told as that, and while the token 
   await signedIn(server, folder)
   await server.authorization[Symbol.asyncDispose]()
 
-  expect(await makeMember(folder, serverAt(server.url), later(3600_000)).call()).toMatchObject({ code: "server-unreachable" })
-  expect(await makeMember(folder, serverAt(server.url), later(3550_000)).token()).toBe((await grantIn(folder)).accessToken)
+  await using late = makeMember(folder, serverAt(server.url), later(3600_000))
+  await using early = makeMember(folder, serverAt(server.url), later(3550_000)) // its renewal goes on beside
+
+  expect(await late.call()).toMatchObject({ code: "server-unreachable" })
+  expect(await early.token()).toBe((await grantIn(folder)).accessToken)
   await server.mcp.close()
 })
 

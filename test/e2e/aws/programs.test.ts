@@ -73,7 +73,7 @@ async function makeAws(): Promise<Aws> {
       await front[Symbol.asyncDispose]()
       await endpoint.close()
       await sts[Symbol.asyncDispose]()
-      await rm(home, { recursive: true, force: true })
+      await rm(home, { recursive: true, force: true, maxRetries: 5 })
     },
   }
 }
@@ -198,7 +198,7 @@ test.each([
     expect(client.stderr()).toContain(sentence)
     expect(client.garbage).toEqual([])
   } finally {
-    await rm(home, { recursive: true, force: true })
+    await rm(home, { recursive: true, force: true, maxRetries: 5 })
   }
 })
 

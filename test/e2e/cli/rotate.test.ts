@@ -77,7 +77,7 @@ test.concurrent("1.3: where a server has two secrets, --header chooses, and the 
   expect(unclear.stderr).toContain("2 secrets: Authorization, X-Api-Key")
   expect(unclear.stderr).toContain("postern rotate weather --header Authorization")
   expect(unknown.code).toBe(2)
-  expect(unknown.stderr).toContain("there is no X-Nothing")
+  expect(unknown.stderr).toContain('The server "weather" has no secret named X-Nothing.')
   expect(chosen).toMatchObject({ code: 0, stderr: "" })
   expect(await headersOf(person, "weather")).toEqual({ authorization: `Bearer ${one}`, "x-api-key": next })
 })

@@ -42,7 +42,7 @@ async function runScenario([suite, scenario]) {
     const count = (status) => checks.filter((check) => check.status === status).length
     return { suite, scenario, ok: exitCode === 0, passed: count("SUCCESS"), failed: count("FAILURE"), warnings: count("WARNING"), output }
   } finally {
-    await rm(folder, { recursive: true, force: true })
+    await rm(folder, { recursive: true, force: true, maxRetries: 5 })
   }
 }
 

@@ -170,7 +170,7 @@ export async function openStage(): Promise<Stage> {
   return {
     run: async (line) => show(await type(line)),
     async setUp(scene) {
-      await rm(home, { recursive: true, force: true })
+      await rm(home, { recursive: true, force: true, maxRetries: 5 })
       await mkdir(join(home, "projects/shop/.git"), { recursive: true })
       show = shownText(places)
       desktop = {}
@@ -186,7 +186,7 @@ export async function openStage(): Promise<Stage> {
       portal.close()
       moved.close()
       silent.close()
-      await rm(root, { recursive: true, force: true })
+      await rm(root, { recursive: true, force: true, maxRetries: 5 })
     },
   }
 }

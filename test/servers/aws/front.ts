@@ -65,7 +65,7 @@ export async function startAwsFront(doubles: Readonly<Record<string, string>>): 
     async [Symbol.asyncDispose]() {
       for (const socket of sockets) socket.destroy()
       await new Promise<void>((resolve) => front.close(() => resolve()))
-      await rm(folder, { recursive: true, force: true })
+      await rm(folder, { recursive: true, force: true, maxRetries: 5 })
     },
   }
 }

@@ -80,7 +80,7 @@ export async function setAttackStage(): Promise<AttackStage> {
     async [Symbol.asyncDispose]() {
       await Promise.all(bridges.map((client) => client[Symbol.asyncDispose]()))
       await Promise.all([server, elsewhere, person, browser].map((thing) => thing[Symbol.asyncDispose]()))
-      await rm(temporary, { recursive: true, force: true })
+      await rm(temporary, { recursive: true, force: true, maxRetries: 5 })
     },
   }
 }
