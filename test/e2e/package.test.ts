@@ -46,7 +46,7 @@ beforeAll(async () => {
   const { stdout } = await run("npm", ["pack", "--json", "--ignore-scripts", "--pack-destination", folder], { cwd: root })
   const [{ filename }] = JSON.parse(stdout)
   await writeFile(join(folder, "package.json"), JSON.stringify({ name: "a-users-folder", private: true }))
-  await run("npm", ["install", "--no-audit", "--no-fund", "--omit=dev", join(folder, filename)], { cwd: folder })
+  await run("npm", ["install", "--prefer-offline", "--no-audit", "--no-fund", "--omit=dev", join(folder, filename)], { cwd: folder })
 }, 300_000) // a registry may be slow
 
 afterAll(() => rm(folder, { recursive: true, force: true, maxRetries: 5 }))
