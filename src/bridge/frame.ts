@@ -28,10 +28,10 @@ export class NotAMessage extends Error {
  * Reads the messages of one JSON text: one, or the elements of a batch (revision 2025-03-26).
  *
  * @param bytes - UTF-8 JSON, perhaps with line breaks between its tokens
+ * @param text - the same as text, where the caller has it: a large message is not decoded a second time
  * @throws {NotAMessage} if the text is not JSON, or holds something else than JSON-RPC messages
  */
-export function readFrames(bytes: Buffer): Frame[] {
-  const text = bytes.toString("utf8")
+export function readFrames(bytes: Buffer, text = bytes.toString("utf8")): Frame[] {
   const parsed = parse(text)
   if (!Array.isArray(parsed)) return [toFrame(parsed, oneLine(bytes), () => text)]
   if (parsed.length === 0) throw new NotAMessage("an empty batch")

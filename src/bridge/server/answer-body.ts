@@ -91,6 +91,6 @@ function isGivenUp(failure: unknown): boolean {
 export async function deliverEvents(stream: Answer, cursor: Cursor, receive: Receive, wire: Wire): Promise<void> {
   for await (const { type, data } of readEvents(stream, cursor, wire.maxFrameBytes, wire.origin)) {
     if (type !== "message") continue
-    for (const frame of framesOf(Buffer.from(data), "text/event-stream", wire)) await receive(frame)
+    for (const frame of framesOf(data, "text/event-stream", wire)) await receive(frame)
   }
 }

@@ -115,7 +115,7 @@ async function hear(stream: Stream, { url, log }: SseSettings): Promise<void> {
   try {
     for await (const { type, data } of stream.events) {
       if (type !== "message") continue
-      for (const frame of framesOf(Buffer.from(data), "text/event-stream", url)) await stream.owed.deliver(frame)
+      for (const frame of framesOf(data, "text/event-stream", url)) await stream.owed.deliver(frame)
     }
   } catch (error) {
     if (error instanceof PosternError) failure = error

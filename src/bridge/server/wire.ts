@@ -43,11 +43,14 @@ export function isEventStream({ headers }: Answer): boolean {
 /**
  * The messages of a text that came over the wire.
  *
+ * @param body - as bytes, or as a text where it came as one: then it is not decoded a second time
+ *
  * @throws {PosternError} `answer-unreadable` if it holds something else; HTML of a network's sign-in page is the common case
  */
-export function framesOf(bytes: Buffer, contentType: string, wire: Pick<Wire, "origin">): Frame[] {
+export function framesOf(body: Buffer | string, contentType: string, wire: Pick<Wire, "origin">): Frame[] {
+  const bytes = typeof body === "string" ? Buffer.from(body) : body
   try {
-    return readFrames(bytes)
+    return typeof body === "string" ? readFrames(bytes, body) : readFrames(bytes)
   } catch (error) {
     if (!(error instanceof NotAMessage)) throw error
     const beginning = bytes.length === 0 ? "an empty body" : `begins with: ${bytes.toString("utf8", 0, 120)}`

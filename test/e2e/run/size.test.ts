@@ -12,7 +12,7 @@ const FLOODING_SERVER = fileURLToPath(new URL("../../servers/flooding-server.mjs
 const MB = 1 << 20
 const LARGE = 64 * MB
 /** What a message of 64 MB may add to the memory of the process, as a multiple of its size (docs/architecture.md, Limits). */
-const MOST_MULTIPLE = 6
+const MOST_MULTIPLE = 7
 /** The stated limit of a message. */
 const LIMIT = 256 * MB
 
