@@ -80,10 +80,10 @@ export const oauthNotOffered = defineDiagnosis({
   code: "oauth-not-offered",
   about:
     "A sign-in was asked for, and the server publishes nowhere where one could be made: it answers everybody, or it wants a key in a header. A server that answers 401 may be of the revision of 2025-03-26, whose endpoints stand at fixed places; a client could not be registered there either.",
-  tell: ({ server, url, status, guess }: { server: string; url: string; status: number; guess?: string }) => ({
+  tell: ({ server, url, status, guess }: { server: string; url: string; status?: number | undefined; guess?: string }) => ({
     cause: `The server "${quote(server)}" offers no sign-in.`,
     evidence: [
-      `a request without proof was answered: HTTP ${status}`,
+      ...(status === undefined ? [] : [`a request without proof was answered: HTTP ${status}`]),
       "no metadata of an authorization server was found",
       ...(guess === undefined ? [] : [quote(guess)]),
     ],

@@ -77,7 +77,7 @@ async function metadataOf(
   if (found === undefined && (named.length > 0 || metadataUrl !== undefined)) throw noIssuerMetadata(place)
   // Revision 2025-03-26 (S36): a server without any metadata has its endpoints at fixed places, and says nothing of PKCE.
   if (found === undefined && question.status !== 401 && question.challenge === undefined) {
-    throw new PosternError(oauthNotOffered({ server: server.name, url: url.href, status: question.status ?? 0 }))
+    throw new PosternError(oauthNotOffered({ server: server.name, url: url.href, status: question.status }))
   }
   if (found === undefined) return { metadata: fixedPlaces(url.origin), isGuessed: true }
   // Before there was resource metadata, nothing was said of PKCE; who says something and leaves S256 out does not have it.

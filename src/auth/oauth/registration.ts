@@ -68,7 +68,7 @@ export async function register(wish: RegistrationWish, http: Http, signal: Abort
   const { server, isGuessed } = wish
   const refuse = (said: string): PosternError =>
     isGuessed && status < 500
-      ? new PosternError(oauthNotOffered({ server, url: wish.url.href, status: 401, guess: `${url.href}: ${said}` }))
+      ? new PosternError(oauthNotOffered({ server, url: wish.url.href, guess: `${url.href}: ${said}` }))
       : new PosternError(oauthRegistrationRefused({ server, address: url.href, said }))
   const parsed = v.safeParse(answerSchema, json)
   if (status !== 200 && status !== 201)
