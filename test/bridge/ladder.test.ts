@@ -143,7 +143,7 @@ test("3.3: for a client that cannot be asked the browser is opened, and progress
 })
 
 test("without a browser the call is answered with a link and the command; once somebody has followed it, calls go on", async () => {
-  const { page, bridge } = await midSession(await makeScene({ person: "none" }), FORM_CLIENT)
+  const { page, bridge } = await midSession(await makeScene({ person: "none", followedMs: 50 }), FORM_CLIENT)
 
   const first = await bridge.request("tools/call", echo("one"))
   const again = await bridge.request("tools/call", echo("two"))
@@ -159,6 +159,18 @@ test("without a browser the call is answered with a link and the command; once s
   expect(prompt.error?.data).toMatchObject({ code: "not-signed-in", next: "postern auth test" })
   expect(bridge.messages.filter(isQuestion)).toEqual([])
   expect(textOf(await bridge.request("tools/call", echo("three")))).toBe("three")
+})
+
+test("a call that comes while the person follows the link that was told is answered, and not told it again", async () => {
+  const { page, bridge } = await midSession(await makeScene({ person: "none", followedMs: 60_000 }))
+
+  const told = await bridge.request("tools/call", echo("one"))
+  const second = bridge.request("tools/call", echo("two"))
+  await bridge.request("ping") // the second call has met the door, and waits
+  await fetch(page.links[0] ?? "")
+
+  expect(told.result?.["isError"]).toBe(true)
+  expect(textOf(await second)).toBe("two")
 })
 
 test("3.3: a modern client is asked in the result of its call, and the repeated call waits for the sign-in", async () => {

@@ -76,6 +76,8 @@ export interface SignInsSettings {
   onSignedIn(identity: Identity): Promise<void>
   /** How long a person may take, in milliseconds; 5 minutes unless said. */
   readonly limitMs?: number
+  /** How long a call that comes after the link was handed on waits for the rest of the sign-in, in milliseconds; 6 s unless said. */
+  readonly followedMs?: number
   /** Ends all of it. */
   readonly life: AbortSignal
 }
@@ -163,7 +165,7 @@ interface BegunSignIn extends SignIn {
 }
 
 function beginSignIn(way: Way, settings: SignInsSettings): BegunSignIn {
-  const { name, command, authenticator, clock, log, life, limitMs = SIGN_IN_MS } = settings
+  const { name, command, authenticator, clock, log, life, limitMs = SIGN_IN_MS, followedMs = FOLLOWED_MS } = settings
   const end = new AbortController()
   const limit = setTimeout(() => end.abort(new PosternError(signInTimeout({ server: name, command, limitMs }))), limitMs)
   limit.unref()
@@ -218,7 +220,7 @@ function beginSignIn(way: Way, settings: SignInsSettings): BegunSignIn {
   }
 
   const toHandOn = async (waiter: AbortSignal): Promise<SignInLink> => {
-    if (isHandedOn) await clock.sleep(FOLLOWED_MS, waiter)
+    if (isHandedOn) await clock.sleep(followedMs, waiter)
     const link = await handedOn.promise
     isHandedOn = true
     return link
