@@ -18,10 +18,10 @@ export interface Authenticator {
   /**
    * Adds the proof of identity, last of all: signing sees the exact bytes.
    *
-   * @returns the request with the proof; the one that came in is unchanged
+   * @returns the request with the proof, and a promise of it only where a step is needed; the one that came in is unchanged
    * @throws {PosternError} when there is no proof to add; kind `sign-in` where a person can get one
    */
-  authorize(request: OutgoingRequest, signal: AbortSignal): Promise<OutgoingRequest>
+  authorize(request: OutgoingRequest, signal: AbortSignal): Promise<OutgoingRequest> | OutgoingRequest
   /**
    * Looks at a 401 or 403.
    *

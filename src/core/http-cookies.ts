@@ -34,9 +34,9 @@ export function withCookies(http: Http, home: URL, clock: Clock): Http {
 
   return {
     ...http,
-    async send(request, signal) {
-      const answer = await http.send(kept ? withOurs(request) : request, signal)
-      return answer.headers["set-cookie"] === undefined ? answer : learn(answer, request)
-    },
+    send: (request, signal) =>
+      http
+        .send(kept ? withOurs(request) : request, signal)
+        .then((answer) => (answer.headers["set-cookie"] === undefined ? answer : learn(answer, request))),
   }
 }

@@ -9,8 +9,8 @@ import type { HttpLimits, OutgoingRequest } from "./http.ts"
 import { type Fate, serverSilent } from "./http-failures.ts"
 import type { Route } from "./http-route.ts"
 
-interface State {
-  readonly fate: Fate
+/** What is watched of a request. */
+interface Watched extends Fate {
   /** Longest silence, in milliseconds; 0 means none. */
   readonly silenceMs: number
   readonly signal: AbortSignal
@@ -26,11 +26,13 @@ interface State {
 /** The requests of one HTTP layer, seen at intervals: an end for silence comes up to 5 s late, an abort at once. */
 export interface RequestWatch {
   /**
-   * Watches a request until it is over.
+   * Watches a request until it is removed.
    *
    * @returns what becomes of it; one whose cause was abandoned is ended at once
    */
-  add(request: ClientRequest, route: Route, sent: OutgoingRequest, signal: AbortSignal): Fate
+  add(request: ClientRequest, route: Route, sent: OutgoingRequest, signal: AbortSignal): Watched
+  /** It is over. */
+  remove(request: Watched): void
   /** As `Http.abandon`. */
   abandon(cause: object, reason: Error): void
   /** Stops to look. */
@@ -44,7 +46,7 @@ const lookEveryMs = (silenceMs: number): number => Math.min(5_000, Math.max(25, 
 export function watchRequests(limits: HttpLimits): RequestWatch {
   // A plain list, the last one moving into the gap: a Set leaves its outgrown tables behind, and what these still name survives
   // the quick collections (measured: four times the time spent on garbage).
-  const watched: State[] = []
+  const watched: Watched[] = []
   const heard = new WeakSet<AbortSignal>()
   const abandoned = new WeakMap<object, Error>()
   const everyMs = lookEveryMs(limits.silenceMs)
@@ -58,9 +60,8 @@ export function watchRequests(limits: HttpLimits): RequestWatch {
     const wasStopped = nowMs - lookedMs > everyMs * 2 + 1_000
     lookedMs = nowMs
     for (const state of watched) {
-      const { fate, silenceMs } = state
       if (wasStopped) state.changedMs = nowMs
-      else if (isSilent(state)) end(fate, new PosternError(serverSilent({ origin: fate.route.origin, silenceMs })))
+      else if (isSilent(state)) end(state, new PosternError(serverSilent({ origin: state.route.origin, silenceMs: state.silenceMs })))
     }
   }
 
@@ -72,12 +73,12 @@ export function watchRequests(limits: HttpLimits): RequestWatch {
   const hear = (signal: AbortSignal): void => {
     heard.add(signal)
     const endAll = (): void => {
-      for (const state of watched) if (state.signal === signal) end(state.fate, signal.reason)
+      for (const state of watched) if (state.signal === signal) end(state, signal.reason)
     }
     signal.addEventListener("abort", endAll, { once: true })
   }
 
-  const remove = (state: State): void => {
+  const remove = (state: Watched): void => {
     const last = watched.pop()
     if (last === undefined || last === state) return
     watched[state.index] = last
@@ -86,18 +87,27 @@ export function watchRequests(limits: HttpLimits): RequestWatch {
 
   return {
     add(request, route, { silenceMs = limits.silenceMs, cause }, signal) {
-      const fate: Fate = { route, request, reason: undefined }
-      const state: State = { fate, silenceMs, signal, cause, index: watched.length, bytes: 0, changedMs: monotonicMs() }
+      const state = {
+        route,
+        request,
+        reason: undefined,
+        silenceMs,
+        signal,
+        cause,
+        index: watched.length,
+        bytes: 0,
+        changedMs: monotonicMs(),
+      }
       watched.push(state)
       if (!heard.has(signal)) hear(signal)
       looking ??= beginToLook()
-      request.on("close", () => remove(state))
-      if (cause && abandoned.has(cause)) end(fate, abandoned.get(cause))
-      return fate
+      if (cause && abandoned.has(cause)) end(state, abandoned.get(cause))
+      return state
     },
+    remove,
     abandon(cause, reason) {
       abandoned.set(cause, reason)
-      for (const state of watched) if (state.cause === cause) end(state.fate, reason)
+      for (const state of watched) if (state.cause === cause) end(state, reason)
     },
     close: () => clearInterval(looking),
   }
@@ -108,8 +118,8 @@ function end(fate: Fate, reason: unknown): void {
   fate.request.destroy()
 }
 
-function isSilent(state: State): boolean {
-  const { socket } = state.fate.request
+function isSilent(state: Watched): boolean {
+  const { socket } = state.request
   const bytes = socket ? socket.bytesRead + socket.bytesWritten : 0
   const nowMs = monotonicMs()
   if (bytes !== state.bytes) Object.assign(state, { bytes, changedMs: nowMs })

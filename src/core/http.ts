@@ -20,18 +20,18 @@ export interface OutgoingRequest {
   readonly url: URL
   /** Names in lower case. */
   readonly headers: Readonly<Record<string, string>>
-  readonly body?: Buffer
+  readonly body?: Buffer | undefined
   /**
    * Whether it may be sent again where nobody knows if the server has run it: a connection that was kept open may have died before
    * the request was on it. A GET may, unless said otherwise.
    */
-  readonly repeatable?: boolean
+  readonly repeatable?: boolean | undefined
   /** What it is sent for; see `Http.abandon`. */
-  readonly cause?: object
+  readonly cause?: object | undefined
   /** Whose proof it carries: equal (`===`) for as long as it is the same one's. A cookie that was set for one is not sent for another. */
   readonly identity?: string | object | undefined
   /** Overrides the limit on silence, in milliseconds; 0 means none: a stream that waits for events is silent by nature. */
-  readonly silenceMs?: number
+  readonly silenceMs?: number | undefined
 }
 
 /** What came back. Its body is read, streamed or discarded, exactly once. */
@@ -115,11 +115,25 @@ export function createHttp(settings: HttpSettings): Http {
   const routes = createRoutes(settings)
   const watch = watchRequests(settings)
   let last: { readonly url: URL; readonly target: Target } | undefined
+  let listed: { readonly headers: OutgoingRequest["headers"]; readonly target: Target; readonly list: readonly string[] } | undefined
+
+  /** A connection is about to be free: what is sent in this moment waits for it, and opens none of its own. */
+  let isFreeing = false
+
+  /** The messages of a session come with the same headers: their list is made once. */
+  const listHeaders = (headers: OutgoingRequest["headers"], target: Target): readonly string[] => {
+    if (listed?.headers !== headers || listed.target !== target) listed = { headers, target, list: toList(headers, target) }
+    return listed.list
+  }
+
+  const onTaken = (): void => {
+    isFreeing = true
+  }
 
   const attempt = (request: OutgoingRequest, target: Target, signal: AbortSignal, isRepeat: boolean): Promise<Answer> =>
     new Promise((resolve, reject) => {
       signal.throwIfAborted()
-      const outgoing = open(request, target)
+      const outgoing = open(request, target, listHeaders(request.headers, target))
       const fate = watch.add(outgoing, target.route, request, signal)
       let settled = false
       outgoing.on("error", (error) => {
@@ -129,14 +143,16 @@ export function createHttp(settings: HttpSettings): Http {
         dropIdle(target.route.agent)
         resolve(attempt(request, target, signal, true))
       })
-      // Some answers, such as a switch of protocols, end a request without a word. An error is dear: none is made for the others.
       outgoing.on("close", () => {
+        watch.remove(fate)
+        isFreeing = false
+        // Some answers, such as a switch of protocols, end a request without a word. An error is dear: none is made for the others.
         if (!settled) reject(nameFailure(new Error("closed without an answer"), fate))
       })
       outgoing.on("response", (incoming) => {
         settled = true
         const refusal = target.route.forward?.refusal(incoming)
-        if (!refusal) return resolve(toAnswer(incoming, fate))
+        if (!refusal) return resolve(toAnswer({ incoming, fate, onTaken }))
         incoming.destroy()
         reject(refusal)
       })
@@ -151,7 +167,10 @@ export function createHttp(settings: HttpSettings): Http {
   }
 
   return {
-    send: (request, signal) => (last?.url === request.url ? attempt(request, last.target, signal, false) : findAndSend(request, signal)),
+    async send(request, signal) {
+      if (isFreeing) await new Promise<void>((resolve) => process.nextTick(resolve)) // what is due is done before we go on
+      return last?.url === request.url ? attempt(request, last.target, signal, false) : findAndSend(request, signal)
+    },
     abandon: watch.abandon,
     close() {
       watch.close()
@@ -171,14 +190,15 @@ function readTarget({ host, pathname, search }: URL, route: Route): Target {
   return { route, host, path: `${route.forward ? route.origin : ""}${pathname}${search}` }
 }
 
-function open({ method, headers, body }: OutgoingRequest, { route, host, path }: Target): http.ClientRequest {
-  // As a list, headers go to the wire as they are, without one look-up each; the host is then ours to add.
-  const list = ["host", host]
-  for (const name in headers) list.push(name, headers[name] ?? "")
-  if (body) list.push("content-length", String(body.length))
-  if (route.forward) list.push(...route.forward.headers)
+/** As a list, headers go to the wire as they are, without one look-up each; the host is then ours to add. */
+function toList(headers: OutgoingRequest["headers"], { host, route }: Target): readonly string[] {
+  return ["host", host, ...Object.entries(headers).flat(), ...(route.forward?.headers ?? [])]
+}
+
+function open({ method, body }: OutgoingRequest, { route, path }: Target, list: readonly string[]): http.ClientRequest {
   const { hostname, port, agent, via } = route
-  return via.request({ hostname, port, path, method, headers: list, agent })
+  const headers = body ? [...list, "content-length", String(body.length)] : list
+  return via.request({ hostname, port, path, method, headers, agent })
 }
 
 const ONE_WRITE_BYTES = 16 * 1024

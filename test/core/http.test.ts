@@ -56,6 +56,28 @@ test("a request arrives with its method, path, query, host, headers and exact by
   expect(seen[2]?.headers).not.toHaveProperty("transfer-encoding")
 })
 
+test("a body is read whole and within its limit, whether it comes with its head, in pieces or not at all, over one connection", async () => {
+  const server = http.createServer((incoming, response) => {
+    if (incoming.url === "/pieces") {
+      response.write("an ")
+      setTimeout(() => response.end("answer"), 20)
+    } else response.end(incoming.url === "/empty" ? "" : "an answer")
+  })
+  let connections = 0
+  server.on("connection", () => connections++)
+  const port = await listen(server)
+  const layer = makeHttp()
+  const read = async (path: string, maxBytes: number): Promise<string> =>
+    (await (await layer.send(request(`http://127.0.0.1:${port}${path}`, { method: "GET" }), never)).read(maxBytes)).toString()
+
+  const bodies: string[] = []
+  for (const path of ["/whole", "/pieces", "/empty", "/whole"]) bodies.push(await read(path, 9))
+
+  expect(bodies).toEqual(["an answer", "an answer", "", "an answer"])
+  expect(connections).toBe(1)
+  for (const path of ["/whole", "/pieces"]) await expect(read(path, 8)).rejects.toMatchObject({ diagnosis: { code: "answer-too-large" } })
+})
+
 test("the body of a refusal can be asked for twice, and is the same", async () => {
   const port = await listen(http.createServer((_, response) => response.writeHead(403).end("no")))
   const answer = await makeHttp().send(request(`http://127.0.0.1:${port}/`), never)
