@@ -131,6 +131,8 @@ async function play(bridge: TestBridge, asked: readonly Asked[], meta: object): 
 }
 
 function check(era: Era, bridge: TestBridge, asked: readonly Asked[]): void {
+  // A message is sent once more, and not twice: where sessions are lost again and again, another one's loss may meet it in the new one.
+  const mayBeLost = asked.filter(({ way }) => way === "lost-session").length > 1
   for (const { way, cancel, id, tag, method } of asked) {
     const answers = bridge.lines.filter(
       (line) => line.startsWith(`{"jsonrpc":"2.0","id":${JSON.stringify(id)},`) || (JSON.parse(line) as { id?: unknown }).id === id,
@@ -140,7 +142,8 @@ function check(era: Era, bridge: TestBridge, asked: readonly Asked[]): void {
     const [answer = ""] = answers
     if (answer.includes('"result"')) expect(answer.replaceAll(/\n|,\s+/g, ",")).toContain(resultText(tag))
     const answered = ANSWERED.has(way) || (era === "modern" && way === "cut" && method === "prompts/get")
-    if (!cancel && answered) expect(answer, way).toContain('"result"')
+    const isLost = mayBeLost && answer.includes('"session-lost"')
+    if (!cancel && answered && !isLost) expect(answer, way).toContain('"result"')
   }
   expect(bridge.lines.join("\n")).not.toContain("wrong")
 }
