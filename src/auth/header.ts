@@ -36,13 +36,20 @@ export function headerAuthenticator(server: HttpServer, origin: string, tools: A
     return [...(await configured(look)).filter(({ name }) => !names.has(name.toLowerCase())), ...minted]
   }
 
+  // Each member by its name: on the path of every message a spread is dear.
+  const withProof = (request: OutgoingRequest, own: readonly ExpandedHeader[]): Whole<OutgoingRequest> => {
+    const { method, url, headers: given, body, repeatable, cause, silenceMs } = request
+    // The messages of a session come with the same headers, and ours are read again only when a secret has changed.
+    if (last?.own !== own || last.given !== given) last = { own, given, headers: join(given, own) }
+    // A command mints each token anew, most often for the same one.
+    const identity = command === undefined ? own : undefined
+    return { method, url, headers: last.headers, body, repeatable, cause, identity, silenceMs }
+  }
+
   return {
-    async authorize(request, signal) {
-      const own = await readHeaders(signal)
-      // The messages of a session come with the same headers, and ours are read again only when a secret has changed.
-      if (last?.own !== own || last.given !== request.headers) last = { own, given: request.headers, headers: join(request.headers, own) }
-      // A command mints each token anew, most often for the same one.
-      return { ...request, headers: last.headers, identity: command === undefined ? own : undefined }
+    authorize(request, signal) {
+      const own = readHeaders(signal)
+      return own instanceof Promise ? own.then((read) => withProof(request, read)) : withProof(request, own)
     },
 
     async recover(request, { status }, signal) {
@@ -74,6 +81,9 @@ export function headerAuthenticator(server: HttpServer, origin: string, tools: A
     },
   }
 }
+
+/** With all members, so that none is left out where each is named. */
+type Whole<Value> = { readonly [Member in keyof Required<Value>]: Value[Member] }
 
 type Headers = OutgoingRequest["headers"]
 

@@ -84,7 +84,7 @@ async function words(answer: Answer): Promise<string[]> {
  * allows that change. 303 asks for another method, so it is an answer like any other, and no message.
  */
 function isRedirect(answer: Answer): boolean {
-  return [301, 302, 307, 308].includes(answer.status) && answer.headers.location !== undefined
+  return answer.headers.location !== undefined && [301, 302, 307, 308].includes(answer.status)
 }
 
 function nextHop(from: URL, answer: Answer, hops: number): URL {
@@ -103,8 +103,9 @@ function nextHop(from: URL, answer: Answer, hops: number): URL {
 
 /** @returns how long to wait, or undefined where waiting is not the answer. RFC 9110 section 10.2.3: seconds, or a date. */
 function retryAfterMs(answer: Answer, clock: Clock): number | undefined {
+  if (answer.status !== 429 && answer.status !== 503) return undefined
   const value = answer.headers["retry-after"]
-  if ((answer.status !== 429 && answer.status !== 503) || value === undefined) return undefined
+  if (value === undefined) return undefined
   const waitMs = /^\d+$/.test(value) ? Number(value) * 1000 : Date.parse(value) - clock.now()
   return waitMs <= LONGEST_WAIT_MS ? Math.max(0, waitMs) : undefined // a date that is none gives NaN, which is not short
 }

@@ -23,7 +23,7 @@ export function withSession(link: Link, life: AbortSignal): ServerSide {
   /** Counts sessions, so that many messages that meet the same lost session open one new one. */
   let generation = 0
   /** What must be over before other messages go out: they need the session's id, and come after `initialized`. */
-  let gate: Promise<unknown> = Promise.resolve()
+  let gate: Promise<unknown> | undefined
   let reopening: Promise<void> | undefined
 
   /** @param onAnswer - hears that the answer is there; the server may leave its stream open for long after it */
@@ -53,20 +53,29 @@ export function withSession(link: Link, life: AbortSignal): ServerSide {
     return reopening
   }
 
-  const inSession = async (frame: Frame, receive: Receive, signal: AbortSignal): Promise<void> => {
+  /** Sends a message in the session that is open, or once more in a new one. */
+  const exchange: ServerSide["carry"] = (frame, receive, signal) => {
+    const sentIn = generation
+    return link.exchange(frame, receive, signal).catch(async (error: unknown) => {
+      if (!(error instanceof SessionLost)) throw error
+      if (generation === sentIn || reopening) await reopen()
+      if (frame !== initialized) await link.exchange(frame, receive, signal)
+    })
+  }
+
+  const inSession: ServerSide["carry"] = async (frame, receive, signal) => {
     await gate
     if (!open) {
       await reopen()
       if (frame === initialized) return // it was part of the opening
     }
-    const sentIn = generation
-    try {
-      await link.exchange(frame, receive, signal)
-    } catch (error) {
-      if (!(error instanceof SessionLost)) throw error
-      if (generation === sentIn || reopening) await reopen()
-      if (frame !== initialized) await link.exchange(frame, receive, signal)
-    }
+    await exchange(frame, receive, signal)
+  }
+
+  /** What waits behind the gate goes on before anything new arrives. */
+  const closeGate = (until: Promise<unknown>): void => {
+    gate = until
+    void until.then(() => (gate === until ? (gate = undefined) : undefined))
   }
 
   return {
@@ -76,16 +85,16 @@ export function withSession(link: Link, life: AbortSignal): ServerSide {
         initialize = frame
         const answered = withResolvers()
         const opening = openWith(frame, receive, signal, answered.resolve)
-        gate = Promise.race([answered.promise, opening.catch(() => undefined)])
+        closeGate(Promise.race([answered.promise, opening.catch(() => undefined)]))
         return opening
       }
       if (frame.method === "notifications/initialized") {
         initialized = frame
         const sending = inSession(frame, receive, signal)
-        gate = sending.catch(() => undefined)
+        closeGate(sending.catch(() => undefined))
         return sending
       }
-      return inSession(frame, receive, signal)
+      return open && !gate ? exchange(frame, receive, signal) : inSession(frame, receive, signal)
     },
     close: (signal) => link.close(signal),
   }

@@ -23,18 +23,19 @@ const LAST_WORDS_MS = 1_000
 export function stdioClient({ input, output, maxFrameBytes }: StdioClientSettings): ClientSide {
   let drained: Promise<void> | undefined
   let gone = false
-  let gathering = false
+  /** Whether anything was written since the client's last word. */
+  let hasAnswered = false
   /** Set where the server has to catch up with what was read. */
   let serverBehind: Promise<void> | undefined
 
-  /** The first answer of a turn of the event loop leaves at once; those that arrive with it leave in one system call. */
+  /** The first answer after the client's last word leaves at once; of what follows, each turn of the event loop leaves in one system call. */
   const gather = (): void => {
-    if (gathering) return output.writableCorked > 0 ? undefined : output.cork()
-    gathering = true
-    setImmediate(() => {
-      gathering = false
-      output.uncork()
-    })
+    if (output.writableCorked > 0) return
+    if (hasAnswered) {
+      output.cork()
+      setImmediate(() => output.uncork())
+    }
+    hasAnswered = true
   }
 
   /** Waits until all that was written has left. */
@@ -58,6 +59,7 @@ export function stdioClient({ input, output, maxFrameBytes }: StdioClientSetting
         (beginning) => listener.onTooLarge(maxFrameBytes, idOfUnread(beginning)),
       )
       input.on("data", (chunk: Buffer) => {
+        hasAnswered = false
         lines.feed(chunk)
         const caughtUp = serverBehind ?? (!gone && output.writableLength > MOST_UNREAD_BYTES ? drain() : undefined)
         serverBehind = undefined

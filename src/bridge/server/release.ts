@@ -20,17 +20,17 @@ export function withRelease(link: Link, http: Pick<Http, "abandon">, releaseMs =
   }
 
   return {
-    async exchange(frame, receive, signal) {
+    exchange(frame, receive, signal) {
       if (frame.method === "notifications/cancelled") release(cancelledId(frame))
       if (frame.kind !== "request") return link.exchange(frame, receive, signal)
       onTheirWay.set(frame.id, frame)
-      try {
-        await link.exchange(frame, receive, signal)
-      } catch (error) {
-        if (error !== released) throw error // nobody waits for the other one
-      } finally {
-        onTheirWay.delete(frame.id)
-      }
+      return link.exchange(frame, receive, signal).then(
+        () => void onTheirWay.delete(frame.id),
+        (error: unknown) => {
+          onTheirWay.delete(frame.id)
+          if (error !== released) throw error // nobody waits for the other one
+        },
+      )
     },
     close: (signal) => link.close(signal),
   }

@@ -73,19 +73,12 @@ export function streamableHttpLink(settings: StreamableHttpSettings): Link {
     },
   }
 
-  const post = async (frame: Frame, signal: AbortSignal): Promise<Answer> => {
-    const request = {
-      method: "POST" as const,
-      url,
-      headers: messageHeaders,
-      body: frame.bytes,
-      repeatable: isRepeatable(frame),
-      cause: frame,
-    }
-    const answer = await passDoor(request, door, signal)
-    onSent?.(frame)
-    return answer
-  }
+  const post = (frame: Frame, signal: AbortSignal): Promise<Answer> =>
+    passDoor(
+      { method: "POST", url, headers: messageHeaders, body: frame.bytes, repeatable: isRepeatable(frame), cause: frame },
+      door,
+      signal,
+    )
 
   const listenAnew = (): void => {
     listening.abort()
@@ -101,6 +94,7 @@ export function streamableHttpLink(settings: StreamableHttpSettings): Link {
     const limit = AbortSignal.timeout(INITIALIZE_MS)
     try {
       const answer = await post(frame, AbortSignal.any([signal, limit]))
+      onSent?.(frame)
       // Whether it speaks another era or transport is for whoever stands above (S21).
       if (!isSuccess(answer)) throw new Refused(name, await readRefusal(answer))
       const id = answer.headers["mcp-session-id"]
@@ -119,6 +113,7 @@ export function streamableHttpLink(settings: StreamableHttpSettings): Link {
       if (frame.kind === "request" && frame.method === "initialize") return open(frame, receive, signal)
       const sentIn = session
       const answer = await post(frame, signal)
+      onSent?.(frame)
       if (!isSuccess(answer)) {
         const refusal = await readRefusal(answer)
         if ("mcp-session-id" in sentIn && meansSessionLost(refusal)) {
