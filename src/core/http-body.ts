@@ -52,7 +52,10 @@ function answerWith({ incoming, fate, onTaken }: Arrival, body: Readable): Answe
         throw nameFailure(error, fate)
       }
     },
-    discard: () => discard(incoming),
+    discard() {
+      if (incoming.complete) onTaken()
+      discard(incoming)
+    },
   }
 }
 
@@ -131,8 +134,9 @@ function readWithin(body: Readable, maxBytes: number): Promise<Buffer> {
 
 /** Small rests are read so that the connection can be used again; what is longer costs the connection. */
 function discard(incoming: IncomingMessage): void {
-  const length = Number(incoming.headers["content-length"] ?? Number.NaN)
-  if (!(length <= 64 * 1024)) return void incoming.destroy()
+  // Many servers give their 202 no length; what is there already is no rest.
+  const rest = incoming.complete ? 0 : Number(incoming.headers["content-length"] ?? Number.NaN)
+  if (!(rest <= 64 * 1024)) return void incoming.destroy()
   incoming.resume()
   // A rest that was promised and does not come must not hold the connection.
   const timer = setTimeout(() => incoming.destroy(), BRIEFLY_MS).unref()

@@ -78,6 +78,25 @@ test("a body is read whole and within its limit, whether it comes with its head,
   for (const path of ["/whole", "/pieces"]) await expect(read(path, 8)).rejects.toMatchObject({ diagnosis: { code: "answer-too-large" } })
 })
 
+test("an answer that nobody reads costs no connection, whether its length is told or it is there; a stream is left at once", async () => {
+  const server = http.createServer((incoming, response) => {
+    if (incoming.url === "/stream") response.writeHead(200, { "content-type": "text/event-stream" }).write(": open\n\n")
+    else if (incoming.url === "/length") response.end("no more")
+    else response.writeHead(202).end() // chunked, as the official SDK answers a notification
+  })
+  const connections: net.Socket[] = []
+  server.on("connection", (socket) => connections.push(socket))
+  const port = await listen(server)
+  const layer = makeHttp()
+  const discard = async (path: string): Promise<void> => (await layer.send(request(`http://127.0.0.1:${port}${path}`), never)).discard()
+
+  for (const path of ["/accepted", "/length", "/accepted", "/accepted"]) await discard(path)
+  expect(connections).toHaveLength(1)
+
+  await discard("/stream")
+  await vi.waitFor(() => expect(connections[0]?.destroyed).toBe(true))
+})
+
 test("the body of a refusal can be asked for twice, and is the same", async () => {
   const port = await listen(http.createServer((_, response) => response.writeHead(403).end("no")))
   const answer = await makeHttp().send(request(`http://127.0.0.1:${port}/`), never)
