@@ -8,6 +8,7 @@ import type { AuthTools, MethodTools } from "../auth/tools.ts"
 import { expandAddress, expandProcess, type Sources } from "../config/expand.ts"
 import type { HttpServer, Server, StdioServer } from "../config/server.ts"
 import { references } from "../config/template.ts"
+import { following } from "../core/abort.ts"
 import { type Diagnosis, PosternError } from "../core/diagnosis.ts"
 import { withCookies } from "../core/http-cookies.ts"
 import type { Log } from "../core/log.ts"
@@ -64,7 +65,9 @@ const SHORTEST_VARIABLE = 8
  * @returns the diagnosis that every request was answered with, if the connection could not even be prepared
  */
 export async function runBridge(settings: BridgeSettings): Promise<Diagnosis | undefined> {
-  const { name, client, tools, log, memoryFolder, signal } = settings
+  const { name, client, tools, log, memoryFolder } = settings
+  using life = following(settings.signal)
+  const { signal } = life
   const backlog = makeBacklog()
   const held = new Set<Promise<unknown>>()
   const hold = (work: Promise<unknown>): void => {
@@ -77,7 +80,7 @@ export async function runBridge(settings: BridgeSettings): Promise<Diagnosis | u
     const entry = await settings.findServer()
     const store = memoryFolder === undefined ? undefined : memoryFile(memoryFolder, entry, log)
     void store?.recall() // read while the rest is prepared; what the era of the server is may stand in it
-    server = await prepareServer(entry, { store, onSent: backlog.leave, hold }, settings)
+    server = await prepareServer(entry, { store, onSent: backlog.leave, hold }, { ...settings, signal })
   } catch (error) {
     refused = diagnosisOf(error)
     settings.onRefused(refused)

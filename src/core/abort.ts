@@ -21,3 +21,15 @@ export async function orAborted<Result>(promise: Promise<Result>, signal: AbortS
     if (onAbort) signal.removeEventListener("abort", onAbort)
   }
 }
+
+/**
+ * A controller that aborts with a signal too, until it is disposed of. Whatever listens to its own signal goes with it: the one that is
+ * followed may live as long as the process, and be everybody's.
+ */
+export function following(signal: AbortSignal): AbortController & Disposable {
+  const own = new AbortController()
+  const follow = (): void => own.abort(signal.reason)
+  if (signal.aborted) follow()
+  else signal.addEventListener("abort", follow, { once: true })
+  return Object.assign(own, { [Symbol.dispose]: () => signal.removeEventListener("abort", follow) })
+}

@@ -1,4 +1,5 @@
 /** The library's face: what `postern run` does, from code, with a real server on the other side. */
+import { getEventListeners } from "node:events"
 import { writeFile } from "node:fs/promises"
 import { PassThrough } from "node:stream"
 import { expect, test } from "vitest"
@@ -47,6 +48,18 @@ test("an entry of loadServers is opened as it is, and knows who asks", async () 
 
   expect(bridge.welcome.serverInfo?.name).toBe("test")
   expect(set.server.seenOf("initialize")[0]?.message?.params).toMatchObject({ clientInfo: { name: "a-script", version: "7" } })
+})
+
+test("a signal that many bridges share is left without a trace by each that has ended", async () => {
+  await using set = await configured()
+  const { signal } = new AbortController()
+
+  const bridge = await openBridge("weather", { ...set.options, signal })
+  await bridge.request("ping")
+  expect(getEventListeners(signal, "abort")).not.toHaveLength(0)
+  await bridge.close()
+
+  expect(getEventListeners(signal, "abort")).toHaveLength(0)
 })
 
 test("who does not say who asks is told to the server as Postern, with its version", async () => {

@@ -2,6 +2,7 @@
  * A server over Streamable HTTP since revision 2026-07-28: stateless. Each message is a POST that says in its headers what stands in
  * its body (`modern/exchange.ts`). There is no session, no stream of the server's own, and nothing to take up again.
  */
+import { following } from "../../core/abort.ts"
 import { failedWith } from "../../core/diagnosis.ts"
 import { connectionLost } from "../../core/http-failures.ts"
 import { type Frame, cancelledId, withId } from "../frame.ts"
@@ -57,9 +58,7 @@ export function modernHttpSide(settings: ModernHttpSettings): ModernSide {
       if (frame.method === "notifications/cancelled") return onTheirWay.get(cancelledId(frame) ?? "")?.abort(new Error("cancelled"))
       if (frame.kind === "response") return log.info("dropped: a modern server has asked nothing", { id: frame.id })
       if (frame.kind === "notification") return void (await exchange(frame, receive, signal))
-      const own = new AbortController()
-      const follow = (): void => own.abort(signal.reason)
-      signal.addEventListener("abort", follow, { once: true })
+      using own = following(signal)
       onTheirWay.set(frame.id, own)
       try {
         signal.throwIfAborted()
@@ -68,7 +67,6 @@ export function modernHttpSide(settings: ModernHttpSettings): ModernSide {
         if (!own.signal.aborted || signal.aborted) throw error // what the client has cancelled is not answered
       } finally {
         onTheirWay.delete(frame.id)
-        signal.removeEventListener("abort", follow)
       }
     },
 
