@@ -1,6 +1,7 @@
 /** The life of a program's process: it ends when it is told to, or when its client has gone, and not before its last word is out. */
 import { readFileSync } from "node:fs"
 import { setFlagsFromString } from "node:v8"
+import { runInNewContext } from "node:vm"
 import type { Process } from "../cli/context.ts"
 import { thisProcess } from "../cli/create-context.ts"
 
@@ -14,7 +15,11 @@ const START_MS = 500
  * @param main - the program; what it returns is the exit code
  */
 export async function live(manifest: URL, main: (process: Process) => Promise<number>): Promise<void> {
-  setTimeout(holdMemory, START_MS).unref()
+  let isLong = false
+  setTimeout(() => {
+    isLong = true
+    holdMemory()
+  }, START_MS).unref()
   const end = new AbortController()
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => end.abort())
   // Ctrl-D at a question leaves nothing that could still happen: that is an interruption, and no success.
@@ -27,8 +32,12 @@ export async function live(manifest: URL, main: (process: Process) => Promise<nu
   const { version } = JSON.parse(readFileSync(manifest, "utf8")) as { version: string } // our own file
   const exitCode = await main(thisProcess(version, end.signal))
   // What a client holds open must not keep us alive: the result is out, or nobody reads it.
-  process.stdout.write("", () => process.exit(exitCode))
-  setTimeout(() => process.exit(exitCode), LAST_WORDS_MS)
+  const exit = (): void => {
+    if (isLong) collectGarbage()
+    process.exit(exitCode)
+  }
+  process.stdout.write("", exit)
+  setTimeout(exit, LAST_WORDS_MS)
 }
 
 /**
@@ -38,4 +47,15 @@ export async function live(manifest: URL, main: (process: Process) => Promise<nu
 function holdMemory(): void {
   setFlagsFromString("--semi-space-growth-factor=1")
   setFlagsFromString("--heap-growing-percent=10")
+}
+
+/**
+ * Node.js 24 compiles on threads of its own, and one that lacks room waits for a garbage collection. `process.exit` collects nothing any
+ * more and waits for that thread, both for ever (nodejs/node issue 54918): so ended, or did not, two in a hundred bridges with a full
+ * backlog. After a collection there is room.
+ */
+function collectGarbage(): void {
+  setFlagsFromString("--expose-gc")
+  const collect = runInNewContext("globalThis.gc") as (() => void) | undefined // what the flag exposes
+  collect?.()
 }
