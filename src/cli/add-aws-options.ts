@@ -1,5 +1,6 @@
 /** The options of `add` for servers that requests are signed for (the keys `aws` and `pin` of an entry). */
 import type { Command } from "commander"
+import { collect, splitPair } from "./pairs.ts"
 
 /** As typed. What the texts may be is checked with the entry that they become (`config/aws-schema.ts`). */
 export interface AwsOptions {
@@ -17,8 +18,6 @@ export interface AwsOptions {
   readonly pinAccount?: string
   readonly pinRole?: string
 }
-
-const collect = (value: string, before: readonly string[] = []): readonly string[] => [...before, value]
 
 /** Adds the options to a command; `awsKeys` reads what they gave. */
 export function withAwsOptions(command: Command): Command {
@@ -48,10 +47,7 @@ export function awsKeys(options: AwsOptions, fail: (problem: string) => never): 
   const { profile, region, service, assumeRole, externalId, sessionName, sessionPolicy, sourceIdentity } = options
   const texts = { profile, region, service, assumeRole, externalId, sessionName, sessionPolicy, sourceIdentity }
   const given = Object.entries(texts).filter(([, value]) => value !== undefined)
-  const tags = (options.tag ?? []).map((tag) => {
-    const at = tag.indexOf("=")
-    return at < 1 ? fail("A --tag is not KEY=VALUE.") : [tag.slice(0, at), tag.slice(at + 1)]
-  })
+  const tags = (options.tag ?? []).map((tag) => splitPair(tag) ?? fail("A --tag is not KEY=VALUE."))
   const aws = {
     ...Object.fromEntries(given),
     ...(options.duration === undefined ? {} : { duration: toSeconds(options.duration, fail) }),

@@ -2,6 +2,7 @@
 import { type Command, InvalidArgumentError, Option } from "commander"
 import { OAUTH_DIALECTS } from "../config/oauth-schema.ts"
 import type { Context } from "./context.ts"
+import { collect, splitPair } from "./pairs.ts"
 
 /** As typed. `clientSecret` says only that there is one: a secret is never an argument. */
 export interface OAuthOptions {
@@ -19,8 +20,6 @@ export interface OAuthOptions {
   readonly account?: string
   readonly pinSubject?: string
 }
-
-const collect = (value: string, before: readonly string[] = []): readonly string[] => [...before, value]
 
 function collectDialect(value: string, before: readonly string[] = []): readonly string[] {
   if ((OAUTH_DIALECTS as readonly string[]).includes(value)) return [...before, value] // a list of texts
@@ -69,10 +68,8 @@ export async function oauthKeys(
   const { clientId, redirectHost, redirectPath, scopes, authServerMetadataUrl, clientMetadataUrl, resource, account } = options
   if (options.clientSecret && clientId === undefined) fail("--client-secret goes with --client-id.")
   const texts = { clientId, redirectHost, redirectPath, scopes, authServerMetadataUrl, clientMetadataUrl, resource, account }
-  const parameters = (options.authorizeParam ?? []).map((parameter) => {
-    const at = parameter.indexOf("=")
-    return at < 1 ? fail("An --authorize-param is not NAME=VALUE.") : [parameter.slice(0, at), parameter.slice(at + 1)]
-  })
+  const given = options.authorizeParam ?? []
+  const parameters = given.map((parameter) => splitPair(parameter) ?? fail("An --authorize-param is not NAME=VALUE."))
   const oauth = {
     ...Object.fromEntries(Object.entries(texts).filter(([, value]) => value !== undefined)),
     ...(options.callbackPort === undefined ? {} : { callbackPort: toPort(options.callbackPort, fail) }),

@@ -8,6 +8,7 @@ import { awsKeys, type AwsOptions, withAwsOptions } from "./add-aws-options.ts"
 import { tlsKeys, type TlsOptions, withTlsOptions } from "./add-tls-options.ts"
 import { usageWrong } from "./diagnoses.ts"
 import type { Context } from "./context.ts"
+import { collect, splitPair } from "./pairs.ts"
 import { enrollAndTell, type EnrollOptions } from "./enrolled.ts"
 
 interface AddOptions extends EnrollOptions, AwsOptions, OAuthOptions, TlsOptions {
@@ -17,8 +18,6 @@ interface AddOptions extends EnrollOptions, AwsOptions, OAuthOptions, TlsOptions
   readonly headersCommand?: string
   readonly resumeTimeout?: string
 }
-
-const collect = (value: string, before: readonly string[] = []): readonly string[] => [...before, value]
 
 /** `postern add`: parses, and hands over to `enrollServer`. */
 export const addCommand = (context: Context): Command =>
@@ -93,9 +92,9 @@ async function localEntry(context: Context, [command = "", ...args]: readonly st
   if (options.aws !== undefined) fail("A local server signs its requests itself; --env AWS_PROFILE=NAME tells it as whom.")
   if (options.resumeTimeout !== undefined) fail("A local server has no streams to resume; --resume-timeout is for one with an address.")
   const pairs = (options.env ?? []).map((assignment): Pair => {
-    const at = assignment.indexOf("=")
-    if (at < 1) fail(`--env "${quote(at === -1 ? assignment : "", 40)}" is not NAME=value.`)
-    return [assignment.slice(0, at), assignment.slice(at + 1)]
+    const pair = splitPair(assignment)
+    // After an equals sign may stand a secret.
+    return pair ?? fail(`--env "${quote(assignment.includes("=") ? "" : assignment, 40)}" is not NAME=value.`)
   })
   refuseTwice(pairs.map(([name]) => name))
   const { values: env, secretKeys } = await withAsked(context, pairs)

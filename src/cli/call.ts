@@ -5,6 +5,7 @@ import { isObject, parseJson } from "../core/json.ts"
 import type { Context } from "./context.ts"
 import { toolFailed, usageWrong } from "./diagnoses.ts"
 import { askServer } from "./one-shot.ts"
+import { splitPair } from "./pairs.ts"
 
 interface ToolResult {
   readonly content?: readonly { readonly type?: string; readonly text?: string }[]
@@ -41,9 +42,10 @@ async function parseArguments(words: readonly string[], context: Context): Promi
   }
   return Object.fromEntries(
     words.map((word) => {
-      const at = word.indexOf("=")
-      if (at < 1) throw new PosternError(usageWrong({ problem: `"${word}" is not key=value.`, help: "postern call --help" }))
-      return [word.slice(0, at), parseValue(word.slice(at + 1))]
+      const pair = splitPair(word)
+      if (!pair) throw new PosternError(usageWrong({ problem: `"${word}" is not key=value.`, help: "postern call --help" }))
+      const [name, value] = pair
+      return [name, parseValue(value)]
     }),
   )
 }
