@@ -34,7 +34,7 @@ export const notWritable = defineDiagnosis({
   tell: ({ path, fault }: { path: string; fault: string }) => ({
     cause: `${path} cannot be written: ${fault}.`,
     evidence: [`path: ${path}`, "what stood there before is unchanged"],
-    next: "make the folder writable, or set POSTERN_HOME to one that is",
+    next: "make the folder writable; for Postern's own files, POSTERN_HOME may name another one",
   }),
 })
 
