@@ -25,6 +25,12 @@ export function withDoorMemory(side: ServerSide, store: MemoryStore): ServerSide
   }
 }
 
+/** Keeps that the server wants a sign-in, where somebody has just given theirs up: that it had one says it. */
+export async function keepLocked(store: MemoryStore): Promise<void> {
+  store.keep(KEY, LOCKED)
+  await store.written()
+}
+
 /** Whether the server wanted a sign-in when it was last opened. */
 export async function wantsSignIn(store: MemoryStore): Promise<boolean> {
   return (await store.recall())[KEY] === LOCKED

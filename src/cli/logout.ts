@@ -3,6 +3,7 @@ import { Command } from "commander"
 import type { SignedOut } from "../auth/oauth/sign-out.ts"
 import { findEntry } from "../config/find.ts"
 import { PosternError } from "../core/diagnosis.ts"
+import { silentLog } from "../core/log.ts"
 import type { Context } from "./context.ts"
 import { usageWrong } from "./diagnoses.ts"
 
@@ -28,6 +29,11 @@ export const logoutCommand = (context: Context): Command =>
         throw new PosternError(usageWrong({ problem, help: `postern get ${name}` }))
       }
       const signedOut = await leave(server, options.account, await context.tools(), context.signal)
+      if (signedOut.length > 0) {
+        const { keepLocked } = await import("../bridge/door-memory.ts")
+        const { memoryFile } = await import("../bridge/memory-file.ts")
+        await keepLocked(memoryFile(context.places.memory, server, silentLog))
+      }
       context.print({ server: name, signedOut } satisfies Result, options.json, tell)
     })
 

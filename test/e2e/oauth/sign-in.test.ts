@@ -231,6 +231,7 @@ test("whoever signs out hears of each sign-in that the server had: the one that 
   expect(stdout.match(/The vault has forgotten oauth\/linear\//g)).toHaveLength(2)
   expect(stdout.match(/its tokens were revoked/g)).toHaveLength(1)
   expect(stdout).toContain("no endpoint for that")
+  expect((await person.postern(["list", "--json"])).stdout).toContain('"oauth-sign-in-needed"') // no bridge has met the locked door yet
   expect((await person.postern(["logout", "linear"])).stdout).toContain("Nobody had signed in")
 })
 
