@@ -1,13 +1,12 @@
 import http from "node:http"
 import https from "node:https"
 import net, { type AddressInfo, type LookupFunction } from "node:net"
-import { execFileSync, spawn } from "node:child_process"
+import { spawn } from "node:child_process"
 import { once } from "node:events"
-import { mkdtempSync, readFileSync, rmSync } from "node:fs"
-import { networkInterfaces, tmpdir } from "node:os"
-import { join } from "node:path"
+import { networkInterfaces } from "node:os"
 import { expect, onTestFinished, test, vi } from "vitest"
 import { createHttp, type OutgoingRequest } from "../../src/core/http.ts"
+import { makeAuthority } from "../servers/authority.ts"
 
 const never = new AbortController().signal
 
@@ -201,32 +200,10 @@ test.skipIf(!hasIpv6)("a name whose IPv6 address leads nowhere is reached over I
 })
 
 test("a certificate that nobody vouches for is refused, and nothing is sent", async () => {
-  const folder = mkdtempSync(join(tmpdir(), "postern-tls-"))
-  onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
-  execFileSync(
-    "openssl",
-    [
-      "req",
-      "-x509",
-      "-newkey",
-      "rsa:2048",
-      "-nodes",
-      "-keyout",
-      "key.pem",
-      "-out",
-      "cert.pem",
-      "-days",
-      "1",
-      "-subj",
-      "/CN=localhost",
-      "-addext",
-      "subjectAltName=IP:127.0.0.1",
-    ],
-    { cwd: folder, stdio: "ignore" },
-  )
+  await using authority = await makeAuthority()
+  const { key, cert } = await authority.issue("127.0.0.1")
   const seen: string[] = []
-  const tls = { key: readFileSync(join(folder, "key.pem")), cert: readFileSync(join(folder, "cert.pem")) }
-  const port = await listen(https.createServer(tls, (incoming) => void seen.push(incoming.url ?? "")))
+  const port = await listen(https.createServer({ key, cert }, (incoming) => void seen.push(incoming.url ?? "")))
 
   const answer = makeHttp().send(request(`https://127.0.0.1:${port}/`), never)
 

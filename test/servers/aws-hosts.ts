@@ -2,14 +2,10 @@
  * AWS's own host names on loopback, for clients that cannot be told another endpoint (older AWS CLIs): a proxy that leads every
  * CONNECT to one TLS server, whose certificate bears the names. Nothing leaves the machine.
  */
-import { execFile } from "node:child_process"
-import { mkdtemp, readFile, rm } from "node:fs/promises"
 import http from "node:http"
 import https from "node:https"
 import net, { type AddressInfo } from "node:net"
-import { tmpdir } from "node:os"
-import { join } from "node:path"
-import { promisify } from "node:util"
+import { makeAuthority } from "./authority.ts"
 
 export interface AwsHosts extends AsyncDisposable {
   /** For the environment of a client. */
@@ -20,25 +16,8 @@ export interface AwsHosts extends AsyncDisposable {
 
 /** @param names - of the certificate, wildcards allowed */
 export async function startAwsHosts(names: readonly string[], listener: http.RequestListener): Promise<AwsHosts> {
-  const folder = await mkdtemp(join(tmpdir(), "postern-aws-hosts-"))
-  const subject = names.map((name) => `DNS:${name}`).join(",")
-  const request = [
-    "req",
-    "-x509",
-    "-newkey",
-    "rsa:2048",
-    "-nodes",
-    "-keyout",
-    "key.pem",
-    "-out",
-    "cert.pem",
-    "-days",
-    "1",
-    "-subj",
-    "/CN=aws",
-  ]
-  await promisify(execFile)("openssl", [...request, "-addext", `subjectAltName=${subject}`], { cwd: folder })
-  const [key, cert] = await Promise.all(["key.pem", "cert.pem"].map((name) => readFile(join(folder, name))))
+  const authority = await makeAuthority()
+  const { key, cert } = await authority.issue(...names)
   const hosts = new Set<string>()
   const secure = https.createServer({ key, cert }, listener)
   const securePort = await listen(secure)
@@ -56,15 +35,15 @@ export async function startAwsHosts(names: readonly string[], listener: http.Req
     hosts,
     env: {
       HTTPS_PROXY: `http://127.0.0.1:${proxyPort}`,
-      AWS_CA_BUNDLE: join(folder, "cert.pem"),
-      NODE_EXTRA_CA_CERTS: join(folder, "cert.pem"),
+      AWS_CA_BUNDLE: authority.caFile,
+      NODE_EXTRA_CA_CERTS: authority.caFile,
     },
     async [Symbol.asyncDispose]() {
       for (const server of [proxy, secure]) {
         server.closeAllConnections()
         server.close()
       }
-      await rm(folder, { recursive: true, force: true, maxRetries: 5 })
+      await authority[Symbol.asyncDispose]()
     },
   }
 }

@@ -47,6 +47,34 @@ async function grantIn(folder: VaultFolder): Promise<Grant & { facts: object }> 
   return { ...(JSON.parse((await vault.read(entry?.name ?? "", entry?.origin ?? "")) ?? "") as Grant), facts: entry?.facts ?? {} }
 }
 
+const NO_DISK = "mounting a small disk is not permitted here"
+
+/** One who has signed in, whose token has ended, and whose disk is full from the first refresh on. */
+async function withFullDisk(skip: (why: string) => never) {
+  const disk = (await mountSmallDisk(96)) ?? skip(NO_DISK)
+  const folder = placesIn(disk)
+  const server = await startProtectedServer()
+  await signedIn(server, folder)
+  const filler = disk.at("filler")
+  server.authorization.beforeAnswer = async ({ params }) => {
+    if (params.get("grant_type") === "refresh_token") await writeFile(filler, Buffer.alloc(200_000)).catch(() => undefined) // fills what there is
+  }
+  server.authorization.tokens.expireAccessTokens()
+  return {
+    server,
+    folder,
+    one: makeMember(folder, serverAt(server.url)),
+    async makeRoom() {
+      await rm(filler)
+      server.authorization.beforeAnswer = () => undefined
+    },
+    async [Symbol.asyncDispose]() {
+      await server[Symbol.asyncDispose]()
+      await disk[Symbol.asyncDispose]()
+    },
+  }
+}
+
 test("3.4: of ten that find the token ended, one renews it, and all calls are answered", async () => {
   await using server = await startProtectedServer()
   await using folder = await makeVaultFolder()
@@ -243,17 +271,8 @@ test("a process that died in the middle of its exchange leaves a grant that is t
 test("a disk that fills up between exchange and write loses nothing: the session goes on, it is told, and stored later", async ({
   skip,
 }) => {
-  await using disk = await mountSmallDisk(96)
-  if (disk === undefined) return skip("mounting a small disk is not permitted here")
-  const folder = placesIn(disk)
-  await using server = await startProtectedServer()
-  await signedIn(server, folder)
-  const filler = disk.at("filler")
-  server.authorization.beforeAnswer = async ({ params }) => {
-    if (params.get("grant_type") === "refresh_token") await writeFile(filler, Buffer.alloc(200_000)).catch(() => undefined) // fills what there is
-  }
-  server.authorization.tokens.expireAccessTokens()
-  const one = makeMember(folder, serverAt(server.url))
+  await using full = await withFullDisk(skip)
+  const { server, folder, one } = full
 
   expect(await one.call()).toBe(200)
   expect(one.told).toMatchObject([{ code: "oauth-grant-not-stored" }])
@@ -263,15 +282,14 @@ test("a disk that fills up between exchange and write loses nothing: the session
   // It ends before there is room: whoever holds the lease renews it again.
   server.authorization.tokens.expireAccessTokens()
   expect(await one.call()).toBe(200)
-  await rm(filler)
-  server.authorization.beforeAnswer = () => undefined
+  await full.makeRoom()
   await expect.poll(async () => (await grantIn(folder)).accessToken, { timeout: 20_000 }).toBe(await one.token())
   expect(server.authorization.tokens.reuses).toBe(0)
 })
 
 test("with a home that cannot be written, no exchange begins: the refresh token would be used up", async ({ skip }) => {
   await using disk = await mountSmallDisk(96)
-  if (disk === undefined) return skip("mounting a small disk is not permitted here")
+  if (disk === undefined) return skip(NO_DISK)
   const folder = placesIn(disk)
   await using server = await startProtectedServer()
   await signedIn(server, folder)
@@ -307,17 +325,8 @@ test("a server that takes no token at all costs one renewal, and is told as that
 })
 
 test("an exchange that fails while a renewed grant waits for room ends neither the wait of a call nor the storing", async ({ skip }) => {
-  await using disk = await mountSmallDisk(96)
-  if (disk === undefined) return skip("mounting a small disk is not permitted here")
-  const folder = placesIn(disk)
-  await using server = await startProtectedServer()
-  await signedIn(server, folder)
-  const filler = disk.at("filler")
-  server.authorization.beforeAnswer = async ({ params }) => {
-    if (params.get("grant_type") === "refresh_token") await writeFile(filler, Buffer.alloc(200_000)).catch(() => undefined) // fills what there is
-  }
-  server.authorization.tokens.expireAccessTokens()
-  const one = makeMember(folder, serverAt(server.url))
+  await using full = await withFullDisk(skip)
+  const { server, folder, one } = full
   expect(await one.call()).toBe(200)
   expect(one.told).toMatchObject([{ code: "oauth-grant-not-stored" }])
   const before = refreshes(server)
@@ -331,8 +340,7 @@ test("an exchange that fails while a renewed grant waits for room ends neither t
   expect(refreshes(server)).toBeGreaterThan(before) // the trap was reached
   server.authorization.handler = () => false
   expect(await one.call()).toBe(200)
-  await rm(filler)
-  server.authorization.beforeAnswer = () => undefined
+  await full.makeRoom()
   await expect.poll(async () => (await grantIn(folder)).accessToken, { timeout: 20_000 }).toBe(await one.token())
   expect(server.authorization.tokens.reuses).toBe(0)
 })

@@ -43,16 +43,18 @@ async function makePlace(): Promise<Place> {
   }
 }
 
+/** What the environment of a container says. */
+const inContainer = (url: string, token: string): Readonly<Record<string, string>> => ({
+  AWS_CONTAINER_CREDENTIALS_FULL_URI: `${url}/v1/credentials`,
+  AWS_CONTAINER_AUTHORIZATION_TOKEN: token,
+})
+
 const said = (error: unknown): string => JSON.stringify(error)
 
 test("2.2: the keys of a container sign, where nothing else names an identity", async () => {
   await using place = await makePlace()
   await using container = await startContainerCredentials(place.own, "token-of-the-container")
-  const env = {
-    AWS_CONTAINER_CREDENTIALS_FULL_URI: `${container.url}/v1/credentials`,
-    AWS_CONTAINER_AUTHORIZATION_TOKEN: "token-of-the-container",
-  }
-  await using client = place.start(env)
+  await using client = place.start(inContainer(container.url, "token-of-the-container"))
 
   const answer = await client.open()
 
@@ -65,11 +67,7 @@ test("2.2: the keys of a container sign, where nothing else names an identity", 
 test("2.2: a container that refuses the token of the environment is told as that, and nothing is sent", async () => {
   await using place = await makePlace()
   await using container = await startContainerCredentials(place.own, "token-of-the-container")
-  const env = {
-    AWS_CONTAINER_CREDENTIALS_FULL_URI: `${container.url}/v1/credentials`,
-    AWS_CONTAINER_AUTHORIZATION_TOKEN: "stale-token-123",
-  }
-  await using client = place.start(env)
+  await using client = place.start(inContainer(container.url, "stale-token-123"))
 
   const answer = await client.open()
 

@@ -1,37 +1,13 @@
 /** Whoever does not read slows the other side down, and takes no memory of ours. */
-import { fileURLToPath } from "node:url"
 import { expect, test } from "vitest"
-import { makeHome } from "../../harness/client.ts"
-import { type RawClient, startRawClient } from "../../harness/raw-client.ts"
+import type { RawClient } from "../../harness/raw-client.ts"
 import { flood } from "../../servers/flood.ts"
-import { startMcpServer } from "../../servers/mcp-server.ts"
+import { makeFloodSet } from "./flood-set.ts"
 
-const FLOODING_SERVER = fileURLToPath(new URL("../../servers/flooding-server.mjs", import.meta.url))
 const MB = 1 << 20
 /** What is offered in all, and what a bridge may take of it while the other side does not read. */
 const OFFERED = 250 * MB
 const MOST_TAKEN = 100 * MB
-
-async function makeSet() {
-  const server = await startMcpServer()
-  const home = await makeHome()
-  const file = await home.config({
-    http: { type: "http", url: server.url },
-    stdio: { command: process.execPath, args: [FLOODING_SERVER] },
-  })
-  return {
-    server,
-    async connect(name: string) {
-      const client = startRawClient(home, ["run", name, "--config", file])
-      await client.open()
-      return client
-    },
-    async [Symbol.asyncDispose]() {
-      await server.close()
-      await home[Symbol.asyncDispose]()
-    },
-  }
-}
 
 const line = (message: object): string => `${JSON.stringify({ jsonrpc: "2.0", ...message })}\n`
 const filler = "z".repeat(MB)
@@ -64,7 +40,7 @@ const note = (): object => ({ method: "x/note", params: { filler } })
 const call = (at: number): object => ({ id: 1000 + at, method: "x/large", params: { filler } })
 
 test("a local server that does not read stops the client, with little memory taken", async () => {
-  await using set = await makeSet()
+  await using set = await makeFloodSet()
   await using client = await set.connect("stdio")
   await client.write(line({ id: 1, method: "x/deaf" }))
   await client.answerTo(1)
@@ -79,7 +55,7 @@ test("a local server that does not read stops the client, with little memory tak
 })
 
 test("a local server that reads gets all of it", async () => {
-  await using set = await makeSet()
+  await using set = await makeFloodSet()
   await using client = await set.connect("stdio")
   const before = await client.peakBytes()
 
@@ -92,7 +68,7 @@ test("a local server that reads gets all of it", async () => {
 })
 
 test("a server with an address that does not read stops the client, with little memory taken", async () => {
-  await using set = await makeSet()
+  await using set = await makeFloodSet()
   await using client = await set.connect("http")
   let unread = 0
   set.server.deaf = ({ headers }) => Number(headers["content-length"]) > MB && ++unread > 0
@@ -107,7 +83,7 @@ test("a server with an address that does not read stops the client, with little 
 })
 
 test("told to end, a bridge whose server does not read ends in bounded time", async () => {
-  await using set = await makeSet()
+  await using set = await makeFloodSet()
   await using client = await set.connect("stdio")
   await client.write(line({ id: 1, method: "x/deaf" }))
   await client.answerTo(1)
@@ -119,7 +95,7 @@ test("told to end, a bridge whose server does not read ends in bounded time", as
 })
 
 test("a client that does not read stops a local server that talks, with little memory taken", async () => {
-  await using set = await makeSet()
+  await using set = await makeFloodSet()
   await using client = await set.connect("stdio")
   const before = await client.peakBytes()
 
@@ -137,7 +113,7 @@ test("a client that does not read stops a local server that talks, with little m
 })
 
 test("a client that does not read stops the stream of a server with an address", async () => {
-  await using set = await makeSet()
+  await using set = await makeFloodSet()
   await using client = await set.connect("http")
   let sent = 0
   const event = `data: ${line({ method: "notifications/message", params: { data: "y".repeat(MB) } })}\n`
@@ -167,7 +143,7 @@ test("a client that does not read stops the stream of a server with an address",
 })
 
 test("many large answers at once wait for a client that does not read; then it gets each of them", async () => {
-  await using set = await makeSet()
+  await using set = await makeFloodSet()
   await using client = await set.connect("http")
   const calls = 60
   let sent = 0
@@ -202,7 +178,7 @@ test("many large answers at once wait for a client that does not read; then it g
 })
 
 test("a client that asks on and never reads is not read from any more", async () => {
-  await using set = await makeSet()
+  await using set = await makeFloodSet()
   await using client = await set.connect("http")
   const text = "y".repeat(14 * 1024)
   let answered = 0

@@ -1,48 +1,17 @@
 /** Messages of any size through the built program: what memory they may take, and where they end. Made while they are sent. */
 import type { ServerResponse } from "node:http"
-import { fileURLToPath } from "node:url"
 import { createGzip } from "node:zlib"
 import { expect, test } from "vitest"
-import { type Home, makeHome } from "../../harness/client.ts"
-import { type RawClient, startRawClient } from "../../harness/raw-client.ts"
 import { flood } from "../../servers/flood.ts"
-import { type McpServer, startMcpServer } from "../../servers/mcp-server.ts"
+import type { McpServer } from "../../servers/mcp-server.ts"
+import { type Transport, makeFloodSet } from "./flood-set.ts"
 
-const FLOODING_SERVER = fileURLToPath(new URL("../../servers/flooding-server.mjs", import.meta.url))
 const MB = 1 << 20
 const LARGE = 64 * MB
 /** What a message of 64 MB may add to the memory of the process, as a multiple of its size (docs/architecture.md, Limits). */
 const MOST_MULTIPLE = 7
 /** The stated limit of a message. */
 const LIMIT = 256 * MB
-
-interface Set extends AsyncDisposable {
-  readonly home: Home
-  readonly server: McpServer
-  connect(transport?: string): Promise<RawClient>
-}
-
-async function makeSet(): Promise<Set> {
-  const server = await startMcpServer()
-  const home = await makeHome()
-  const file = await home.config({
-    http: { type: "http", url: server.url },
-    stdio: { command: process.execPath, args: [FLOODING_SERVER] },
-  })
-  return {
-    home,
-    server,
-    async connect(name = "http") {
-      const client = startRawClient(home, ["run", name, "--config", file])
-      await client.open()
-      return client
-    },
-    async [Symbol.asyncDispose]() {
-      await server.close()
-      await home[Symbol.asyncDispose]()
-    },
-  }
-}
 
 const ask = (id: number, method: string, params: object): string => `${JSON.stringify({ jsonrpc: "2.0", id, method, params })}\n`
 const argument = (id: number, bytes: number): Buffer =>
@@ -75,12 +44,12 @@ function answerBig(server: McpServer, how: (response: ServerResponse, id: unknow
   }
 }
 
-test.each<[string, string, keyof typeof answers | undefined]>([
+test.each<[string, Transport, keyof typeof answers | undefined]>([
   ["in a JSON body", "http", "json"],
   ["in an event", "http", "event"],
   ["in a line of a local server", "stdio", undefined],
 ])(`a result of 64 MB %s passes, and takes at most ${MOST_MULTIPLE} times its size`, async (_, transport, how) => {
-  await using set = await makeSet()
+  await using set = await makeFloodSet()
   if (how) answerBig(set.server, answers[how])
   const peakOf = async (bytes: number): Promise<number> => {
     await using client = await set.connect(transport)
@@ -96,10 +65,10 @@ test.each<[string, string, keyof typeof answers | undefined]>([
   expect((large - small) / LARGE).toBeLessThan(MOST_MULTIPLE)
 })
 
-test.each(["http", "stdio"])(
+test.each<Transport>(["http", "stdio"])(
   `an argument of 64 MB passes over %s, and takes at most ${MOST_MULTIPLE} times its size`,
   async (transport) => {
-    await using set = await makeSet()
+    await using set = await makeFloodSet()
     const peakOf = async (bytes: number): Promise<number> => {
       await using client = await set.connect(transport)
       await client.write(argument(7, bytes))
@@ -144,7 +113,7 @@ const endless: Readonly<Record<string, (response: ServerResponse, count: (bytes:
 }
 
 test.each(Object.entries(endless))("%s of a gigabyte ends in the limit's error, while other calls go on", async (_, send) => {
-  await using set = await makeSet()
+  await using set = await makeFloodSet()
   let sent = 0
   set.server.handler = ({ message }, response) => {
     if (message?.method !== "x/big") return false
@@ -170,7 +139,7 @@ test.each(Object.entries(endless))("%s of a gigabyte ends in the limit's error, 
 })
 
 test("comments without end, each of them short, are a sign of life and take no memory", async () => {
-  await using set = await makeSet()
+  await using set = await makeFloodSet()
   let sent = 0
   set.server.handler = ({ message }, response) => {
     if (message?.method !== "x/big") return false
@@ -194,7 +163,7 @@ test("comments without end, each of them short, are a sign of life and take no m
 })
 
 test("a line of a gigabyte from a local server ends its own request in the limit's error, while other calls go on", async () => {
-  await using set = await makeSet()
+  await using set = await makeFloodSet()
   await using client = await set.connect("stdio")
   const before = await client.peakBytes()
 
@@ -209,7 +178,7 @@ test("a line of a gigabyte from a local server ends its own request in the limit
 })
 
 test("a line of a gigabyte from the client ends in the limit's error, is not sent, and other calls go on", async () => {
-  await using set = await makeSet()
+  await using set = await makeFloodSet()
   await using client = await set.connect()
   const before = await client.peakBytes()
 

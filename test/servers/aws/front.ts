@@ -2,14 +2,10 @@
  * The hosts of AWS by their real names: one TLS front on loopback with a certificate for them, and behind it, by name, the doubles. A
  * program under test is led there by `hosts.cjs`, and knows the certificate by NODE_EXTRA_CA_CERTS.
  */
-import { execFile } from "node:child_process"
-import { mkdtemp, readFile, rm } from "node:fs/promises"
 import net, { type AddressInfo, type Socket } from "node:net"
-import { tmpdir } from "node:os"
-import { join } from "node:path"
 import tls from "node:tls"
 import { fileURLToPath } from "node:url"
-import { promisify } from "node:util"
+import { makeAuthority } from "../authority.ts"
 
 const HOSTS = fileURLToPath(new URL("hosts.cjs", import.meta.url))
 
@@ -22,23 +18,8 @@ export interface AwsFront extends AsyncDisposable {
 
 /** @param doubles - by host name, the address of the double that answers for it, over plain http */
 export async function startAwsFront(doubles: Readonly<Record<string, string>>): Promise<AwsFront> {
-  const folder = await mkdtemp(join(tmpdir(), "postern-front-"))
-  const [keyFile, certFile] = [join(folder, "key.pem"), join(folder, "cert.pem")]
-  const names = Object.keys(doubles).map((name) => `DNS:${name}`)
-  const key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", keyFile]
-  await promisify(execFile)("openssl", [
-    "req",
-    "-x509",
-    ...key,
-    "-out",
-    certFile,
-    "-days",
-    "2",
-    "-subj",
-    "/CN=doubles",
-    "-addext",
-    `subjectAltName=${names.join(",")}`,
-  ])
+  const authority = await makeAuthority()
+  const { key, cert } = await authority.issue(...Object.keys(doubles))
 
   const asked: string[] = []
   const sockets = new Set<Socket>()
@@ -46,7 +27,7 @@ export async function startAwsFront(doubles: Readonly<Record<string, string>>): 
     sockets.add(socket)
     socket.on("error", () => undefined).on("close", () => sockets.delete(socket))
   }
-  const front = tls.createServer({ key: await readFile(keyFile), cert: await readFile(certFile) }, (socket) => {
+  const front = tls.createServer({ key, cert }, (socket) => {
     const name = socket.servername || ""
     asked.push(name)
     keep(socket)
@@ -60,12 +41,12 @@ export async function startAwsFront(doubles: Readonly<Record<string, string>>): 
   await new Promise<void>((resolve) => front.listen(0, "127.0.0.1", resolve))
   const { port } = front.address() as AddressInfo
   return {
-    env: { NODE_OPTIONS: `--require ${HOSTS}`, NODE_EXTRA_CA_CERTS: certFile, TEST_AWS_PORT: String(port) },
+    env: { NODE_OPTIONS: `--require ${HOSTS}`, NODE_EXTRA_CA_CERTS: authority.caFile, TEST_AWS_PORT: String(port) },
     asked,
     async [Symbol.asyncDispose]() {
       for (const socket of sockets) socket.destroy()
       await new Promise<void>((resolve) => front.close(() => resolve()))
-      await rm(folder, { recursive: true, force: true, maxRetries: 5 })
+      await authority[Symbol.asyncDispose]()
     },
   }
 }

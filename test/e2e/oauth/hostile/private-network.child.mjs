@@ -1,5 +1,5 @@
 /**
- * `node private-network.child.mjs POSTERN HOME CERTIFICATE KEY`, in a network of its own (see private-network.test.ts): an MCP server at a
+ * `node private-network.child.mjs POSTERN HOME AUTHORITY CERTIFICATE KEY`, in a network of its own (see private-network.test.ts): an MCP server at a
  * public address that names authorization servers at private ones, one after the other, and listeners there that count who comes. Prints
  * one line of JSON a case.
  */
@@ -9,7 +9,7 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import https from "node:https"
 import { join } from "node:path"
 
-const [postern, home, certificate, keyFile] = process.argv.slice(2)
+const [postern, home, authority, certificate, keyFile] = process.argv.slice(2)
 const credentials = { cert: readFileSync(certificate), key: readFileSync(keyFile) }
 const PUBLIC = "93.184.216.34"
 const PORT = 8443
@@ -62,7 +62,7 @@ async function signIn(entry) {
   const folder = join(home, "case")
   mkdirSync(folder, { mode: 0o700 })
   writeFileSync(join(folder, "config.json"), JSON.stringify({ mcpServers: { far: { type: "http", url: `${own}/mcp`, ...entry } } }))
-  const env = { PATH: process.env.PATH, HOME: home, POSTERN_HOME: folder, NODE_EXTRA_CA_CERTS: certificate, BROWSER: "/bin/true" }
+  const env = { PATH: process.env.PATH, HOME: home, POSTERN_HOME: folder, NODE_EXTRA_CA_CERTS: authority, BROWSER: "/bin/true" }
   const stdout = await new Promise((resolve) =>
     execFile(process.execPath, [postern, "auth", "far", "--json"], { env, cwd: home }, (_, text) => resolve(text)),
   )

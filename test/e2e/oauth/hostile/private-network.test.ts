@@ -2,13 +2,14 @@
  * A public server that names private addresses. In a network namespace of its own these addresses exist, and count who comes; nothing
  * leaves it, since it has no way out.
  */
-import { execFile, execFileSync, spawnSync } from "node:child_process"
+import { execFile, spawnSync } from "node:child_process"
 import { writeFile } from "node:fs/promises"
-import { dirname, join } from "node:path"
+import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { promisify } from "node:util"
 import { expect, test } from "vitest"
 import { makeFolder } from "../../../core/folder.ts"
+import { makeAuthority } from "../../../servers/authority.ts"
 
 /** One case, as the program in the namespace prints it. */
 interface Case {
@@ -27,14 +28,14 @@ const canUnshare = spawnSync("unshare", ["-n", "-m", "ip", "link", "set", "lo", 
 
 test.skipIf(!canUnshare)("a public server that names private addresses gets nobody to go there, by whatever spelling or name", async () => {
   await using folder = await makeFolder()
-  const [key, certificate, hosts] = [folder.at("key.pem"), folder.at("certificate.pem"), folder.at("hosts")]
-  const names = "IP:93.184.216.34,IP:10.1.2.3,IP:127.0.0.1,IP:169.254.169.254,DNS:localhost,DNS:*.example.com"
-  const request = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=test", "-addext", `subjectAltName=${names}`]
-  execFileSync("openssl", [...request, "-keyout", key, "-out", certificate], { stdio: "ignore" })
+  await using authority = await makeAuthority()
+  const names = ["93.184.216.34", "10.1.2.3", "127.0.0.1", "169.254.169.254", "localhost", "*.example.com"]
+  const { certFile, keyFile } = await authority.issue(...names)
+  const hosts = folder.at("hosts")
   await writeFile(hosts, "127.0.0.1 localhost loopback.example.com\n10.1.2.3 inside.example.com\n")
   const lines = [`mount --bind ${hosts} /etc/hosts`, "ip link set lo up", ...ADDRESSES.map((address) => `ip addr add ${address} dev lo`)]
   const program = fileURLToPath(new URL("private-network.child.mjs", import.meta.url))
-  const words = [process.execPath, program, postern, dirname(key), certificate, key]
+  const words = [process.execPath, program, postern, folder.path, authority.caFile, certFile, keyFile]
 
   const script = `${lines.join(" && ")} && exec "$@"`
   const { stdout } = await promisify(execFile)("unshare", ["-n", "-m", "sh", "-c", script, "sh", ...words])
