@@ -8,7 +8,7 @@ import type { AuthTools, MethodTools } from "../auth/tools.ts"
 import { expandAddress, expandProcess, type Sources } from "../config/expand.ts"
 import type { HttpServer, Server, StdioServer } from "../config/server.ts"
 import { references } from "../config/template.ts"
-import { following } from "../core/abort.ts"
+import { following, limited } from "../core/abort.ts"
 import { type Diagnosis, PosternError } from "../core/diagnosis.ts"
 import { withCookies } from "../core/http-cookies.ts"
 import type { Log } from "../core/log.ts"
@@ -187,7 +187,7 @@ async function remoteSide(server: HttpServer, { sources, store, onSent, hold }: 
 /** What a person can mend is no reason to stop here: each message meets it again, and it is dealt with there. */
 async function checkProof(authenticator: Authenticator, url: URL, signal: AbortSignal): Promise<void> {
   try {
-    await authenticator.authorize({ method: "POST", url, headers: {} }, AbortSignal.any([signal, AbortSignal.timeout(CONNECT_MS)]))
+    await authenticator.authorize({ method: "POST", url, headers: {} }, limited(signal, CONNECT_MS))
   } catch (error) {
     if (!isLocked(error)) throw error
   }

@@ -4,6 +4,7 @@
  *
  * Every request that had an id gets exactly one answer; `pending.ts` owns that right, and nothing else writes to the client.
  */
+import { limited } from "../core/abort.ts"
 import type { Backlog } from "./backlog.ts"
 import type { ClientSide } from "./client/client-side.ts"
 import { bridgeStopping, messageMalformed, messageTooLarge, noAnswer, tooManyPending } from "./diagnoses.ts"
@@ -111,7 +112,7 @@ export async function relay({ name, client, server, backlog, held = new Set(), r
 
   const reason = await ended
   log.info("ending", { reason, awaited: pending.awaited })
-  const limit = AbortSignal.any([AbortSignal.timeout(DRAIN_MS[reason]), ...(reason === "closed" ? [signal] : [])])
+  const limit = reason === "closed" ? limited(signal, DRAIN_MS.closed) : AbortSignal.timeout(DRAIN_MS[reason])
   const drained = Promise.all([pending.drained(limit), ...passing]).then(() => Promise.allSettled(held))
   await Promise.race([drained, aborted(limit)])
   pending.giveUp(new PosternError(bridgeStopping({ server: name })))

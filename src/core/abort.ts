@@ -33,3 +33,15 @@ export function following(signal: AbortSignal): AbortController & Disposable {
   else signal.addEventListener("abort", follow, { once: true })
   return Object.assign(own, { [Symbol.dispose]: () => signal.removeEventListener("abort", follow) })
 }
+
+/**
+ * A signal that aborts with another one, or after a time; that it was the time shows in the other one, which has not aborted.
+ *
+ * Node.js 20 forgets a time-out that only `AbortSignal.any` knows of at the next garbage collection: then the limit never comes. One that
+ * somebody listens to is kept.
+ */
+export function limited(signal: AbortSignal, limitMs: number): AbortSignal {
+  const limit = AbortSignal.timeout(limitMs)
+  limit.addEventListener("abort", () => undefined, { once: true })
+  return AbortSignal.any([signal, limit])
+}

@@ -1,5 +1,6 @@
 /** Documents that a server or an authorization server publishes, and its token answers: JSON, within bounds that each is told when hit. */
 import type { IncomingHttpHeaders } from "node:http"
+import { limited } from "./abort.ts"
 import { PosternError } from "./diagnosis.ts"
 import type { Http, OutgoingRequest } from "./http.ts"
 import { answerTooDeep, answerTooSlow } from "./http-failures.ts"
@@ -31,9 +32,9 @@ export interface HttpDocument {
  *   `Http.send` throws
  */
 export async function fetchDocument(http: Http, request: OutgoingRequest, signal: AbortSignal, limitMs = LIMIT_MS): Promise<HttpDocument> {
-  const limit = AbortSignal.timeout(limitMs)
+  const limit = limited(signal, limitMs)
   try {
-    const answer = await http.send(request, AbortSignal.any([signal, limit]))
+    const answer = await http.send(request, limit)
     const text = (await answer.read(MOST_BYTES)).toString("utf8")
     return { status: answer.status, headers: answer.headers, json: parse(text, request.url.origin) }
   } catch (error) {

@@ -5,6 +5,7 @@ import type { AuthTools } from "../auth/tools.ts"
 import { projectNotTrusted, serverDisabled } from "../config/diagnoses.ts"
 import type { Configuration } from "../config/files.ts"
 import type { Server } from "../config/server.ts"
+import { limited } from "../core/abort.ts"
 import { type Diagnosis, defineDiagnosis } from "../core/diagnosis.ts"
 import { quote } from "../core/redact.ts"
 import { silentLog } from "../core/log.ts"
@@ -68,9 +69,9 @@ async function checkServer(server: Server, settings: CheckSettings, signal: Abor
   if (!trusted) return { is: "skipped", diagnosis: projectNotTrusted({ server: name, file, changed: changedSinceApproval }) }
   if (!enabled) return { is: "skipped", diagnosis: serverDisabled({ name, file, scope }) }
   const limitMs = settings.limitMs ?? LIMIT_MS
-  const limit = AbortSignal.timeout(limitMs)
+  const limit = limited(signal, limitMs)
   try {
-    await askServer(server, settings, AbortSignal.any([signal, limit]))
+    await askServer(server, settings, limit)
     return { is: "ok" }
   } catch (error) {
     signal.throwIfAborted()

@@ -5,6 +5,7 @@
  * closed, so that the program cannot eat the client's messages either.
  */
 import { spawn } from "node:child_process"
+import { limited } from "../../core/abort.ts"
 import { PosternError } from "../../core/diagnosis.ts"
 import { OWN_GROUP, signalGroup } from "../../core/process-group.ts"
 import { awsCredentialsFailed } from "./diagnoses.ts"
@@ -21,7 +22,7 @@ const MOST_BYTES = 64 * 1024
  */
 export async function runCredentialProcess(command: string, source: string, signal: AbortSignal): Promise<AwsCredentials> {
   const fail = (reason: string): PosternError => new PosternError(awsCredentialsFailed({ source, reason }))
-  const printed = await run(command, fail, AbortSignal.any([signal, AbortSignal.timeout(LIMIT_MS)]))
+  const printed = await run(command, fail, limited(signal, LIMIT_MS))
   let parsed: Record<string, unknown> | null
   try {
     parsed = JSON.parse(printed) as Record<string, unknown> | null

@@ -2,6 +2,7 @@
  * The query protocol of STS and IAM: a signed form goes out, flat XML comes back. Asked with requests of our own, over the same HTTP
  * layer as the server's, so that no client of the SDK has to be loaded for a handful of calls.
  */
+import { limited } from "../../core/abort.ts"
 import { type Diagnosis, PosternError } from "../../core/diagnosis.ts"
 import type { Answer, Http } from "../../core/http.ts"
 import type { Environment } from "../../core/places.ts"
@@ -66,8 +67,8 @@ export async function askQuery(
   const headers = { "content-type": "application/x-www-form-urlencoded; charset=utf-8", accept: "text/xml" }
   const request = { method: "POST", url, headers, body } as const
   const sign = createSigner({ service, region, payload: "signed" })
-  const limited = AbortSignal.any([signal, AbortSignal.timeout(LIMIT_MS)])
-  const ask = (nowMs: number): Promise<Answer> => http.send(keys === undefined ? request : sign(request, keys, nowMs), limited)
+  const limit = limited(signal, LIMIT_MS)
+  const ask = (nowMs: number): Promise<Answer> => http.send(keys === undefined ? request : sign(request, keys, nowMs), limit)
   const signedAtMs = time.now()
   let answer = await ask(signedAtMs)
   if (answer.status !== 200 && time.learn(answer.headers.date, signedAtMs)) {

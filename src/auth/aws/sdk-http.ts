@@ -1,5 +1,6 @@
 /** Lends our HTTP layer to the AWS SDK: its proxies, certificates, limits and address rules hold for the SDK's calls too. */
 import { Readable } from "node:stream"
+import { limited } from "../../core/abort.ts"
 import type { Http } from "../../core/http.ts"
 
 /** What the SDK hands over: the parts of its request that are needed. */
@@ -39,7 +40,7 @@ export function sdkHttp(http: Http, signal: AbortSignal): SdkHttp {
       const { host: _, "content-length": __, ...headers } = lowerCase(request.headers) // both are the layer's to set
       const body = toBuffer(request.body)
       const outgoing = { method: toMethod(request.method), url: addressOf(request), headers, ...(body === undefined ? {} : { body }) }
-      const answer = await http.send(outgoing, AbortSignal.any([signal, AbortSignal.timeout(LIMIT_MS)]))
+      const answer = await http.send(outgoing, limited(signal, LIMIT_MS))
       const content = await answer.read(MOST_ANSWER_BYTES)
       const answered = Object.entries(answer.headers).map(([name, value]) => [name, String(value)] as const)
       return { response: { statusCode: answer.status, headers: Object.fromEntries(answered), body: Readable.from([content]) } }

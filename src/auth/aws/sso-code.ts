@@ -3,7 +3,7 @@
  * `scopes` where OAuth has `scope`, and any port of 127.0.0.1 behind the one registered path.
  */
 import { createHash, randomBytes } from "node:crypto"
-import { orAborted } from "../../core/abort.ts"
+import { orAborted, limited } from "../../core/abort.ts"
 import { passAddress } from "../../core/address-gate.ts"
 import { areEqual } from "../../core/constant-time.ts"
 import { PosternError } from "../../core/diagnosis.ts"
@@ -40,15 +40,15 @@ export async function signInByCode(
   const flow = { redirectUri: `http://127.0.0.1:${loopback.port}${REDIRECT_PATH}`, state, verifier }
   desk.redeem((code) => redeem({ session, client, flow, code }, tools, signal))
 
-  const limited = AbortSignal.any([signal, AbortSignal.timeout(SIGN_IN_MS)])
+  const limit = limited(signal, SIGN_IN_MS)
   try {
     const url = authorizeLink(session, client, flow, tools.env)
     const message = `Sign in to AWS SSO (${session.name ?? session.profile})`
-    await Promise.race([interaction.openLink({ url, message }, limited), desk.done])
-    return await orAborted(desk.done, limited)
+    await Promise.race([interaction.openLink({ url, message }, limit), desk.done])
+    return await orAborted(desk.done, limit)
   } catch (error) {
     if (error === DECLINED) throw notFinished(session, tools, true)
-    if (limited.aborted && !signal.aborted) throw notFinished(session, tools, false)
+    if (limit.aborted && !signal.aborted) throw notFinished(session, tools, false)
     throw error
   } finally {
     await desk.farewell() // the browser has its page before the port is closed

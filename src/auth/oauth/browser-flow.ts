@@ -1,5 +1,5 @@
 /** From a link to a code: the listener is bound, the person is sent away, and the first answer of their own sign-in is redeemed. */
-import { orAborted } from "../../core/abort.ts"
+import { orAborted, limited } from "../../core/abort.ts"
 import { PosternError, failedWith } from "../../core/diagnosis.ts"
 import { type Loopback, listenOnLoopback } from "../../core/http-loopback.ts"
 import { nobodyToAsk, secretEmpty } from "../diagnoses.ts"
@@ -145,7 +145,7 @@ async function isWelcome(flow: Flow, { policy, destination }: Bindable, { http }
   const url = await authorizationLink(startFlow(flow), { http, policy, limitMs: TOKEN_LIMIT_MS }, signal)
   const request = { method: "GET", url, headers: { accept: "text/html" } } as const
   try {
-    const answer = await http.send(request, AbortSignal.any([signal, AbortSignal.timeout(10_000)]))
+    const answer = await http.send(request, limited(signal, 10_000))
     answer.discard()
     return answer.status < 400 || answer.status >= 500
   } catch (error) {

@@ -1,5 +1,6 @@
 /** A sign-in as a whole: one at a time on the machine for each account, and nothing of a former one is lost until the new one is proved and stored. */
 import type { HttpServer } from "../../config/server.ts"
+import { limited } from "../../core/abort.ts"
 import { PosternError } from "../../core/diagnosis.ts"
 import type { AddressPolicy } from "../../core/address-gate.ts"
 import { configuredHeaders } from "../header.ts"
@@ -82,8 +83,7 @@ async function askPerson(wish: SignInWish, former: Grant | undefined, desk: Desk
   const { server, moreScopes = [] } = wish
   const destination = await findDestination(wish, former, desk, signal)
   const scopes = [...new Set([...destination.scopes, ...(server.oauth?.scopes === undefined ? moreScopes : [])])]
-  const limit = AbortSignal.timeout(PERSON_LIMIT_MS)
-  const untilLimit = AbortSignal.any([signal, limit])
+  const untilLimit = limited(signal, PERSON_LIMIT_MS)
   const attempt = (fresh: boolean): Promise<Grant> => signInOnce({ wish, destination, scopes, former, fresh }, desk, untilLimit)
   try {
     return await attempt(wish.fresh ?? false).catch((error: unknown) => {
@@ -93,7 +93,7 @@ async function askPerson(wish: SignInWish, former: Grant | undefined, desk: Desk
       return attempt(true)
     })
   } catch (error) {
-    if (!limit.aborted || signal.aborted || error instanceof PosternError) throw error
+    if (!untilLimit.aborted || signal.aborted || error instanceof PosternError) throw error
     throw new PosternError(oauthSignInTimeout({ server: server.name, limitMs: PERSON_LIMIT_MS }), { cause: error })
   }
 }

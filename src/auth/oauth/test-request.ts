@@ -1,5 +1,6 @@
 /** One request that changes nothing: what does the server want, and does it take a token? */
 import type { ExpandedHeader } from "../../config/expand.ts"
+import { limited } from "../../core/abort.ts"
 import type { Http } from "../../core/http.ts"
 import { type Challenge, findBearer } from "./challenge.ts"
 
@@ -28,7 +29,7 @@ export async function testRequest(url: URL, { accessToken, configured }: TestPro
   const { authorization: _, ...more } = Object.fromEntries(configured.map(({ name, value }) => [name.toLowerCase(), value]))
   const proof = accessToken === undefined ? {} : { authorization: `Bearer ${accessToken}` }
   const headers = { ...more, "content-type": "application/json", accept: "application/json, text/event-stream", ...proof }
-  const limit = AbortSignal.any([signal, AbortSignal.timeout(LIMIT_MS)])
+  const limit = limited(signal, LIMIT_MS)
   const answer = await http.send({ method: "POST", url, headers, body: PING }, limit)
   answer.discard()
   const header = answer.headers["www-authenticate"] ?? ""

@@ -2,7 +2,7 @@
  * A server over the HTTP+SSE transport of revision 2024-11-05: one GET stream carries everything that the server says; its first
  * event names the address that messages are sent to (S1).
  */
-import { orAborted } from "../../core/abort.ts"
+import { orAborted, limited } from "../../core/abort.ts"
 import { PosternError } from "../../core/diagnosis.ts"
 import { connectionLost, serverSilent } from "../../core/http-failures.ts"
 import type { Log } from "../../core/log.ts"
@@ -77,7 +77,7 @@ async function openStream(
   signal: AbortSignal,
 ): Promise<Stream> {
   const abort = new AbortController()
-  const limit = AbortSignal.timeout(INITIALIZE_MS)
+  const limit = limited(signal, INITIALIZE_MS)
   const opening = async (): Promise<Stream> => {
     const answer = await passDoor({ method: "GET", url, headers: { accept: "text/event-stream" }, silenceMs: 0 }, door, abort.signal)
     if (answer.status !== 200 || !isEventStream(answer)) throw new Refused(name, await readRefusal(answer))
@@ -92,7 +92,7 @@ async function openStream(
     return { events, endpoint: endpointOf(first ?? undefined, url, name), owed, abort, over: false }
   }
   try {
-    return await orAborted(opening(), AbortSignal.any([signal, limit]))
+    return await orAborted(opening(), limit)
   } catch (error) {
     abort.abort(error)
     throw limit.aborted && !signal.aborted ? new PosternError(initializeTimeout({ server: name, limitMs: INITIALIZE_MS })) : error

@@ -2,6 +2,7 @@
  * A server over Streamable HTTP, revisions 2025-03-26 to 2025-11-25: each message is a POST, its answer is JSON or a stream of
  * events, and one GET stream carries what the server says unasked.
  */
+import { limited } from "../../core/abort.ts"
 import { PosternError } from "../../core/diagnosis.ts"
 import type { Answer, OutgoingRequest } from "../../core/http.ts"
 import type { Log } from "../../core/log.ts"
@@ -91,9 +92,9 @@ export function streamableHttpLink(settings: StreamableHttpSettings): Link {
   const open = async (frame: Frame, receive: Receive, signal: AbortSignal): Promise<void> => {
     enter(NO_SESSION)
     listening.abort()
-    const limit = AbortSignal.timeout(INITIALIZE_MS)
+    const limit = limited(signal, INITIALIZE_MS)
     try {
-      const answer = await post(frame, AbortSignal.any([signal, limit]))
+      const answer = await post(frame, limit)
       onSent?.(frame)
       // Whether it speaks another era or transport is for whoever stands above (S21).
       if (!isSuccess(answer)) throw new Refused(name, await readRefusal(answer))
@@ -102,7 +103,7 @@ export function streamableHttpLink(settings: StreamableHttpSettings): Link {
         if (said.kind === "response" && said.id === frame.id) enter(sessionHeaders(typeof id === "string" ? id : undefined, said))
         return receive(said)
       }
-      await deliverAnswer(answer, { request: frame, receive: learn, wire }, AbortSignal.any([signal, limit]))
+      await deliverAnswer(answer, { request: frame, receive: learn, wire }, limit)
     } catch (error) {
       throw limit.aborted && !signal.aborted ? new PosternError(initializeTimeout({ server: name, limitMs: INITIALIZE_MS })) : error
     }
