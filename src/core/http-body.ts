@@ -15,8 +15,8 @@ const FEW_BYTES = 16 * 1024
 export interface Arrival {
   readonly incoming: IncomingMessage
   readonly fate: Fate
-  /** Hears that the body was taken before node:http has told of its end: the connection is not free for a moment more. */
-  onTaken(): void
+  /** Hears that the body was taken or dropped before node:http has told of its end: the connection is free in a moment. */
+  onFreeing(): void
 }
 
 /**
@@ -33,15 +33,18 @@ export function toAnswer(arrival: Arrival): Answer | Promise<Answer> {
   return decode(incoming, encoding, fate.route.origin).then((body) => answerWith(arrival, body))
 }
 
-function answerWith({ incoming, fate, onTaken }: Arrival, body: Readable): Answer {
+function answerWith({ incoming, fate, onFreeing }: Arrival, body: Readable): Answer {
   let briefly: Promise<Buffer> | undefined
   return {
     status: incoming.statusCode ?? 0,
     headers: incoming.headers,
     read(maxBytes, hold) {
+      // What has failed before anybody read says nothing any more, and of what was ended from our side only a part may be there.
+      const failure = fate.reason ?? body.errored
+      if (failure) return Promise.reject(nameFailure(failure, fate) as Error) // our own reasons are errors
       const whole = body === incoming ? takeWhole(incoming, maxBytes) : null
       if (!whole) return readAll(body, { maxBytes, hold }, fate)
-      onTaken()
+      onFreeing()
       return Promise.resolve(whole)
     },
     readBriefly: (maxBytes) => (briefly ??= readWithin(body, maxBytes)),
@@ -53,7 +56,7 @@ function answerWith({ incoming, fate, onTaken }: Arrival, body: Readable): Answe
       }
     },
     discard() {
-      if (incoming.complete) onTaken()
+      if (incoming.complete && !incoming.readableEnded) onFreeing()
       discard(incoming)
     },
   }
@@ -84,7 +87,7 @@ interface Bounds {
 /**
  * A small body is most often there with its head: taken at once, the answer is a tenth of a call earlier than with its events.
  *
- * @returns null where that is not so, or it is empty
+ * @returns null where it is not whole yet, too long, or empty
  */
 function takeWhole(incoming: IncomingMessage, maxBytes: number): Buffer | null {
   const isWhole = incoming.complete && incoming.readableLength <= Math.min(maxBytes, FEW_BYTES)
@@ -134,7 +137,7 @@ function readWithin(body: Readable, maxBytes: number): Promise<Buffer> {
 
 /** Small rests are read so that the connection can be used again; what is longer costs the connection. */
 function discard(incoming: IncomingMessage): void {
-  // Many servers give their 202 no length; what is there already is no rest.
+  // Many servers give their 202 no length; what is there already is no rest. Our own body may be on its way still, and has its own limit.
   const rest = incoming.complete ? 0 : Number(incoming.headers["content-length"] ?? Number.NaN)
   if (!(rest <= 64 * 1024)) return void incoming.destroy()
   incoming.resume()

@@ -126,7 +126,7 @@ export function createHttp(settings: HttpSettings): Http {
     return listed.list
   }
 
-  const onTaken = (): void => {
+  const onFreeing = (): void => {
     isFreeing = true
   }
 
@@ -152,7 +152,7 @@ export function createHttp(settings: HttpSettings): Http {
       outgoing.on("response", (incoming) => {
         settled = true
         const refusal = target.route.forward?.refusal(incoming)
-        if (!refusal) return resolve(toAnswer({ incoming, fate, onTaken }))
+        if (!refusal) return resolve(toAnswer({ incoming, fate, onFreeing }))
         incoming.destroy()
         reject(refusal)
       })

@@ -96,6 +96,26 @@ test("an answer that nobody reads costs no connection, whether its length is tol
   await vi.waitFor(() => expect(connections[0]?.destroyed).toBe(true))
 })
 
+test("a body that has failed, or was ended, before anybody reads is told when somebody does", async () => {
+  let cut: (() => void) | undefined
+  const server = http.createServer((_, response) => {
+    response.writeHead(200).write("an ")
+    cut = () => response.destroy()
+  })
+  const port = await listen(server)
+  const layer = makeHttp()
+  const begin = (signal: AbortSignal) => layer.send(request(`http://127.0.0.1:${port}/`), signal)
+  const ended = new AbortController()
+
+  const [first, second] = [await begin(ended.signal), await begin(never)]
+  ended.abort(new Error("not wanted any more"))
+  cut?.()
+  await new Promise((resolve) => setTimeout(resolve, 50))
+
+  await expect(first.read(9)).rejects.toThrow("not wanted any more")
+  await expect(second.read(9)).rejects.toMatchObject({ diagnosis: { code: "connection-lost" } })
+})
+
 test("the body of a refusal can be asked for twice, and is the same", async () => {
   const port = await listen(http.createServer((_, response) => response.writeHead(403).end("no")))
   const answer = await makeHttp().send(request(`http://127.0.0.1:${port}/`), never)
