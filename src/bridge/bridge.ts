@@ -87,6 +87,7 @@ export async function runBridge(settings: BridgeSettings): Promise<Diagnosis | u
     server = refusing(refused)
   }
   await relay({ name, client, server, backlog, held, redactor: tools.redactor, log, signal })
+  life.abort(new Error("the bridge has ended"))
   return refused
 }
 
