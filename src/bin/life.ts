@@ -51,8 +51,8 @@ function holdMemory(): void {
 
 /**
  * Node.js 24 compiles on threads of its own, and one that lacks room waits for a garbage collection. `process.exit` collects nothing any
- * more and waits for that thread, both for ever (nodejs/node issue 54918): so ended, or did not, two in a hundred bridges with a full
- * backlog. After a collection there is room.
+ * more and waits for that thread, both for ever (nodejs/node issue 54918). Three in a hundred bridges with a full backlog never ended;
+ * after a collection there is room (docs/architecture.md, decision 10).
  */
 function collectGarbage(): void {
   setFlagsFromString("--expose-gc")

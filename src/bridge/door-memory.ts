@@ -25,7 +25,7 @@ export function withDoorMemory(side: ServerSide, store: MemoryStore): ServerSide
   }
 }
 
-/** Keeps that the server wants a sign-in, where somebody has just given theirs up: that it had one says it. */
+/** Keeps that the server wants a sign-in, as far as is known: somebody had one, and has given it up. Its next opening shows it. */
 export async function keepLocked(store: MemoryStore): Promise<void> {
   store.keep(KEY, LOCKED)
   await store.written()

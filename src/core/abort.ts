@@ -35,7 +35,8 @@ export function following(signal: AbortSignal): AbortController & Disposable {
 }
 
 /**
- * A signal that aborts with another one, or after a time; that it was the time shows in the other one, which has not aborted.
+ * A signal that aborts with another one, which its owner holds, or after a time; that it was the time shows in the other one, which has
+ * not aborted.
  *
  * Node.js 20 forgets a time-out that only `AbortSignal.any` knows of at the next garbage collection: then the limit never comes. One that
  * somebody listens to is kept.

@@ -36,7 +36,7 @@ export const serverUnreachable = defineDiagnosis({
   tell: ({ origin, code, detail }: Failure) => ({
     cause: `No connection to ${origin} could be opened (${code}).`,
     evidence: [quote(detail), "nothing was sent"],
-    next: "check the address and the network; postern list --check tells when it is there",
+    next: "check the address and the network, then try again",
   }),
 })
 

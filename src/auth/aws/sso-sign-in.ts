@@ -59,10 +59,10 @@ export async function signInSso(
   if (other !== undefined) return other
 
   const ended = new AbortController()
-  const limited = AbortSignal.any([signal, ended.signal])
-  const elsewhere = waitForOther(before, session, tools, limited)
+  const untilEnded = AbortSignal.any([signal, ended.signal])
+  const elsewhere = waitForOther(before, session, tools, untilEnded)
   try {
-    const own = signInOnce(session, interaction, { tools, options }, limited)
+    const own = signInOnce(session, interaction, { tools, options }, untilEnded)
     const outcome = await Promise.race([
       own.then((token) => ({ token, isOwn: true })),
       elsewhere.then((token) => ({ token, isOwn: false })),

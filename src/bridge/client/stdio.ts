@@ -24,18 +24,18 @@ export function stdioClient({ input, output, maxFrameBytes }: StdioClientSetting
   let drained: Promise<void> | undefined
   let gone = false
   /** Whether anything was written since the client's last word. */
-  let hasAnswered = false
+  let hasSpoken = false
   /** Set where the server has to catch up with what was read. */
   let serverBehind: Promise<void> | undefined
 
   /** The first answer after the client's last word leaves at once; of what follows, each turn of the event loop leaves in one system call. */
   const gather = (): void => {
     if (output.writableCorked > 0) return
-    if (hasAnswered) {
+    if (hasSpoken) {
       output.cork()
       setImmediate(() => output.uncork())
     }
-    hasAnswered = true
+    hasSpoken = true
   }
 
   /** Waits until all that was written has left. */
@@ -59,7 +59,7 @@ export function stdioClient({ input, output, maxFrameBytes }: StdioClientSetting
         (beginning) => listener.onTooLarge(maxFrameBytes, idOfUnread(beginning)),
       )
       input.on("data", (chunk: Buffer) => {
-        hasAnswered = false
+        hasSpoken = false
         lines.feed(chunk)
         const caughtUp = serverBehind ?? (!gone && output.writableLength > MOST_UNREAD_BYTES ? drain() : undefined)
         serverBehind = undefined
