@@ -6,6 +6,7 @@
  */
 import { withResolvers } from "../core/with-resolvers.ts"
 import type { Frame } from "./frame.ts"
+import { makeGate } from "./gate.ts"
 import { type Link, type Receive, type ServerSide, SessionLost } from "./link.ts"
 
 const swallow: Receive = () => undefined
@@ -23,7 +24,7 @@ export function withSession(link: Link, life: AbortSignal): ServerSide {
   /** Counts sessions, so that many messages that meet the same lost session open one new one. */
   let generation = 0
   /** What must be over before other messages go out: they need the session's id, and come after `initialized`. */
-  let gate: Promise<unknown> | undefined
+  const gate = makeGate()
   let reopening: Promise<void> | undefined
 
   /** @param onAnswer - hears that the answer is there; the server may leave its stream open for long after it */
@@ -64,18 +65,12 @@ export function withSession(link: Link, life: AbortSignal): ServerSide {
   }
 
   const inSession: ServerSide["carry"] = async (frame, receive, signal) => {
-    await gate
+    await gate.closed
     if (!open) {
       await reopen()
       if (frame === initialized) return // it was part of the opening
     }
     await exchange(frame, receive, signal)
-  }
-
-  /** What waits behind the gate goes on before anything new arrives. */
-  const closeGate = (until: Promise<unknown>): void => {
-    gate = until
-    void until.then(() => (gate === until ? (gate = undefined) : undefined))
   }
 
   return {
@@ -85,16 +80,16 @@ export function withSession(link: Link, life: AbortSignal): ServerSide {
         initialize = frame
         const answered = withResolvers()
         const opening = openWith(frame, receive, signal, answered.resolve)
-        closeGate(Promise.race([answered.promise, opening.catch(() => undefined)]))
+        gate.close(Promise.race([answered.promise, opening.catch(() => undefined)]))
         return opening
       }
       if (frame.method === "notifications/initialized") {
         initialized = frame
         const sending = inSession(frame, receive, signal)
-        closeGate(sending.catch(() => undefined))
+        gate.close(sending.catch(() => undefined))
         return sending
       }
-      return open && !gate ? exchange(frame, receive, signal) : inSession(frame, receive, signal)
+      return open && !gate.closed ? exchange(frame, receive, signal) : inSession(frame, receive, signal)
     },
     close: (signal) => link.close(signal),
   }

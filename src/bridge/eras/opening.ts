@@ -9,6 +9,7 @@ import { withResolvers } from "../../core/with-resolvers.ts"
 import { serverOnlyModern } from "../diagnoses.ts"
 import { diagnosisOf } from "../error-answer.ts"
 import type { Frame } from "../frame.ts"
+import { makeGate } from "../gate.ts"
 import type { Receive, ServerSide } from "../link.ts"
 import { type Refusal, Refused, deliverRefusal } from "../server/refusal.ts"
 import { MODERN_REVISION, eraEvidence } from "./evidence.ts"
@@ -35,7 +36,7 @@ export function withOpening({ name, side, makeSse, askRevisions, verdicts, log }
   let inUse = side
   let sse: ServerSide | undefined
   /** While it is open, other messages wait: which side they are for is not known. */
-  let gate: Promise<void> | undefined
+  const gate = makeGate()
 
   /** @throws {PosternError} `server-only-modern` where that is what it is */
   const checkModern = async (initialize: Frame, said: string, signal: AbortSignal): Promise<void> => {
@@ -91,20 +92,15 @@ export function withOpening({ name, side, makeSse, askRevisions, verdicts, log }
       return receive(said)
     }
     const opening = open(initialize, watch, signal)
-    const passable = Promise.race([answered.promise, opening.catch(() => undefined)])
-    const takeAway = (): void => {
-      if (gate === passable) gate = undefined
-    }
-    // Not by waiting for what `finally` gives: that comes later, and what is said in between would overtake those who wait here.
-    void passable.then(takeAway)
-    gate = passable
+    gate.close(Promise.race([answered.promise, opening.catch(() => undefined)]))
     return opening
   }
 
   return {
     carry(frame, receive, signal) {
       if (frame.method === "initialize") return openThroughGate(frame, receive, signal)
-      return gate ? gate.then(() => inUse.carry(frame, receive, signal)) : inUse.carry(frame, receive, signal)
+      const passage = gate.closed?.then(() => inUse.carry(frame, receive, signal))
+      return passage ?? inUse.carry(frame, receive, signal)
     },
     async close(signal) {
       await side.close(signal)
