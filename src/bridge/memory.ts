@@ -34,7 +34,8 @@ export interface Memory extends ServerSide {
 const OPENINGS = new Set(["initialize", "server/discover"])
 const LISTS = new Set(["tools/list", "prompts/list", "resources/list", "resources/templates/list"])
 /** What a server may have lists of. */
-const KINDS = ["tools", "prompts", "resources"] as const
+export const KINDS = ["tools", "prompts", "resources"] as const
+export type Kind = (typeof KINDS)[number]
 /** A longer result is not kept, in characters. */
 const MOST_CHARACTERS = 4 * 1024 * 1024
 

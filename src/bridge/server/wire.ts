@@ -50,7 +50,7 @@ export function isEventStream({ headers }: Answer): boolean {
 export function framesOf(body: Buffer | string, contentType: string, wire: Pick<Wire, "origin">): Frame[] {
   const bytes = typeof body === "string" ? Buffer.from(body) : body
   try {
-    return typeof body === "string" ? readFrames(bytes, body) : readFrames(bytes)
+    return readFrames(bytes, body.toString())
   } catch (error) {
     if (!(error instanceof NotAMessage)) throw error
     const beginning = bytes.length === 0 ? "an empty body" : `begins with: ${bytes.toString("utf8", 0, 120)}`

@@ -5,9 +5,10 @@ import type { Log } from "../../core/log.ts"
 import { type Frame, readFrame } from "../frame.ts"
 import { memberText } from "../json-text.ts"
 import type { Receive } from "../link.ts"
-import { ACKNOWLEDGED } from "../server/modern/subscription.ts"
+import { KINDS, type Kind } from "../memory.ts"
+import { ACKNOWLEDGED, SUBSCRIPTION_KEY } from "../server/modern/subscription.ts"
 import { whoIs } from "./memory-of-person.ts"
-import { type Kind, editResult, kindsIn, withCapabilities } from "./promises.ts"
+import { editResult, kindsIn, withCapabilities } from "./promises.ts"
 
 /** What one client is told; only of lists for which `initialize` or a subscription promised it. */
 export interface ChangeNotices {
@@ -37,7 +38,6 @@ export interface ChangeNoticesSettings {
   readonly log: Log
 }
 
-const KINDS = ["tools", "prompts", "resources"] as const satisfies readonly Kind[]
 /** How often it is looked who is signed in, at most: it is on the way of every call. In milliseconds. */
 const LOOK_MS = 5_000
 
@@ -103,7 +103,7 @@ export function changeNotices({ authenticator, tell, clock, log }: ChangeNotices
 
 /** @param subscription - its id as JSON text, where it is told on one */
 function changed(kind: Kind, subscription?: string): Frame {
-  const params = subscription === undefined ? "" : `,"params":{"_meta":{"io.modelcontextprotocol/subscriptionId":${subscription}}}`
+  const params = subscription === undefined ? "" : `,"params":{"_meta":{"${SUBSCRIPTION_KEY}":${subscription}}}`
   return readFrame(`{"jsonrpc":"2.0","method":"notifications/${kind}/list_changed"${params}}`)
 }
 

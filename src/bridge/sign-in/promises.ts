@@ -4,9 +4,7 @@
  */
 import { type Frame, readFrame } from "../frame.ts"
 import { memberPiece, members, replacePiece } from "../json-text.ts"
-
-/** What a server may have lists of. */
-export type Kind = "tools" | "prompts" | "resources"
+import { KINDS, type Kind } from "../memory.ts"
 
 /** An answer with its result changed; an error, and anything that is no object, stays as it is. */
 export function editResult(answer: Frame, edit: (result: string) => string): Frame {
@@ -21,7 +19,7 @@ export function kindsIn(result: string): { readonly all: readonly Kind[]; readon
   const { capabilities } = JSON.parse(result) as {
     readonly capabilities?: Partial<Record<Kind, { readonly listChanged?: unknown } | null>> | null
   } // a server's own: each member is asked for with care
-  const all = (["tools", "prompts", "resources"] as const).filter((kind) => capabilities?.[kind])
+  const all = KINDS.filter((kind) => capabilities?.[kind])
   return { all, told: all.filter((kind) => capabilities?.[kind]?.listChanged === true) }
 }
 

@@ -12,6 +12,8 @@ import { FIRST_RETRY_MS } from "../wire.ts"
 export const LISTEN = "subscriptions/listen"
 /** The server has agreed. */
 export const ACKNOWLEDGED = "notifications/subscriptions/acknowledged"
+/** Where what belongs to a subscription names its id. */
+export const SUBSCRIPTION_KEY = "io.modelcontextprotocol/subscriptionId"
 
 /** Refusals in a row after which the client is told: each may cost a run of a headers command. */
 const MOST_REFUSALS = 3
@@ -63,7 +65,7 @@ export async function keepSubscription({ request, open, clock, log }: Subscripti
 
 /** The server may end a subscription by a notice alone; the request still gets its one answer, as the page on subscriptions has it. */
 function completion({ id }: Frame): Frame {
-  const result = `{"resultType":"complete","_meta":{"io.modelcontextprotocol/subscriptionId":${id}}}`
+  const result = `{"resultType":"complete","_meta":{"${SUBSCRIPTION_KEY}":${id}}}`
   return readFrame(`{"jsonrpc":"2.0","id":${id},"result":${result}}`)
 }
 
