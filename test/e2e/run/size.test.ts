@@ -9,7 +9,7 @@ import { type Transport, makeFloodSet } from "./flood-set.ts"
 const MB = 1 << 20
 const LARGE = 64 * MB
 /** What a message of 64 MB may add to the memory of the process, as a multiple of its size (docs/architecture.md, Limits). */
-const MOST_MULTIPLE = 7
+const MOST_MULTIPLE = 6
 /** The stated limit of a message. */
 const LIMIT = 256 * MB
 
