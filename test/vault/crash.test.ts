@@ -91,7 +91,7 @@ test("a disk without room for a first vault is told as full, and holds no half o
   if (disk === undefined) return skip("mounting a small disk is not permitted here")
   const folder = placesIn(disk)
   await mkdir(disk.at("data"), { mode: 0o700 })
-  await writeFile(disk.at("filler"), "x".repeat(100_000)).catch(() => undefined) // fills what there is, then fails
+  disk.fill()
 
   const writing = folder.open().write("key", origin, "secret")
 
@@ -105,7 +105,7 @@ test("on a read-only disk a vault is read as ever, and a write is told as not wr
   if (disk === undefined) return skip("mounting a small disk is not permitted here")
   const folder = placesIn(disk)
   await folder.open().write("key", origin, "secret")
-  disk.makeReadOnly()
+  await disk.makeReadOnly()
 
   expect(await folder.open().read("key", origin)).toBe("secret")
   await expect(folder.open().write("key", origin, "new")).rejects.toMatchObject({ diagnosis: { code: "not-writable" } })

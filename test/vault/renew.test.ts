@@ -108,7 +108,7 @@ test("on a read-only disk the exchange does not begin, and the old grant is read
   const renewing = folder.open().renew(
     record,
     async (present, keep) => {
-      disk.makeReadOnly()
+      await disk.makeReadOnly()
       await keep({ secret: `${present?.secret}, begun`, facts })
       exchanges++
       return { result: undefined }

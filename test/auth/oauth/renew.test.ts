@@ -1,4 +1,4 @@
-import { readFile, rm, writeFile } from "node:fs/promises"
+import { readFile, writeFile } from "node:fs/promises"
 import { expect, onTestFinished, test, vi } from "vitest"
 import type { Grant } from "../../../src/auth/oauth/grant.ts"
 import { connect } from "../../../src/bridge/connect.ts"
@@ -55,18 +55,17 @@ async function withFullDisk(skip: (why: string) => never) {
   const folder = placesIn(disk)
   const server = await startProtectedServer()
   await signedIn(server, folder)
-  const filler = disk.at("filler")
-  server.authorization.beforeAnswer = async ({ params }) => {
-    if (params.get("grant_type") === "refresh_token") await writeFile(filler, Buffer.alloc(200_000)).catch(() => undefined) // fills what there is
+  server.authorization.beforeAnswer = ({ params }) => {
+    if (params.get("grant_type") === "refresh_token") disk.fill()
   }
   server.authorization.tokens.expireAccessTokens()
   return {
     server,
     folder,
     one: makeMember(folder, serverAt(server.url)),
-    async makeRoom() {
-      await rm(filler)
+    makeRoom() {
       server.authorization.beforeAnswer = () => undefined
+      disk.makeRoom()
     },
     async [Symbol.asyncDispose]() {
       await server[Symbol.asyncDispose]()
@@ -282,7 +281,7 @@ test("a disk that fills up between exchange and write loses nothing: the session
   // It ends before there is room: whoever holds the lease renews it again.
   server.authorization.tokens.expireAccessTokens()
   expect(await one.call()).toBe(200)
-  await full.makeRoom()
+  full.makeRoom()
   await expect.poll(async () => (await grantIn(folder)).accessToken, { timeout: 20_000 }).toBe(await one.token())
   expect(server.authorization.tokens.reuses).toBe(0)
 })
@@ -293,7 +292,7 @@ test("with a home that cannot be written, no exchange begins: the refresh token 
   const folder = placesIn(disk)
   await using server = await startProtectedServer()
   await signedIn(server, folder)
-  disk.makeReadOnly()
+  await disk.makeReadOnly()
 
   expect(await makeMember(folder, serverAt(server.url), later(3600_000)).call()).toMatchObject({ code: "not-writable", kind: "failed" })
   expect(refreshes(server)).toBe(0)
@@ -340,7 +339,7 @@ test("an exchange that fails while a renewed grant waits for room ends neither t
   expect(refreshes(server)).toBeGreaterThan(before) // the trap was reached
   server.authorization.handler = () => false
   expect(await one.call()).toBe(200)
-  await full.makeRoom()
+  full.makeRoom()
   await expect.poll(async () => (await grantIn(folder)).accessToken, { timeout: 20_000 }).toBe(await one.token())
   expect(server.authorization.tokens.reuses).toBe(0)
 })

@@ -108,7 +108,7 @@ test.concurrent("on a read-only disk what is there is read, and a change is refu
   const env = { POSTERN_HOME: disk.at("postern") }
   const secret = newSecret()
   await add(person, "weather", secret, { env })
-  disk.makeReadOnly()
+  await disk.makeReadOnly()
   const before = await contentsOf(disk.at("postern"))
 
   const changes = [

@@ -1,5 +1,5 @@
 /** The races, each as a function from a number of processes to what became of it. */
-import { readdir, readFile, rm, writeFile } from "node:fs/promises"
+import { readdir, readFile } from "node:fs/promises"
 import { join } from "node:path"
 import type { Client } from "../../../harness/client.ts"
 import { mountSmallDisk } from "../../../core/folder.ts"
@@ -120,23 +120,19 @@ async function diskGone(processes: number, how: "full" | "read-only"): Promise<R
   await using stage = await setRaceStage({ processes, folder: disk.path })
   const clients = await stage.open(processes)
   const { authorization } = stage.server
-  const filler = disk.at("filler")
+  const vault = disk.at("vault.json")
+  let before: string | undefined
   authorization.tokens.expireAccessTokens()
   authorization.beforeAnswer = async () => {
-    if (how === "read-only") disk.makeReadOnly()
-    else await writeFile(filler, Buffer.alloc(4 * 1024 * 1024)).catch(() => undefined) // until nothing more fits
+    if (how === "read-only") await disk.makeReadOnly()
+    else disk.fill()
+    before = await readFile(vault, "utf8")
   }
   const calls = clients.map(async (client) => (await stage.callAll([client]))[0] ?? "killed")
-  await Promise.race(calls)
-  if (
-    await writeFile(disk.at("probe"), "x").then(
-      () => true,
-      () => false,
-    )
-  )
-    throw new Error("the disk was still there")
-  if (how === "read-only") disk.makeWritable()
-  else await rm(filler)
+  const first = await Promise.race(calls)
+  if ((await readFile(vault, "utf8")) !== before) throw new Error(`the disk was still there when one was ${first}`)
+  if (how === "read-only") await disk.makeWritable()
+  else disk.makeRoom()
   return stage.tell(await Promise.all(calls))
 }
 
