@@ -50,7 +50,7 @@ A client starts it; it takes no words, and is set up by variables:
   MCP_ENDPOINT     the address of the server
   ASSUME_ROLE_ARN  the role that signs (aws-role-mcp-proxy needs it)
   AWS_PROFILE      the profile that signs; else AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN
-  AWS_REGION       where STS is asked, if the profile names no region; what to sign for, the address tells
+  AWS_REGION       where STS is asked, else the profile's region; what to sign for, the address tells
 
 Example, in the configuration of a client:
 `
