@@ -1,6 +1,7 @@
 /** The command line: runs what it asks for, and turns what is thrown into text and an exit code. */
 import type { Writable } from "node:stream"
-import { PosternError } from "../core/diagnosis.ts"
+import { type Diagnosis, PosternError } from "../core/diagnosis.ts"
+import type { Redactor } from "../core/redact.ts"
 import type { Context, Process } from "./context.ts"
 import { createContext } from "./create-context.ts"
 import { interrupted, outputLost } from "./diagnoses.ts"
@@ -52,8 +53,13 @@ function fail(error: unknown, context: Context, output: Output): number {
   const asJson = context.argv.slice(0, dashes === -1 ? undefined : dashes).includes("--json")
   if (!(error instanceof PosternError)) context.note(tellFault(error, context.env["POSTERN_DEBUG"] !== undefined))
   else {
-    if (asJson) context.stdout.write(`${context.redactor.clean(JSON.stringify(errorObject(error.diagnosis), null, 2))}\n`)
+    if (asJson) context.stdout.write(`${errorText(error.diagnosis, context.redactor)}\n`)
     if (!asJson || output.lostBy() !== undefined) context.note(tellDiagnosis(error.diagnosis))
   }
   return exitCodeOf(error)
+}
+
+/** Each text is cleaned before it is encoded: JSON writes a secret with a quote or a backslash in another way. */
+function errorText(diagnosis: Diagnosis, { clean }: Redactor): string {
+  return JSON.stringify(errorObject(diagnosis), (_, value: unknown) => (typeof value === "string" ? clean(value) : value), 2)
 }

@@ -62,3 +62,21 @@ test.concurrent("7: what stands between a question and its answer is told by cod
   expect(told.stderr).toContain("no rain data\n  next: postern tools right --json")
   expect(badWord.code).toBe(2)
 })
+
+test.concurrent("a secret with quotes and backslashes, which JSON writes in another way, is not told with --json either", async () => {
+  const key = `${newSecret()}-"quoted"\\-end`
+  await using server = await startMcpServer()
+  server.handler = ({ headers }, response) => {
+    response.writeHead(401).end(`you sent ${String(headers["x-api-key"])}`)
+    return true
+  }
+  await using person = await makePerson()
+  await person.postern(["add", "weather", "--header", "X-Api-Key: -", server.url], { stdin: key })
+
+  const asJson = await person.postern(["tools", "weather", "--json"])
+  const asText = await person.postern(["tools", "weather"])
+
+  expect(server.seen.at(-1)?.headers["x-api-key"]).toBe(key)
+  expect(asJson.json<ErrorObject>().error.evidence.at(-1)).toBe("the server said: you sent [redacted]")
+  expect(asText.stderr).toContain("the server said: you sent [redacted]")
+})
