@@ -7,6 +7,7 @@
 import { type ExpandedHeader, startFolder } from "../config/expand.ts"
 import { headerNameProblem, headerValueProblem, isEmptyCredential } from "../config/header-rules.ts"
 import type { HttpServer } from "../config/server.ts"
+import { orAborted } from "../core/abort.ts"
 import { PosternError } from "../core/diagnosis.ts"
 import { isObject, parseJson } from "../core/json.ts"
 import { OWN_GROUP, signalGroup } from "../core/process-group.ts"
@@ -22,7 +23,7 @@ const MOST_BYTES = 64 * 1024
 /** The headers that a command mints, kept for a short while. */
 export interface HeadersCommand {
   /**
-   * The headers, at most 60 s old. Many callers share one run.
+   * The headers, at most 60 s old. Many callers share one run; it ends with the last that waits for it.
    *
    * @throws {PosternError} `headers-command-failed`; a failure is not remembered
    */
@@ -31,10 +32,18 @@ export interface HeadersCommand {
   forget(refused: Readonly<Record<string, string>>): void
 }
 
+/** One run of the command. */
+interface Run {
+  readonly headers: Promise<readonly ExpandedHeader[]>
+  readonly stop: AbortController
+  /** How many callers wait for it. */
+  waiting: number
+}
+
 /** @param line - the command line, as configured */
 export function headersCommand(server: HttpServer, line: string, { env, redactor, clock }: AuthTools): HeadersCommand {
   let printed: { readonly headers: readonly ExpandedHeader[]; readonly atMs: number } | undefined
-  let running: Promise<readonly ExpandedHeader[]> | undefined
+  let running: Run | undefined
 
   const mint = async (signal: AbortSignal): Promise<readonly ExpandedHeader[]> => {
     const headers = parseHeaders(server.name, await run(server, line, environmentFor(server, env), signal))
@@ -43,13 +52,27 @@ export function headersCommand(server: HttpServer, line: string, { env, redactor
     return headers
   }
 
+  const begin = (): Run => {
+    const stop = new AbortController()
+    return { headers: mint(stop.signal), stop, waiting: 0 }
+  }
+
   return {
     async read(signal) {
       signal.throwIfAborted()
       const ageMs = printed ? clock.now() - printed.atMs : -1
       if (printed && ageMs >= 0 && ageMs < REUSED_MS) return printed.headers // a clock that was set back makes nothing younger
-      running ??= mint(signal).finally(() => (running = undefined))
-      return running
+      const shared = (running ??= begin())
+      shared.waiting++
+      try {
+        return await orAborted(shared.headers, signal)
+      } finally {
+        shared.waiting--
+        if (shared.waiting === 0) {
+          running = undefined
+          shared.stop.abort()
+        }
+      }
     },
     forget(refused) {
       if (printed?.headers.every(({ name, value }) => refused[name.toLowerCase()] === value)) printed = undefined
@@ -67,6 +90,7 @@ function environmentFor(server: HttpServer, env: Environment): NodeJS.ProcessEnv
 
 async function run(server: HttpServer, line: string, env: NodeJS.ProcessEnv, signal: AbortSignal): Promise<string> {
   const { spawn } = await import("node:child_process") // a start that runs no command does not pay for it
+  signal.throwIfAborted() // while that was loaded
   const fail = (problem: string, stderr = ""): PosternError =>
     new PosternError(headersCommandFailed({ server: server.name, problem, stderr }))
   return new Promise((resolve, reject) => {

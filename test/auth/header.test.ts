@@ -1,4 +1,6 @@
-import { mkdtemp, rm } from "node:fs/promises"
+import { spawnSync } from "node:child_process"
+import { setMaxListeners } from "node:events"
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { expect, onTestFinished, test } from "vitest"
@@ -13,6 +15,7 @@ import { personWho } from "../harness/interaction.ts"
 
 const ORIGIN = "https://api.example.com"
 const signal = new AbortController().signal
+setMaxListeners(0, signal) // many calls wait on it
 const request = { method: "POST" as const, url: new URL(`${ORIGIN}/mcp`), headers: { "x-kept": "1" } }
 const refusal = (status: number): Answer => ({
   status,
@@ -139,6 +142,72 @@ test("twenty calls on a cold headers command run it once, and one that fails is 
   const authorized = await Promise.all(Array.from({ length: 20 }, () => authenticator.authorize(request, signal)))
 
   expect(new Set(authorized.map(({ headers }) => headers["authorization"]))).toEqual(new Set(["Bearer 2"]))
+})
+
+/** A headers command that mints once there is a file `go`, and callers that may each give up. */
+async function waitingCommand() {
+  const folder = await mkdtemp(join(tmpdir(), "postern-mint-"))
+  onTestFinished(() => rm(folder, { recursive: true, force: true, maxRetries: 5 }))
+  const line = `cd ${folder}; echo $$ >> pids; while [ ! -e go ]; do sleep 0.05; done; printf '{"Authorization":"Bearer minted"}'`
+  const tools = await makeTools({ PATH: process.env["PATH"] ?? "" })
+  const authenticator = headerAuthenticator(serverWith({}, { headersHelper: line }), ORIGIN, tools)
+  const pids = async (): Promise<number[]> =>
+    ((await readFile(join(folder, "pids"), "utf8").catch(() => "")).match(/\d+/g) ?? []).map(Number)
+  return {
+    async mint(caller: AbortController): Promise<unknown> {
+      return (await authenticator.authorize(request, caller.signal)).headers["authorization"]
+    },
+    /** Waits for so many runs. @returns the last one */
+    async runs(count: number): Promise<number | undefined> {
+      await expect.poll(async () => (await pids()).length, { timeout: 20_000 }).toBe(count)
+      return (await pids()).at(-1)
+    },
+    go: () => writeFile(join(folder, "go"), ""),
+  }
+}
+
+test("a caller that gives up does not end a run of the headers command that others wait for", async () => {
+  const command = await waitingCommand()
+  const [one, other] = [new AbortController(), new AbortController()]
+  const minted = [command.mint(one), command.mint(other)].map((promise) => promise.catch(String))
+  await command.runs(1)
+
+  one.abort(new Error("cancelled"))
+  expect(await minted[0]).toBe("Error: cancelled") // before anything is minted
+  await command.go()
+
+  expect(await minted[1]).toBe("Bearer minted")
+  await command.runs(1)
+})
+
+test("a run of the headers command ends with its last caller, and the next caller has one of its own", async () => {
+  const command = await waitingCommand()
+  const callers = [new AbortController(), new AbortController()]
+  const minted = Promise.allSettled(callers.map((caller) => command.mint(caller)))
+  const pid = await command.runs(1)
+  const isAlive = (): boolean => spawnSync("kill", ["-0", String(pid)]).status === 0
+  expect(isAlive()).toBe(true)
+
+  for (const caller of callers) caller.abort(new Error("cancelled"))
+  expect((await minted).map(({ status }) => status)).toEqual(["rejected", "rejected"])
+  await expect.poll(isAlive, { timeout: 20_000 }).toBe(false)
+  await command.go()
+
+  expect(await command.mint(new AbortController())).toBe("Bearer minted")
+  await command.runs(2)
+})
+
+test("a headers command that is given up before it is started is not started", async () => {
+  const command = await waitingCommand()
+  const caller = new AbortController()
+  const minted = command.mint(caller).catch(String)
+
+  caller.abort(new Error("cancelled"))
+  expect(await minted).toBe("Error: cancelled")
+  await command.go()
+
+  expect(await command.mint(new AbortController())).toBe("Bearer minted")
+  await command.runs(1)
 })
 
 test("a clock that is set back by a day makes no minted token younger", async () => {
