@@ -109,11 +109,11 @@ async function run(server: HttpServer, line: string, env: NodeJS.ProcessEnv, sig
       kill()
       reject(fail(`did not end within ${LIMIT_MS / 1000} s`, err))
     }, LIMIT_MS)
-    child.stdout.on("data", (chunk: Buffer) => {
-      out += chunk.toString("utf8")
+    child.stdout.setEncoding("utf8").on("data", (text: string) => {
+      out += text
       if (out.length > MOST_BYTES) kill()
     })
-    child.stderr.on("data", (chunk: Buffer) => (err = `${err}${chunk.toString("utf8")}`.slice(0, 2_000)))
+    child.stderr.setEncoding("utf8").on("data", (text: string) => (err = `${err}${text}`.slice(0, 2_000)))
     const onAbort = (): void => {
       kill()
       reject(signal.reason as Error) // our own reasons are errors

@@ -210,6 +210,14 @@ test("a headers command that is given up before it is started is not started", a
   await command.runs(1)
 })
 
+test("a character that comes in two pieces from the headers command is whole", async () => {
+  const line = `printf '{"X-Name":"J\\303'; sleep 0.3; printf '\\274rgen"}'`
+  const tools = await makeTools({ PATH: process.env["PATH"] ?? "" })
+  const authenticator = headerAuthenticator(serverWith({}, { headersHelper: line }), ORIGIN, tools)
+
+  expect((await authenticator.authorize(request, signal)).headers["x-name"]).toBe("Jürgen")
+})
+
 test("a clock that is set back by a day makes no minted token younger", async () => {
   const folder = await mkdtemp(join(tmpdir(), "postern-mint-"))
   onTestFinished(() => rm(folder, { recursive: true, force: true, maxRetries: 5 }))
