@@ -25,6 +25,12 @@ async function configured() {
   }
 }
 
+function makeCycle(): object {
+  const cycle: { self?: object } = {}
+  cycle.self = cycle
+  return cycle
+}
+
 test("a configured server is opened by its name, with its proof, asked, told and closed", async () => {
   await using set = await configured()
 
@@ -114,6 +120,30 @@ test("what the server says meanwhile is heard, and what it asks is answered unde
   expect(answer).toEqual({ done: true })
   expect(heard).toContainEqual({ method: "notifications/progress", params: { progressToken: 1, progress: 0.5 } })
   expect(set.server.seen.map(({ body }) => body)).toContain('{"jsonrpc":"2.0","id":12345678901234567890,"result":{"roots":[]}}')
+})
+
+test.each([
+  ["a BigInt", () => ({ roots: [12n] })],
+  ["a cycle", () => makeCycle()],
+  ["a function", () => () => "roots"],
+])("a result of onRequest that JSON cannot hold, %s, is answered as an error under the id of the request", async (_, onRequest) => {
+  await using set = await configured()
+  set.server.handler = ({ message }, response) => {
+    if (message?.method !== "tools/call") return false
+    const event = sse(response)
+    event({ jsonrpc: "2.0", id: "asked", method: "roots/list" })
+    event({ jsonrpc: "2.0", id: message.id, result: {} })
+    response.end()
+    return true
+  }
+  await using bridge = await openBridge("weather", { ...set.options, capabilities: { roots: {} }, onRequest })
+
+  await bridge.request("tools/call", { name: "echo" })
+  const answers = (): unknown[] => set.server.seen.flatMap(({ message }) => (message?.id === "asked" ? [message] : []))
+  await expect.poll(answers).toHaveLength(1)
+
+  expect(answers()[0]).toMatchObject({ error: { code: -32603, message: /./ } })
+  expect(await bridge.request("tools/list")).toMatchObject({ tools: [{ name: "echo" }] })
 })
 
 test("a request that is given up is cancelled at the server, and the bridge goes on", async () => {

@@ -36,7 +36,7 @@ export interface InProcessSettings {
   /**
    * Answers what the server asks (sampling, elicitation, roots); without it the server is told that this client cannot be asked.
    *
-   * @returns the result; what it throws is answered as an error
+   * @returns the result; what it throws is answered as an error, and so is a result that JSON cannot hold
    */
   onRequest?(request: ServerMessage): unknown
 }
@@ -98,7 +98,7 @@ export function inProcessClient(settings: InProcessSettings): InProcessClient {
     if (method === undefined) return waiting.get(String(message.id))?.({ message, diagnosis })
     if (message.id === undefined) return queueMicrotask(() => onNotification?.({ method, params }))
     const [frame] = readFrames(bytes) // it knows the id as it is written
-    void answerTo({ method, params }, settings).then((answer) => frame && sayIfOpen(answerFrame(frame.id, answer)))
+    if (frame) void answerTo(frame.id, { method, params }, settings).then(sayIfOpen)
   }
 
   return {
@@ -120,20 +120,21 @@ export function inProcessClient(settings: InProcessSettings): InProcessClient {
   }
 }
 
-/** What a request of the server is answered with. */
-async function answerTo(request: ServerMessage, { onRequest }: InProcessSettings): Promise<object> {
-  if (request.method === "ping") return { result: {} }
-  if (onRequest === undefined) return { error: { code: -32601, message: "this client cannot be asked" } }
+/**
+ * Answers a request of the server.
+ *
+ * @param id - as JSON text: a server's large integers are not rounded
+ * @returns an error where there is no result, or none that JSON can hold
+ */
+async function answerTo(id: string, request: ServerMessage, { onRequest }: InProcessSettings): Promise<Frame> {
+  const answer = (outcome: object): Frame => readFrame(`{"jsonrpc":"2.0","id":${id},${JSON.stringify(outcome).slice(1)}`)
+  if (request.method === "ping") return answer({ result: {} })
+  if (onRequest === undefined) return answer({ error: { code: -32601, message: "this client cannot be asked" } })
   try {
-    return { result: (await onRequest(request)) ?? {} }
+    return answer({ result: (await onRequest(request)) ?? {} })
   } catch (error) {
-    return { error: { code: -32603, message: error instanceof Error ? error.message : String(error) } }
+    return answer({ error: { code: -32603, message: error instanceof Error ? error.message : String(error) } })
   }
-}
-
-/** @param id - as JSON text: a server's large integers are not rounded */
-function answerFrame(id: string, answer: object): Frame {
-  return readFrame(`{"jsonrpc":"2.0","id":${id},${JSON.stringify(answer).slice(1)}`)
 }
 
 /** An answer, and Postern's diagnosis where it is Postern's own. */
