@@ -98,11 +98,17 @@ const LAST_ID = /,\s*"id"\s*:\s*("(?:[^"\\\x80-\xff]|\\.){0,200}"|-?\d{1,40})\s*
  * The id of a text that cannot be read as a whole, so that its request still gets an answer.
  *
  * @param text - all of it, or its beginning and its end
- * @returns the id as JSON text; `null` if none could be made out
+ * @returns what looks like its id, as `Frame.id` spells it; `null` if none could be made out
  */
 export function idOfUnread(text: Buffer): string {
   const ends = [LEADING_ID.exec(text.toString("latin1", 0, 4096)), LAST_ID.exec(text.toString("latin1", Math.max(0, text.length - 512)))]
-  return ends.find((found) => found !== null)?.[1] ?? "null"
+  const object = `{"id":${ends.find((found) => found !== null)?.[1] ?? "null"}}`
+  try {
+    return idText((parse(object) as { id: unknown }).id, () => object)
+  } catch (error) {
+    if (error instanceof NotAMessage) return "null" // such as 007, or an escape that JSON does not know
+    throw error
+  }
 }
 
 /** The same message under another id, given as JSON text; nothing else of it is touched. */

@@ -1,6 +1,6 @@
 import fc from "fast-check"
 import { expect, test } from "vitest"
-import { NotAMessage, cancelledId, readFrames } from "../../src/bridge/frame.ts"
+import { NotAMessage, cancelledId, idOfUnread, readFrames } from "../../src/bridge/frame.ts"
 import { elements, memberText, members } from "../../src/bridge/json-text.ts"
 
 const frames = (text: string) => readFrames(Buffer.from(text))
@@ -57,6 +57,24 @@ test("a cancel names its request as the request named itself", () => {
 
   expect([cancel('"7"'), cancel("7"), cancel("12345678901234567890")]).toEqual(['"7"', "7", "12345678901234567890"])
   expect(cancelledId(frames('{"jsonrpc":"2.0","method":"notifications/cancelled"}')[0]!)).toBeUndefined()
+})
+
+test.each([
+  ["7", "7"],
+  ["-12345678901234567890", "-12345678901234567890"],
+  ['"a"', '"a"'],
+  ['"a\\u0041\\/\\""', '"aA/\\""'],
+  ["007", "null"],
+  ["-", "null"],
+  ['"C:\\dir"', "null"],
+  ['"\\u12"', "null"],
+  ['"a\tb"', "null"],
+])("the id %s of a text that cannot be read is told as %s, as a frame spells it or not at all", (written, id) => {
+  const ids = [`{"jsonrpc":"2.0","id":${written},"method":"ping"`, `{"jsonrpc":"2.0","method":"ping",,"id":${written}}`].map((text) =>
+    idOfUnread(Buffer.from(text)),
+  )
+
+  expect(ids).toEqual([id, id])
 })
 
 test("the pieces of any JSON text are the ones that JSON.parse sees", () => {
