@@ -22,6 +22,8 @@ export interface PendingTable {
   readonly size: number
   /** How many answers the client waits for: not those it has cancelled, nor that of a subscription, which tells its end only. */
   readonly awaited: number
+  /** @returns whether a request of that id has no answer yet */
+  has(id: string): boolean
   /** @returns undefined if a request of that id is pending already: the second one could not be told from the first */
   open(frame: Frame): PendingRequest | undefined
   /** Notes that the client does not want the answer; one that comes all the same is passed on. */
@@ -60,6 +62,8 @@ export function pendingTable(): PendingTable {
     get awaited() {
       return awaited()
     },
+
+    has: (id) => table.has(id),
 
     open(frame) {
       if (table.has(frame.id)) return undefined

@@ -49,6 +49,9 @@ export async function relay({ name, client, server, backlog, held = new Set(), r
   const write = (bytes: Buffer): Promise<void> | void => client.write(bytes)
   const tell = (id: string, diagnosis: Diagnosis): void => void client.write(errorAnswer(id, diagnosis, redactor.clean), diagnosis)
 
+  /** A text that could not be read is told under its own id. What looks like that may be an argument, and name a request that waits. */
+  const tellUnread = (id: string, diagnosis: Diagnosis): void => tell(pending.has(id) ? "null" : id, diagnosis)
+
   /** What comes for one request: its answer once, and whatever else the server has to say on the way. */
   const receiveFor = (request: PendingRequest) => (frame: Frame) => {
     if (frame.kind !== "response") return write(frame.bytes)
@@ -104,8 +107,8 @@ export async function relay({ name, client, server, backlog, held = new Set(), r
         passing.add(passage)
         return backlog.room()
       },
-      onMalformed: (detail, id) => tell(id, messageMalformed({ detail })),
-      onTooLarge: (maxBytes, id) => tell(id, messageTooLarge({ maxBytes })),
+      onMalformed: (detail, id) => tellUnread(id, messageMalformed({ detail })),
+      onTooLarge: (maxBytes, id) => tellUnread(id, messageTooLarge({ maxBytes })),
       onEnd: resolve,
     })
   })

@@ -450,3 +450,24 @@ test("a second request of an id that is pending is not sent, and the first is an
 
   expect(faulty.bridge.messages.filter((message) => message.id === 9)).toHaveLength(1)
 })
+
+test("a line that cannot be read takes no pending request's one answer, though its end looks like that one's id", async () => {
+  let release: (() => void) | undefined
+  await using faulty = await withFault(
+    ({ message }, response) => {
+      release = () => void json(response, { jsonrpc: "2.0", id: message?.id, result: { true: "answer" } })
+    },
+    { maxFrameBytes: 1 << 20 },
+  )
+
+  const answer = faulty.bridge.request("tools/call", call, "xA")
+  await expect.poll(() => faulty.server.seenOf("tools/call").length).toBe(1)
+  faulty.bridge.write('{"jsonrpc":"2.0","method":"tools/call","params":{"name":"echo","id":"x\\u0041"}') // one brace is missing
+  faulty.bridge.write(`{"jsonrpc":"2.0","method":"tools/call","params":{"text":"${"y".repeat(3 << 20)}"},"id":"xA"}`)
+  await faulty.bridge.heard((message) => message.error?.data?.code === "message-malformed")
+  await faulty.bridge.heard((message) => message.error?.data?.code === "message-too-large")
+  release?.()
+
+  expect((await answer).result).toEqual({ true: "answer" })
+  expect(faulty.bridge.messages.map(({ id }) => id).filter((id) => id === "xA" || id === null)).toEqual([null, null, "xA"])
+})
