@@ -110,7 +110,11 @@ function readAll(body: Readable, { maxBytes, hold }: Bounds, fate: Fate): Promis
       body.pause()
       void room.then(() => body.resume())
     })
-    body.on("end", () => resolve(chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks, bytes)))
+    body.on("end", () => {
+      // What was ended from our side, and is all there, node:http drops up to its end: that is no end of the body.
+      if (fate.reason !== undefined) return reject(fate.reason as Error) // our own reasons are errors
+      resolve(chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks, bytes))
+    })
     body.on("error", (error) => reject(nameFailure(error, fate)))
   })
 }

@@ -116,6 +116,29 @@ test("a body that has failed, or was ended, before anybody reads is told when so
   await expect(second.read(9)).rejects.toMatchObject({ diagnosis: { code: "connection-lost" } })
 })
 
+test("of a body that is given up while its reader waits for room, no part is taken for the whole", async () => {
+  const server = http.createServer((_, response) => {
+    for (const half of ["x", "y"]) response.write(half.repeat(20_000))
+    response.end()
+  })
+  const port = await listen(server)
+  const layer = makeHttp()
+  const cause = {}
+  const reason = new Error("not wanted any more")
+  const answer = await layer.send(request(`http://127.0.0.1:${port}/`, { cause }), never)
+
+  let body: Promise<Buffer> | undefined
+  await new Promise<void>((resolve) => {
+    body = answer.read(50_000, () => {
+      resolve()
+      return new Promise(() => undefined)
+    })
+  })
+  layer.abandon(cause, reason)
+
+  await expect(body?.then(({ length }) => length)).rejects.toBe(reason)
+})
+
 test("the body of a refusal can be asked for twice, and is the same", async () => {
   const port = await listen(http.createServer((_, response) => response.writeHead(403).end("no")))
   const answer = await makeHttp().send(request(`http://127.0.0.1:${port}/`), never)
