@@ -1,6 +1,7 @@
 /** The body of an answer: decoded, bounded, and with named failures. */
 import type { IncomingMessage } from "node:http"
 import { pipeline, type Readable, type Transform } from "node:stream"
+import { monotonicMs } from "./clock.ts"
 import { PosternError } from "./diagnosis.ts"
 import type { Answer } from "./http.ts"
 import { type Fate, answerTooLarge, answerUnreadable, nameFailure } from "./http-failures.ts"
@@ -50,7 +51,11 @@ function answerWith({ incoming, fate, onFreeing }: Arrival, body: Readable): Ans
     readBriefly: (maxBytes) => (briefly ??= readWithin(body, maxBytes)),
     async *stream() {
       try {
-        for await (const chunk of body) yield chunk as Buffer // no encoding is set, so chunks are buffers
+        for await (const chunk of body) {
+          fate.heardMs = Number.POSITIVE_INFINITY
+          yield chunk as Buffer // no encoding is set, so chunks are buffers
+          fate.heardMs = monotonicMs()
+        }
       } catch (error) {
         throw nameFailure(error, fate)
       }
@@ -99,6 +104,10 @@ function readAll(body: Readable, { maxBytes, hold }: Bounds, fate: Fate): Promis
     const chunks: Buffer[] = []
     let bytes = 0
     let told = 0
+    const goOn = (): void => {
+      fate.heardMs = monotonicMs()
+      body.resume()
+    }
     body.on("data", (chunk: Buffer) => {
       bytes += chunk.length
       if (bytes > maxBytes) return void body.destroy(new PosternError(answerTooLarge({ origin: fate.route.origin, maxBytes })))
@@ -108,7 +117,8 @@ function readAll(body: Readable, { maxBytes, hold }: Bounds, fate: Fate): Promis
       told = bytes
       if (!room) return
       body.pause()
-      void room.then(() => body.resume())
+      fate.heardMs = Number.POSITIVE_INFINITY
+      void room.then(goOn)
     })
     body.on("end", () => {
       // What was ended from our side, and is all there, node:http drops up to its end: that is no end of the body.

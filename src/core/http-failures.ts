@@ -203,6 +203,11 @@ export interface Fate {
    * connection has no listener, and an error there would end the process.
    */
   reason: unknown
+  /**
+   * When something was last heard, in milliseconds of the monotonic clock: a clock that is set does not make a server silent. Infinity
+   * while nobody listens: whoever reads has to catch up first.
+   */
+  heardMs: number
 }
 
 /** Turns what node:http throws into a diagnosis; what was ended from our side has its own reason. */

@@ -19,8 +19,6 @@ interface Watched extends Fate {
   index: number
   /** Bytes in both directions at the last look. */
   bytes: number
-  /** When they had changed, on the monotonic clock: a clock that is set does not make a server silent. */
-  changedMs: number
 }
 
 /** The requests of one HTTP layer, seen at intervals: an end for silence comes up to 5 s late, an abort at once. */
@@ -60,7 +58,7 @@ export function watchRequests(limits: HttpLimits): RequestWatch {
     const wasStopped = nowMs - lookedMs > everyMs * 2 + 1_000
     lookedMs = nowMs
     for (const state of watched) {
-      if (wasStopped) state.changedMs = nowMs
+      if (wasStopped) noteLife(state, nowMs)
       else if (isSilent(state)) end(state, new PosternError(serverSilent({ origin: state.route.origin, silenceMs: state.silenceMs })))
     }
   }
@@ -96,7 +94,7 @@ export function watchRequests(limits: HttpLimits): RequestWatch {
         cause,
         index: watched.length,
         bytes: 0,
-        changedMs: monotonicMs(),
+        heardMs: monotonicMs(),
       }
       watched.push(state)
       if (!heard.has(signal)) hear(signal)
@@ -122,6 +120,11 @@ function isSilent(state: Watched): boolean {
   const { socket } = state.request
   const bytes = socket ? socket.bytesRead + socket.bytesWritten : 0
   const nowMs = monotonicMs()
-  if (bytes !== state.bytes) Object.assign(state, { bytes, changedMs: nowMs })
-  return state.silenceMs > 0 && nowMs - state.changedMs > state.silenceMs
+  if (bytes !== state.bytes) noteLife(state, nowMs)
+  state.bytes = bytes
+  return state.silenceMs > 0 && nowMs - state.heardMs > state.silenceMs
+}
+
+function noteLife(fate: Fate, nowMs: number): void {
+  fate.heardMs = Math.max(fate.heardMs, nowMs) // while nobody listens it stays infinite
 }

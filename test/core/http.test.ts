@@ -5,6 +5,7 @@ import { spawn } from "node:child_process"
 import { once } from "node:events"
 import { networkInterfaces } from "node:os"
 import { expect, onTestFinished, test, vi } from "vitest"
+import { withResolvers } from "../../src/core/with-resolvers.ts"
 import { createHttp, type OutgoingRequest } from "../../src/core/http.ts"
 import { makeAuthority } from "../servers/authority.ts"
 
@@ -320,4 +321,35 @@ test("a call that is silent for ten minutes is not cut; one that is silent beyon
   expect((await (await answered).read(100)).toString()).toBe("ten minutes later")
   vi.advanceTimersByTime(21 * 60_000)
   await expect(silent).rejects.toMatchObject({ diagnosis: { code: "server-silent" } })
+})
+
+test("a server is silent only while one listens: a reader that catches up for longer than the limit finds the rest", async () => {
+  const open: http.ServerResponse[] = []
+  const port = await listen(http.createServer((_, response) => void (open.push(response) && response.write("x".repeat(20_000)))))
+  vi.useFakeTimers({ toFake: ["setInterval", "clearInterval", "hrtime"] })
+  onTestFinished(() => void vi.useRealTimers())
+  const layer = makeHttp({ silenceMs: 30 * 60_000 })
+  const send = () => layer.send(request(`http://127.0.0.1:${port}/`), never)
+  const catchUp = withResolvers<void>()
+
+  const [streamed, silent, whole] = [(await send()).stream(), (await send()).stream(), await send()]
+  for (const stream of [streamed, silent]) await stream.next()
+  let read: Promise<Buffer> | undefined
+  await new Promise<void>((resolve) => {
+    read = whole.read(50_000, () => {
+      resolve()
+      return catchUp.promise
+    })
+  })
+  vi.advanceTimersByTime(31 * 60_000)
+  catchUp.resolve()
+  for (const at of [0, 2]) open[at]?.end("the rest")
+
+  expect((await streamed.next()).value?.toString()).toBe("the rest")
+  expect((await read)?.subarray(20_000).toString()).toBe("the rest")
+  const rest = silent.next()
+  vi.advanceTimersByTime(29 * 60_000)
+  await expect(Promise.race([rest, new Promise((resolve) => setImmediate(() => resolve("still open")))])).resolves.toBe("still open")
+  vi.advanceTimersByTime(2 * 60_000)
+  await expect(rest).rejects.toMatchObject({ diagnosis: { code: "server-silent" } })
 })
