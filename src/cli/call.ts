@@ -7,9 +7,10 @@ import { toolFailed, usageWrong } from "./diagnoses.ts"
 import { askServer } from "./one-shot.ts"
 import { splitPair } from "./pairs.ts"
 
+/** A result as it should be; a server may send anything in its place, and in that of its parts. */
 interface ToolResult {
-  readonly content?: readonly { readonly type?: string; readonly text?: string }[]
-  readonly isError?: boolean
+  readonly content?: unknown
+  readonly isError?: unknown
 }
 
 /** `postern call`: one call of a tool. */
@@ -27,9 +28,10 @@ export const callCommand = (context: Context): Command =>
     )
     .action(async (name: string, tool: string, words: readonly string[], options: { config?: string; json?: true }) => {
       const toolArguments = await parseArguments(words, context)
-      const result = (await askServer(context, { name, config: options.config }, (bridge) =>
+      const answer = await askServer(context, { name, config: options.config }, (bridge) =>
         bridge.request("tools/call", { name: tool, arguments: toolArguments }),
-      )) as ToolResult // the text below reads it with care
+      )
+      const result: ToolResult = isObject(answer) ? answer : {}
       if (result.isError === true && !options.json) throw new PosternError(toolFailed({ server: name, tool, said: tell(result) }))
       context.print(result, options.json, tell)
       if (result.isError === true) context.exitWith(1)
@@ -62,11 +64,12 @@ function parseValue(text: string): unknown {
   return parsed === undefined ? text : parsed
 }
 
-function tell(result: ToolResult): string {
-  const parts = Array.isArray(result.content) ? result.content : []
-  return parts
-    .map((part: { readonly type?: string; readonly text?: string }) =>
-      typeof part.text === "string" ? part.text : `[${part.type ?? "unknown"}]`,
-    )
-    .join("\n")
+function tell({ content }: ToolResult): string {
+  return (Array.isArray(content) ? content : []).map(tellPart).join("\n")
+}
+
+function tellPart(part: unknown): string {
+  const { type, text } = isObject(part) ? part : {}
+  if (typeof text === "string") return text
+  return `[${typeof type === "string" ? type : "unknown"}]`
 }

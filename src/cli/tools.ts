@@ -1,6 +1,7 @@
 /** `postern tools NAME`: what a server offers, asked through the bridge. */
 import { Command } from "commander"
 import type { OpenBridge } from "../bridge/connect.ts"
+import { isObject } from "../core/json.ts"
 import type { Context } from "./context.ts"
 import { askServer } from "./one-shot.ts"
 import { table } from "./table.ts"
@@ -36,14 +37,12 @@ export const toolsCommand = (context: Context): Command =>
 async function listTools(bridge: OpenBridge): Promise<readonly Tool[]> {
   const tools: Tool[] = []
   let cursor: string | undefined
-  for (let page = 0; page < MOST_PAGES; page++) {
-    const result = (await bridge.request("tools/list", cursor === undefined ? {} : { cursor })) as {
-      tools?: unknown
-      nextCursor?: unknown
-    } // checked below
-    if (Array.isArray(result.tools)) tools.push(...result.tools.filter(isTool))
-    if (typeof result.nextCursor !== "string" || result.nextCursor === cursor) break
-    cursor = result.nextCursor
+  for (let pages = 0; pages < MOST_PAGES; pages++) {
+    const result = await bridge.request("tools/list", cursor === undefined ? {} : { cursor })
+    const { tools: page, nextCursor } = isObject(result) ? result : {}
+    if (Array.isArray(page)) tools.push(...page.filter(isTool))
+    if (typeof nextCursor !== "string" || nextCursor === cursor) break
+    cursor = nextCursor
   }
   return tools
 }

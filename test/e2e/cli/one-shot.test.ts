@@ -80,3 +80,29 @@ test.concurrent("a secret with quotes and backslashes, which JSON writes in anot
   expect(asJson.json<ErrorObject>().error.evidence.at(-1)).toBe("the server said: you sent [redacted]")
   expect(asText.stderr).toContain("the server said: you sent [redacted]")
 })
+
+test.concurrent("a result that is no object, or whose parts are none, is told as far as it can be", async () => {
+  const results = [
+    null,
+    5,
+    { content: 5 },
+    { content: [null, 5, "x", [], {}, { type: null }, { type: { toString: 1 } }, { type: "audio" }] },
+  ]
+  await using server = await startMcpServer()
+  server.handler = ({ message }, response) => {
+    if (message?.method === "tools/list") return json(response, { jsonrpc: "2.0", id: message.id, result: null })
+    if (message?.method !== "tools/call") return false
+    return json(response, { jsonrpc: "2.0", id: message.id, result: results[Number(message.params?.name)] })
+  }
+  await using person = await makePerson()
+  await person.added(["add", "odd", server.url])
+
+  const tools = await person.postern(["tools", "odd"])
+  const calls = await Promise.all(results.map((_, at) => person.postern(["call", "odd", String(at)])))
+
+  expect(tools).toMatchObject({ code: 0, stdout: '"odd" offers no tools.\n', stderr: "" })
+  const parts = [...Array<string>(7).fill("[unknown]"), "[audio]"]
+  expect(calls.map(({ code, stdout, stderr }) => [code, stdout, stderr])).toEqual(
+    ["\n", "\n", "\n", `${parts.join("\n")}\n`].map((stdout) => [0, stdout, ""]),
+  )
+})
