@@ -26,6 +26,12 @@ export interface OpenBridge extends AsyncDisposable {
    * @throws {PosternError} what is wrong between here and the server, or `server-error` with the server's own words
    */
   request(method: string, params?: Readonly<Record<string, unknown>>, signal?: AbortSignal): Promise<unknown>
+  /**
+   * As `request`, with parameters and result as JSON texts, which go as they are written: no number of theirs is rounded.
+   *
+   * @param params - the parameters of the method, as an object of JSON
+   */
+  requestText(method: string, params: string, signal?: AbortSignal): Promise<string>
   /** Tells the server something that has no answer. */
   notify(method: string, params?: Readonly<Record<string, unknown>>): Promise<void>
   /** Ends the session at the server, or the local server's process. What is still pending is waited for. */
@@ -50,6 +56,7 @@ export async function connect(settings: ConnectSettings): Promise<OpenBridge> {
     return {
       welcome,
       request: (method, params = {}, own = signal) => client.request(method, params, own),
+      requestText: (method, params, own = signal) => client.requestText(method, params, own),
       notify: client.notify,
       close,
       [Symbol.asyncDispose]: close,

@@ -28,40 +28,36 @@ export const callCommand = (context: Context): Command =>
     )
     .action(async (name: string, tool: string, words: readonly string[], options: { config?: string; json?: true }) => {
       const toolArguments = await parseArguments(words, context)
-      const answer = await askServer(context, { name, config: options.config }, (bridge) =>
-        bridge.request("tools/call", { name: tool, arguments: toolArguments }),
+      const text = await askServer(context, { name, config: options.config }, (bridge) =>
+        bridge.requestText("tools/call", `{"name":${JSON.stringify(tool)},"arguments":${toolArguments}}`),
       )
+      const answer = parseJson(text)
       const result: ToolResult = isObject(answer) ? answer : {}
       if (result.isError === true && !options.json) throw new PosternError(toolFailed({ server: name, tool, said: tell(result) }))
-      context.print(result, options.json, tell)
+      context.print(result, options.json, tell, text)
       if (result.isError === true) context.exitWith(1)
     })
 
-async function parseArguments(words: readonly string[], context: Context): Promise<Readonly<Record<string, unknown>>> {
+/** @returns an object of JSON, in which each value stands as it was typed: no number is rounded */
+async function parseArguments(words: readonly string[], context: Context): Promise<string> {
   const [first] = words
   if (words.length === 1 && first !== undefined && (first === "-" || first.trimStart().startsWith("{"))) {
-    return parseObject(first === "-" ? await context.readSecret("The arguments as JSON") : first)
+    return checkObject(first === "-" ? await context.readSecret("The arguments as JSON") : first)
   }
-  return Object.fromEntries(
-    words.map((word) => {
-      const pair = splitPair(word)
-      if (!pair) throw new PosternError(usageWrong({ problem: `"${word}" is not key=value.`, help: "postern call --help" }))
-      const [name, value] = pair
-      return [name, parseValue(value)]
-    }),
-  )
+  const values = new Map<string, string>()
+  for (const word of words) {
+    const pair = splitPair(word)
+    if (!pair) throw new PosternError(usageWrong({ problem: `"${word}" is not key=value.`, help: "postern call --help" }))
+    const [name, value] = pair
+    // `3` and `true` are what they look like; whoever wants a text writes `"3"`.
+    values.set(name, parseJson(value) === undefined ? JSON.stringify(value) : value)
+  }
+  return `{${Array.from(values, ([name, value]) => `${JSON.stringify(name)}:${value}`).join(",")}}`
 }
 
-function parseObject(text: string): Readonly<Record<string, unknown>> {
-  const parsed = parseValue(text)
-  if (isObject(parsed)) return parsed
+function checkObject(text: string): string {
+  if (isObject(parseJson(text))) return text
   throw new PosternError(usageWrong({ problem: "The arguments are not a JSON object.", help: "postern call --help" }))
-}
-
-/** `3` and `true` are what they look like; whoever wants a text writes `"3"`. */
-function parseValue(text: string): unknown {
-  const parsed = parseJson(text)
-  return parsed === undefined ? text : parsed
 }
 
 function tell({ content }: ToolResult): string {

@@ -45,8 +45,12 @@ export interface Context extends Process {
    * @throws {PosternError} `secret-empty`; `secret-too-long` past 64 KiB
    */
   readSecret(question: string): Promise<string>
-  /** Prints the result: as JSON, or as the text that is made from the same object. */
-  print<Result>(result: Result, asJson: boolean | undefined, text: (result: Result) => string): void
+  /**
+   * Prints the result: as JSON, or as the text that is made from the same object.
+   *
+   * @param json - the result as JSON, where it came as such: what was read is not written again, which would round its numbers
+   */
+  print<Result>(result: Result, asJson: boolean | undefined, text: (result: Result) => string, json?: string): void
   /** Tells something on stderr. */
   note(text: string): void
   /** The exit code, when a command has done its work and still has to say something with it. */

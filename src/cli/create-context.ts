@@ -64,8 +64,8 @@ export function createContext(process: Process, onExitCode: (code: number) => vo
       return readPipedSecret(process.stdin, process.signal)
     },
 
-    print(result, asJson, text) {
-      process.stdout.write(asJson ? `${JSON.stringify(result, null, 2)}\n` : `${redactor.clean(text(result))}\n`)
+    print(result, asJson, text, json) {
+      process.stdout.write(asJson ? `${json ?? JSON.stringify(result, null, 2)}\n` : `${redactor.clean(text(result))}\n`)
     },
   }
 }

@@ -46,6 +46,25 @@ test("a configured server is opened by its name, with its proof, asked, told and
   expect(set.server.sessions.size).toBe(0)
 })
 
+test("what is asked as text is answered as text, without a rounded number, or fails as any request does", async () => {
+  await using set = await configured()
+  const large = '{"n":12345678901234567890,"x":1.0}'
+  set.server.handler = ({ message, body }, response) => {
+    if (message?.method !== "tools/call") return false
+    const outcome = body.includes(large) ? `"result":${large}` : '"error":{"code":-32602,"message":"rounded"}'
+    response.writeHead(200, { "content-type": "application/json" })
+    response.end(`{"jsonrpc":"2.0","id":${String(message.id)},${outcome}}`)
+    return true
+  }
+  await using bridge = await openBridge("weather", set.options)
+
+  const answer = await bridge.requestText("tools/call", `{"name":"echo","arguments":${large}}`)
+  const failed = bridge.requestText("tools/call", '{"name":"echo","arguments":{}}')
+
+  expect(answer).toBe(large)
+  await expect(failed).rejects.toMatchObject({ diagnosis: { code: "server-error", evidence: ["rounded"] } })
+})
+
 test("an entry of loadServers is opened as it is, and knows who asks", async () => {
   await using set = await configured()
   const { servers } = await loadServers(set.options)

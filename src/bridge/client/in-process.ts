@@ -4,6 +4,7 @@ import { type Diagnosis, PosternError, defineDiagnosis } from "../../core/diagno
 import { quote } from "../../core/redact.ts"
 import { withResolvers } from "../../core/with-resolvers.ts"
 import { type Frame, makeFrame, readFrame, readFrames } from "../frame.ts"
+import { memberText } from "../json-text.ts"
 import type { ClientListener, ClientSide } from "./client-side.ts"
 
 /** The revision that is asked for; the server may answer with an older one. */
@@ -54,6 +55,12 @@ export interface InProcessClient {
    * @throws {PosternError} Postern's diagnosis, or `server-error` with the server's own words
    */
   request(method: string, params: unknown, signal: AbortSignal): Promise<unknown>
+  /**
+   * As `request`, with parameters and result as JSON texts, which go as they are written: no number of theirs is rounded.
+   *
+   * @throws {NotAMessage} if `params` is no JSON text
+   */
+  requestText(method: string, params: string, signal: AbortSignal): Promise<string>
   /** Tells the server something that has no answer. */
   notify(method: string, params?: unknown): Promise<void>
   /** Hangs up. */
@@ -75,12 +82,13 @@ export function inProcessClient(settings: InProcessSettings): InProcessClient {
     await listener.onFrame(frame)
   }
 
-  const request = async (method: string, params: unknown, signal: AbortSignal): Promise<unknown> => {
+  /** @param params - as JSON text */
+  const ask = async (method: string, params: string | undefined, signal: AbortSignal): Promise<Said> => {
     const id = ++lastId
     const answered = new Promise<Said>((resolve) => waiting.set(String(id), resolve))
     try {
-      const asked = say(makeFrame({ id, method, params })).then(() => answered)
-      return resultOf(method, await orAborted(asked, signal))
+      const asked = say(makeRequest(id, method, params)).then(() => answered)
+      return checked(method, await orAborted(asked, signal))
     } catch (error) {
       if (signal.aborted && method !== "initialize") sayIfOpen(makeFrame({ method: "notifications/cancelled", params: { requestId: id } }))
       throw error
@@ -89,13 +97,17 @@ export function inProcessClient(settings: InProcessSettings): InProcessClient {
     }
   }
 
+  const request = async (method: string, params: unknown, signal: AbortSignal): Promise<unknown> =>
+    (await ask(method, JSON.stringify(params), signal)).message.result
+
   /** Nobody waits for it, and there may be nobody left to hear it. */
   const sayIfOpen = (frame: Frame): void => void say(frame).catch(() => undefined)
 
   const hear = (bytes: Buffer, diagnosis?: Diagnosis): void => {
-    const message = JSON.parse(bytes.toString("utf8")) as Said["message"] & Partial<ServerMessage> & { id?: unknown } // the relay writes messages only
+    const text = bytes.toString("utf8")
+    const message = JSON.parse(text) as Said["message"] & Partial<ServerMessage> & { id?: unknown } // the relay writes messages only
     const { method, params } = message
-    if (method === undefined) return waiting.get(String(message.id))?.({ message, diagnosis })
+    if (method === undefined) return waiting.get(String(message.id))?.({ message, text, diagnosis })
     if (message.id === undefined) return queueMicrotask(() => onNotification?.({ method, params }))
     const [frame] = readFrames(bytes) // it knows the id as it is written
     if (frame) void answerTo(frame.id, { method, params }, settings).then(sayIfOpen)
@@ -110,6 +122,7 @@ export function inProcessClient(settings: InProcessSettings): InProcessClient {
       },
     },
     request,
+    requestText: async (method, params, signal) => memberText((await ask(method, params, signal)).text, "result") ?? "null",
     notify: (method, params) => say(makeFrame({ method, params })),
     async initialize(signal) {
       const result = await request("initialize", { protocolVersion: REVISION, capabilities, clientInfo }, signal)
@@ -137,14 +150,24 @@ async function answerTo(id: string, request: ServerMessage, { onRequest }: InPro
   }
 }
 
-/** An answer, and Postern's diagnosis where it is Postern's own. */
+/** A request whose parameters, if there are any, come as JSON text. */
+function makeRequest(id: number, method: string, params: string | undefined): Frame {
+  const rest = params === undefined ? "" : `,"params":${params}`
+  return readFrame(`{"jsonrpc":"2.0","id":${id},"method":${JSON.stringify(method)}${rest}}`)
+}
+
+/** An answer, also as it is written, and Postern's diagnosis where it is Postern's own. */
 interface Said {
   readonly message: { readonly result?: unknown; readonly error?: { readonly code?: unknown; readonly message?: unknown } }
+  readonly text: string
   readonly diagnosis: Diagnosis | undefined
 }
 
-function resultOf(method: string, { message: { result, error }, diagnosis }: Said): unknown {
+/** @returns the answer, which holds no error */
+function checked(method: string, said: Said): Said {
+  const { message, diagnosis } = said
   if (diagnosis !== undefined) throw new PosternError(diagnosis)
-  if (error === undefined || error === null) return result
+  const { error } = message
+  if (error === undefined || error === null) return said
   throw new PosternError(serverError({ method, code: String(error.code), message: String(error.message) }))
 }

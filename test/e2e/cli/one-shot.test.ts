@@ -106,3 +106,26 @@ test.concurrent("a result that is no object, or whose parts are none, is told as
     ["\n", "\n", "\n", `${parts.join("\n")}\n`].map((stdout) => [0, stdout, ""]),
   )
 })
+
+test.concurrent("call rounds no number: neither one that was typed, nor one of the result that --json prints", async () => {
+  const numbers = '"n":12345678901234567890,"h":1e400,"f":1.0'
+  await using server = await startMcpServer()
+  server.handler = ({ message }, response) => {
+    if (message?.method !== "tools/call") return false
+    response.writeHead(200, { "content-type": "application/json" })
+    response.end(`{"jsonrpc":"2.0","id":${String(message.id)},"result":{"content":[],${numbers}}}`)
+    return true
+  }
+  await using person = await makePerson()
+  await person.added(["add", "numbers", server.url])
+
+  const outcomes = [
+    await person.postern(["call", "numbers", "add", "n=1", "n=12345678901234567890", "h=1e400", "f=1.0", "text=1e", "--json"]),
+    await person.postern(["call", "numbers", "add", `{${numbers}}`, "--json"]),
+    await person.postern(["call", "numbers", "add", "-", "--json"], { stdin: `{${numbers}}` }),
+  ]
+
+  const sent = server.seenOf("tools/call").map(({ body }) => /"arguments":(\{.*?\})/.exec(body)?.[1])
+  expect(sent).toEqual([`{${numbers},"text":"1e"}`, `{${numbers}}`, `{${numbers}}`])
+  for (const outcome of outcomes) expect(outcome).toMatchObject({ code: 0, stdout: `{"content":[],${numbers}}\n`, stderr: "" })
+})
