@@ -6,7 +6,7 @@ import { loadConfiguration } from "../config/files.ts"
 import { systemClock } from "../core/clock.ts"
 import { type Diagnosis, PosternError } from "../core/diagnosis.ts"
 import { findPlaces } from "../core/places.ts"
-import { createRedactor } from "../core/redact.ts"
+import { createRedactor, escapeControls } from "../core/redact.ts"
 import type { Context, Process } from "./context.ts"
 import { readPipedSecret, terminalInteraction } from "./terminal.ts"
 
@@ -65,7 +65,9 @@ export function createContext(process: Process, onExitCode: (code: number) => vo
     },
 
     print(result, asJson, text, json) {
-      process.stdout.write(asJson ? `${json ?? JSON.stringify(result, null, 2)}\n` : `${redactor.clean(text(result))}\n`)
+      // Inside of a JSON text, what steers a terminal stands in strings only, where an escape means the same.
+      const shown = asJson ? escapeControls(json ?? JSON.stringify(result, null, 2)) : redactor.clean(text(result))
+      process.stdout.write(`${shown}\n`)
     },
   }
 }

@@ -129,3 +129,23 @@ test.concurrent("call rounds no number: neither one that was typed, nor one of t
   expect(sent).toEqual([`{${numbers},"text":"1e"}`, `{${numbers}}`, `{${numbers}}`])
   for (const outcome of outcomes) expect(outcome).toMatchObject({ code: 0, stdout: `{"content":[],${numbers}}\n`, stderr: "" })
 })
+
+test.concurrent("--json writes what steers a terminal as escapes, and means the same", async () => {
+  const text = "\u007f\u009b31m \u202egnp.exe\u2066 \u001b[0m"
+  const tool = { name: "echo", description: text, inputSchema: { type: "object" } }
+  const result = { content: [{ type: "text", text }] }
+  await using server = await startMcpServer()
+  server.handler = ({ message }, response) => {
+    if (message?.method === "tools/list") return json(response, { jsonrpc: "2.0", id: message.id, result: { tools: [tool] } })
+    return message?.method === "tools/call" && json(response, { jsonrpc: "2.0", id: message.id, result })
+  }
+  await using person = await makePerson()
+  await person.added(["add", "evil", server.url])
+
+  const tools = await person.postern(["tools", "evil", "--json"])
+  const call = await person.postern(["call", "evil", "echo", "--json"])
+
+  for (const { stdout } of [tools, call]) expect(stdout).toMatch(/^[\n -~]*$/)
+  expect(tools.json()).toEqual({ tools: [tool] })
+  expect(call.json()).toEqual(result)
+})
