@@ -43,12 +43,12 @@ export function withSession(link: Link, life: AbortSignal): ServerSide {
 
   const replay = async (): Promise<void> => {
     if (!initialize) return
-    await new Promise<void>((resolve, reject) => {
-      if (initialize) void openWith(initialize, swallow, life, resolve).then(resolve, reject)
-    })
+    const answered = withResolvers()
+    await Promise.race([answered.promise, openWith(initialize, swallow, life, answered.resolve)])
     if (initialized) await link.exchange(initialized, swallow, life)
   }
 
+  /** The session is not ready before `initialized` has arrived: whoever comes meanwhile waits here too. */
   const reopen = (): Promise<void> => {
     reopening ??= replay().finally(() => (reopening = undefined))
     return reopening
@@ -66,7 +66,7 @@ export function withSession(link: Link, life: AbortSignal): ServerSide {
 
   const inSession: ServerSide["carry"] = async (frame, receive, signal) => {
     await gate.closed
-    if (!open) {
+    if (!open || reopening) {
       await reopen()
       if (frame === initialized) return // it was part of the opening
     }
@@ -89,7 +89,7 @@ export function withSession(link: Link, life: AbortSignal): ServerSide {
         gate.close(sending.catch(() => undefined))
         return sending
       }
-      return open && !gate.closed ? exchange(frame, receive, signal) : inSession(frame, receive, signal)
+      return open && !reopening && !gate.closed ? exchange(frame, receive, signal) : inSession(frame, receive, signal)
     },
     close: (signal) => link.close(signal),
   }
