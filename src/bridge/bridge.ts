@@ -80,7 +80,8 @@ export async function runBridge(settings: BridgeSettings): Promise<Diagnosis | u
     const entry = await settings.findServer()
     const store = memoryFolder === undefined ? undefined : memoryFile(memoryFolder, entry, log)
     void store?.recall() // read while the rest is prepared; what the era of the server is may stand in it
-    server = await prepareServer(entry, { store, onSent: backlog.leave, hold }, { ...settings, signal })
+    const tell: Receive = (frame) => client.write(frame.bytes)
+    server = await prepareServer(entry, { store, tell, onSent: backlog.leave, hold }, { ...settings, signal })
   } catch (error) {
     refused = diagnosisOf(error)
     settings.onRefused(refused)
@@ -108,9 +109,8 @@ interface Prepared {
 
 /** Makes the server side, whole: with its memory, and with what deals with a locked door where a person can open it. */
 async function prepareServer(entry: Server, around: Around, settings: BridgeSettings): Promise<ServerSide> {
-  const { name, client, tools, log, signIn, signal: life } = settings
-  const { store, onSent: onWait } = around
-  const tell: Receive = (frame) => client.write(frame.bytes)
+  const { name, tools, log, signIn, signal: life } = settings
+  const { store, tell, onSent: onWait } = around
   const { side: server, authenticator, origin = "" } = await prepareSide(entry, around, settings)
   const method = methodOf(entry)
   if (!signIn || !authenticator || method === "header") return store ? withMemory(server, { store, tell, log }) : server
@@ -130,7 +130,7 @@ async function prepareServer(entry: Server, around: Around, settings: BridgeSett
 }
 
 /** Replaces what the entry refers to, and makes the side. Nothing is sent or started yet. */
-async function prepareSide(server: Server, { onSent, ...around }: Around, settings: BridgeSettings): Promise<Prepared> {
+async function prepareSide(server: Server, around: Around, settings: BridgeSettings): Promise<Prepared> {
   const { env, vault, redactor } = settings.tools
   const sources: Sources = {
     env,
@@ -141,8 +141,8 @@ async function prepareSide(server: Server, { onSent, ...around }: Around, settin
     },
   }
   learnVariables(server, env, redactor)
-  if (server.transport === "stdio") return { side: await localSide(server, { sources, onSent }, settings) }
-  return remoteSide(server, { sources, onSent, ...around }, settings)
+  if (server.transport === "stdio") return { side: await localSide(server, { sources, ...around }, settings) }
+  return remoteSide(server, { sources, ...around }, settings)
 }
 
 /** What a variable fills in may be a secret, whatever the header or parameter is called: a server may echo it in any place. */
@@ -158,6 +158,8 @@ function learnVariables(server: Server, env: Environment, redactor: Redactor): v
 /** What a side is made with, apart from the entry and the settings of the bridge. */
 interface Around {
   readonly store: MemoryStore | undefined
+  /** Takes what goes to the client unasked. */
+  readonly tell: Receive
   readonly onSent: OnSent
   readonly hold: NonNullable<MethodTools["hold"]>
 }
@@ -166,8 +168,9 @@ interface Surroundings extends Around {
   readonly sources: Sources
 }
 
-async function remoteSide(server: HttpServer, { sources, store, onSent, hold }: Surroundings, settings: BridgeSettings): Promise<Prepared> {
-  const { client, tools, log, signal } = settings
+async function remoteSide(server: HttpServer, surroundings: Surroundings, settings: BridgeSettings): Promise<Prepared> {
+  const { sources, store, tell: receive, onSent, hold } = surroundings
+  const { tools, log, signal } = settings
   const { name, transport } = server
   const url = await expandAddress(server, sources)
   const http = openHttp(server, url, tools.env)
@@ -178,7 +181,6 @@ async function remoteSide(server: HttpServer, { sources, store, onSent, hold }: 
   // The files that an identity of AWS comes from may be mended while we run, so it is told, and each message looks again.
   if (method === "aws") await checkProof(authenticator, url, signal).catch((error: unknown) => settings.onRefused(diagnosisOf(error)))
   const door = { http: withCookies(http, url, tools.clock), authenticator, clock: tools.clock }
-  const receive: Receive = (frame) => client.write(frame.bytes)
   const silenceMs = server.timeoutMs ?? SILENCE_MS
   const limits = { silenceMs, resumeSilenceMs: server.resumeTimeoutMs ?? RESUMED_SILENCE_MS, maxFrameBytes: MAX_FRAME_BYTES }
   const link = { name, url, door, receive, onSent, log, ...limits }
@@ -196,13 +198,12 @@ async function checkProof(authenticator: Authenticator, url: URL, signal: AbortS
 
 async function localSide(
   server: StdioServer,
-  { sources, onSent }: Pick<Surroundings, "sources" | "onSent">,
-  { client, tools, log, stderr, signal }: BridgeSettings,
+  { sources, tell: receive, onSent }: Surroundings,
+  { tools, log, stderr, signal }: BridgeSettings,
 ): Promise<ServerSide> {
   const { stdioLink } = await import("./server/stdio.ts") // child processes cost a start more than all of this file
   const { command, args, env, cwd } = await expandProcess(server, sources)
   const childEnv = { ...baseEnvironment(tools.env), ...env }
-  const receive: Receive = (frame) => client.write(frame.bytes)
   const limits = { silenceMs: server.timeoutMs ?? SILENCE_MS, maxFrameBytes: MAX_FRAME_BYTES }
   const link = stdioLink({ name: server.name, command, args, env: childEnv, cwd, receive, onSent, stderr, log, ...limits })
   return withSession(link, signal)

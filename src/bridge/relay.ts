@@ -2,7 +2,8 @@
  * The relay: what happens to a message, in which order. It asks for no guard, no record and no translation: those are wrappers
  * around the sides that it stands between.
  *
- * Every request that had an id gets exactly one answer; `pending.ts` owns that right, and nothing else writes to the client.
+ * Every request that had an id gets exactly one answer: `pending.ts` owns that right. What is no answer goes to the client as it comes,
+ * from here or from the server side.
  */
 import { limited } from "../core/abort.ts"
 import type { Backlog } from "./backlog.ts"

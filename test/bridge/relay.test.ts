@@ -1,4 +1,5 @@
 import { expect, test, vi } from "vitest"
+import { withResolvers } from "../../src/core/with-resolvers.ts"
 import { startBridge } from "../harness/bridge.ts"
 import { json, sse, startMcpServer } from "../servers/mcp-server.ts"
 
@@ -62,6 +63,36 @@ test("a lost session is opened again once, and the call is sent again once (S3)"
   expect(server.seenOf("initialize")).toHaveLength(2)
   expect(server.seenOf("notifications/initialized")).toHaveLength(2)
   expect(bridge.messages.filter((message) => message.result?.["serverInfo"])).toHaveLength(1) // the second opening is not told
+})
+
+test("while a lost session is opened again, later messages wait until `initialized` has arrived", async () => {
+  await using server = await startMcpServer()
+  await using bridge = startBridge(server.url)
+  await bridge.open()
+  await bridge.request("tools/list")
+  const { promise: arriving, resolve: arrives } = withResolvers()
+  const { promise: ready, resolve: becomesReady } = withResolvers()
+  server.handler = async ({ message }) => {
+    if (message?.method === "notifications/initialized") {
+      arrives()
+      await ready
+    }
+    return false
+  }
+
+  server.sessions.clear()
+  const first = bridge.request("tools/call", call("first"))
+  await arriving
+  const later = bridge.request("tools/call", call("later"))
+  bridge.write("{") // answered at once, so what was written before it has been read
+  await bridge.heard(({ error }) => error?.data?.code === "message-malformed")
+  await fetch(server.origin) // a way to the server and back
+  becomesReady()
+  await Promise.all([first, later])
+
+  const calls = server.seenOf("tools/call").filter(({ headers }) => server.sessions.has(String(headers["mcp-session-id"])))
+  expect(calls).toHaveLength(2)
+  for (const one of calls) expect(server.seen.indexOf(one)).toBeGreaterThan(server.seen.findIndex(({ path }) => path === "/"))
 })
 
 test("a server that always forgets its session is not asked for ever", async () => {
@@ -148,6 +179,28 @@ test("what the server says unasked arrives over the GET stream", async () => {
   for (const stream of server.streams) stream.write('data: {"jsonrpc":"2.0","method":"notifications/tools/list_changed"}\n\n')
 
   expect(await bridge.heard((message) => message.method === "notifications/tools/list_changed")).toBeTruthy()
+})
+
+test("an answer on the GET stream is dropped, whether or not its request is pending: there is one for each, on its own stream", async () => {
+  await using server = await startMcpServer()
+  await using bridge = startBridge(server.url)
+  await bridge.open()
+  await expect.poll(() => server.streams.size).toBe(1)
+  const [stream] = server.streams
+  const say = (message: object): void => void stream?.write(`data: ${JSON.stringify({ jsonrpc: "2.0", ...message })}\n\n`)
+  server.handler = async ({ message }) => {
+    if (message?.method !== "tools/call") return false
+    say({ id: message.id, result: { wrong: true } })
+    say({ id: 777, result: { wrong: true } })
+    say({ method: "notifications/message", params: { data: "said after them" } })
+    await bridge.heard(({ method }) => method === "notifications/message")
+    return false
+  }
+
+  const answer = await bridge.request("tools/call", call("x"))
+
+  expect(answer.result).toMatchObject({ content: [{ text: "x" }] })
+  expect(bridge.lines.join("\n")).not.toContain("wrong")
 })
 
 test("a cancelled call is told to the server; an end without answer is then no error", async () => {

@@ -20,6 +20,8 @@ export async function listen(wire: ResumingWire, receive: Receive, signal: Abort
   const alive: Receive = (frame) => {
     failures = 0
     refusals = 0
+    // No request is answered here (transports, "Listening for Messages"); the stream of a request that was lost is taken up by itself.
+    if (frame.kind === "response") return wire.log.info("answer dropped", { claims: frame.id })
     return receive(frame)
   }
   while (!signal.aborted && refusals < MOST_REFUSALS) {
