@@ -10,7 +10,7 @@ import { startBridge } from "../harness/bridge.ts"
 import { startMcpServer } from "../servers/mcp-server.ts"
 import { startSseServer } from "../servers/sse-server.ts"
 
-function bridgeTo(url: string, silenceMs = 30_000) {
+function bridgeTo(url: string, silenceMs = 30_000, log = silentLog) {
   const http = createHttp({ silenceMs: 30_000, connectMs: 5_000 })
   const door = {
     http,
@@ -19,11 +19,7 @@ function bridgeTo(url: string, silenceMs = 30_000) {
   }
   return startBridge(url, {
     link: (receive, onSent) =>
-      withRelease(
-        sseLink({ name: "test", url: new URL(url), door, receive, onSent, log: silentLog, silenceMs, maxFrameBytes: 1 << 20 }),
-        http,
-        50,
-      ),
+      withRelease(sseLink({ name: "test", url: new URL(url), door, receive, onSent, log, silenceMs, maxFrameBytes: 1 << 20 }), http, 50),
   })
 }
 
@@ -104,6 +100,33 @@ test("a refused message is told with the server's words", async () => {
     code: "server-refused",
     evidence: ["it said: no"],
   })
+})
+
+test("a message that was refused is not waited for: an answer that comes all the same is nobody's", async () => {
+  await using server = await startSseServer()
+  const dropped: unknown[] = []
+  const log = { ...silentLog, info: (_: string, facts?: Record<string, unknown>) => void dropped.push(facts?.["claims"]) }
+  await using bridge = bridgeTo(server.url, 30_000, log)
+  await bridge.open()
+  server.postStatus = 500
+  await bridge.request("tools/call", { name: "x" }, 77)
+
+  server.say({ jsonrpc: "2.0", id: 77, result: {} })
+
+  await expect.poll(() => dropped).toEqual(["77"])
+})
+
+test("of two that open a session at once, one stream is left, and none when the bridge has ended", async () => {
+  await using server = await startSseServer()
+  {
+    await using bridge = bridgeTo(server.url)
+    await bridge.open()
+
+    await Promise.all([bridge.request("initialize", {}, "a"), bridge.request("initialize", {}, "b")])
+    expect(server.seen.filter(({ method }) => method === "GET")).toHaveLength(3) // both opened one
+    await expect.poll(() => server.streams.size).toBe(1)
+  }
+  await expect.poll(() => server.streams.size).toBe(0)
 })
 
 test("a server that is none of this transport is told as that", async () => {

@@ -3,6 +3,7 @@ import { orAborted } from "../../core/abort.ts"
 import { monotonicMs } from "../../core/clock.ts"
 import type { Frame } from "../frame.ts"
 import { memberText } from "../json-text.ts"
+import { withResolvers } from "../../core/with-resolvers.ts"
 import type { Receive } from "../link.ts"
 import { RELEASE_MS } from "./release.ts"
 import { type Waiting, watchSilence } from "./silence.ts"
@@ -21,6 +22,8 @@ export interface OwedAnswers {
   deliver(frame: Frame): Promise<void>
   /** A part of a long message arrives: it cannot be told whose it is. */
   stir(): void
+  /** True while what was delivered has not been taken: nothing more is read, and nobody is silent. */
+  readonly delivering: boolean
   /** The answer to this request came, and could not be read. */
   fail(id: string, error: Error): void
   /** The stream has ended: nobody gets an answer any more. */
@@ -52,11 +55,13 @@ interface Owed extends Waiting {
 /** Makes an empty table for one stream. */
 export function owedAnswers({ receive: receiveUnasked, onStray, silenceMs, onSilent }: OwedSettings): OwedAnswers {
   const owed = new Map<string, Owed>()
-  const silence = watchSilence(
-    () => owed.values(),
-    silenceMs,
-    ({ request, fail }) => fail(onSilent(request)),
-  )
+  let delivering = 0
+  const silence = watchSilence({
+    waiting: () => owed.values(),
+    isDeaf: () => delivering > 0,
+    limitMs: silenceMs,
+    onSilent: ({ request, fail }) => fail(onSilent(request)),
+  })
 
   const stir = (): void => {
     for (const one of owed.values()) one.heardMs = monotonicMs()
@@ -73,29 +78,48 @@ export function owedAnswers({ receive: receiveUnasked, onStray, silenceMs, onSil
     }
   }
 
+  const give = async (frame: Frame, receive: Receive): Promise<void> => {
+    const taken = receive(frame)
+    if (!taken) return
+    delivering++
+    try {
+      await taken
+    } finally {
+      delivering--
+    }
+    stir() // what was said meanwhile has not been read yet
+  }
+
   return {
     async expect(request, receive, signal) {
-      const answered = new Promise<void>((done, fail) => owed.set(request.id, { request, receive, done, fail, heardMs: monotonicMs() }))
+      const { promise: answered, resolve: done, reject: fail } = withResolvers()
+      const one = { request, receive, done, fail, heardMs: monotonicMs() }
+      owed.set(request.id, one)
       silence.begin()
       try {
         await orAborted(answered, signal)
       } finally {
-        owed.delete(request.id)
+        if (owed.get(request.id) === one) owed.delete(request.id) // its id may be in use again
       }
     },
 
     release(id = "") {
-      setTimeout(() => owed.get(id)?.done(), RELEASE_MS).unref()
+      const one = owed.get(id)
+      if (one) setTimeout(one.done, RELEASE_MS).unref()
+    },
+
+    get delivering() {
+      return delivering > 0
     },
 
     async deliver(frame) {
       if (frame.kind !== "response") {
         if (silenceMs > 0) noteLife(frame)
-        return receiveUnasked(frame)
+        return give(frame, receiveUnasked)
       }
       const request = owed.get(frame.id)
       if (!request) return onStray(frame.id)
-      await request.receive(frame)
+      await give(frame, request.receive)
       request.done()
     },
 

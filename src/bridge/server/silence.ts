@@ -19,15 +19,19 @@ export interface SilenceWatch {
   close(): void
 }
 
-/**
- * @param waiting - all that wait, at the moment of a look
- * @param limitMs - the longest silence; 0 means none. It is met up to a quarter late
- */
-export function watchSilence<One extends Waiting>(
-  waiting: () => Iterable<One>,
-  limitMs: number,
-  onSilent: (one: One) => void,
-): SilenceWatch {
+/** Who is watched, and for how long. */
+export interface SilenceSettings<One extends Waiting> {
+  /** All that wait, at the moment of a look. */
+  waiting(): Iterable<One>
+  /** Whether it is we who do not listen at the moment: then nobody is silent. */
+  isDeaf(): boolean
+  /** The longest silence, in milliseconds; 0 means no limit. It is met up to a quarter late. */
+  readonly limitMs: number
+  onSilent(one: One): void
+}
+
+/** Makes the watch; nothing runs before `begin`. */
+export function watchSilence<One extends Waiting>({ waiting, isDeaf, limitMs, onSilent }: SilenceSettings<One>): SilenceWatch {
   const everyMs = Math.min(5_000, Math.max(25, limitMs / 4))
   let looking: NodeJS.Timeout | undefined
   let lookedMs = 0
@@ -40,11 +44,12 @@ export function watchSilence<One extends Waiting>(
     const nowMs = monotonicMs()
     // A look that comes much too late: it was we who were stopped, and what was said meanwhile has not been read yet.
     const wasStopped = nowMs - lookedMs > everyMs * 2 + 1_000
+    const couldHear = !wasStopped && !isDeaf()
     lookedMs = nowMs
     const all = [...waiting()]
     if (all.length === 0) return close()
     for (const one of all) {
-      if (wasStopped) one.heardMs = nowMs
+      if (!couldHear) one.heardMs = nowMs
       else if (nowMs - one.heardMs > limitMs) onSilent(one)
     }
   }

@@ -5,6 +5,7 @@
 import { orAborted, limited } from "../../core/abort.ts"
 import { PosternError } from "../../core/diagnosis.ts"
 import { connectionLost, serverSilent } from "../../core/http-failures.ts"
+import { inTurn } from "../../core/in-turn.ts"
 import type { Log } from "../../core/log.ts"
 import { endpointRefused, initializeTimeout } from "../diagnoses.ts"
 import { type Door, passDoor } from "../door.ts"
@@ -48,25 +49,32 @@ interface Stream {
 /** Makes the link. The stream is opened by the first `initialize`; when it breaks, the session is over, and what was asked is lost. */
 export function sseLink(settings: SseSettings): Link {
   let stream: Stream | undefined
+  let closed = false
+  const opening = inTurn()
 
-  const close = (): void => {
+  const end = (): void => {
     stream?.abort.abort(
       new PosternError(connectionLost({ origin: settings.url.origin, code: "closed", detail: "the bridge closed the stream" })),
     )
   }
 
+  const reopen = async (signal: AbortSignal): Promise<void> => {
+    end()
+    if (closed) return
+    stream = await openStream(settings, signal)
+    void hear(stream, settings)
+    if (closed) end()
+  }
+
   return {
     async exchange(frame, receive, signal) {
-      if (frame.kind === "request" && frame.method === "initialize") {
-        close()
-        stream = await openStream(settings, signal)
-        void hear(stream, settings)
-      }
+      if (frame.kind === "request" && frame.method === "initialize") await opening(() => reopen(signal))
       if (!stream || stream.over) throw new SessionLost(settings.name, "its stream has ended")
       await converse(stream, frame, receive, { settings, signal })
     },
     async close() {
-      close()
+      closed = true
+      end()
       settings.door.http.close()
     },
   }
@@ -135,7 +143,8 @@ async function converse(
   const sent = send(endpoint, frame, settings, signal)
   if (frame.method === "notifications/cancelled") owed.release(cancelledId(frame))
   // The answer may come on the stream before the server has confirmed the POST; a refused POST has no answer to wait for.
-  await Promise.all([answered && Promise.race([answered, sent.then(() => answered)]), sent])
+  if (answered) sent.catch((error: Error) => owed.fail(frame.id, error))
+  await Promise.all([answered, sent])
 }
 
 async function send(endpoint: URL, frame: Frame, { name, door, onSent }: SseSettings, signal: AbortSignal): Promise<void> {
