@@ -39,8 +39,8 @@ export interface BridgeSettings {
   readonly log: Log
   /** Where it is kept what servers said of themselves (`Places.memory`); without it nothing is remembered. */
   readonly memoryFolder?: string
-  /** Where a local server may write its own log. */
-  readonly stderr: (chunk: Buffer) => void
+  /** Where a local server may write its own log; the promise, where there is one, resolves when there is room for more. */
+  readonly stderr: (chunk: Buffer) => Promise<void> | void
   /** How a person may be asked to sign in; without it nobody is, and the client is told that it is needed. */
   readonly signIn?: SignInSettings
   /** Hears at once why the connection could not even be prepared. */

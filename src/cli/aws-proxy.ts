@@ -9,6 +9,7 @@ import type { Environment } from "../core/places.ts"
 import type { Process } from "./context.ts"
 import { createContext } from "./create-context.ts"
 import { EXIT_CODES, tellDiagnosis } from "./exit.ts"
+import { pour } from "./pour.ts"
 
 /**
  * Carries messages until the client has gone.
@@ -33,7 +34,7 @@ export async function runAwsProxy(program: AwsProgram, process: Process): Promis
     // A session of SSO is begun anew as with any server; there is no entry to sign in by, and the profile stands in for it.
     signIn: { mode: "ask", prompt: false, command: `postern aws login --profile ${shellWord(profileOf(env))}` },
     log: silentLog,
-    stderr: (chunk) => void stderr.write(chunk),
+    stderr: (chunk) => pour(stderr, chunk),
     onRefused: (diagnosis) => note(tellDiagnosis(diagnosis)),
     signal,
   })

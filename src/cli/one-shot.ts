@@ -3,6 +3,7 @@ import type { OpenBridge } from "../bridge/connect.ts"
 import { findServer } from "../config/find.ts"
 import { silentLog } from "../core/log.ts"
 import type { Context } from "./context.ts"
+import { pour } from "./pour.ts"
 
 /**
  * Connects to a server through the same bridge as `run`, asks, and hangs up.
@@ -21,7 +22,7 @@ export async function askServer<Result>(
     findServer: async () => findServer(await context.configuration({ config }), name),
     tools: await context.tools(),
     log: silentLog,
-    stderr: (chunk) => void context.stderr.write(chunk),
+    stderr: (chunk) => pour(context.stderr, chunk),
     signal: context.signal,
   })
   return await ask(bridge)

@@ -6,6 +6,7 @@ import { findServer } from "../config/find.ts"
 import { type Log, jsonLog, silentLog } from "../core/log.ts"
 import type { Context } from "./context.ts"
 import { EXIT_CODES, tellDiagnosis } from "./exit.ts"
+import { pour } from "./pour.ts"
 
 /** The options of `run`, by the names that commander gives them. Each takes a value: any, or one of `words`, of which the first is meant where it is left out. */
 export const RUN_OPTIONS = {
@@ -67,7 +68,7 @@ export async function runServer(name: string, options: RunOptions, context: Cont
     memoryFolder: context.places.memory,
     signIn: { mode: options.signIn ?? "ask", prompt: options.authPrompt !== "off" },
     log: options.log === undefined ? silentLog : logTo(options.log, context),
-    stderr: (chunk) => void stderr.write(chunk),
+    stderr: (chunk) => pour(stderr, chunk),
     onRefused: (diagnosis) => note(tellDiagnosis(diagnosis)),
     signal,
   })

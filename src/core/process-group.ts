@@ -5,10 +5,11 @@ import type { ChildProcess } from "node:child_process"
 export const OWN_GROUP = { detached: process.platform !== "win32" } as const
 
 /** Signals a child that was started with `OWN_GROUP`, and its group where there is one. One that has ended is no failure. */
-export function signalGroup({ pid }: Pick<ChildProcess, "pid">, signal: NodeJS.Signals): void {
-  if (pid === undefined) return
+export function signalGroup(child: Pick<ChildProcess, "pid" | "kill">, signal: NodeJS.Signals): void {
+  if (child.pid === undefined) return
   try {
-    process.kill(process.platform === "win32" ? pid : -pid, signal)
+    if (process.platform === "win32") child.kill(signal)
+    else process.kill(-child.pid, signal)
   } catch {
     // nothing of it is left
   }

@@ -1,9 +1,11 @@
 /** A server that is a local process: one message is one line on its standard input or output. */
 import { type ChildProcessByStdio, spawn } from "node:child_process"
+import { StringDecoder } from "node:string_decoder"
 import type { Readable, Writable } from "node:stream"
 import { orAborted } from "../../core/abort.ts"
 import { PosternError } from "../../core/diagnosis.ts"
 import { answerTooLarge, serverSilent } from "../../core/http-failures.ts"
+import { inTurn } from "../../core/in-turn.ts"
 import type { Log } from "../../core/log.ts"
 import { OWN_GROUP, signalGroup } from "../../core/process-group.ts"
 import { withResolvers } from "../../core/with-resolvers.ts"
@@ -27,8 +29,8 @@ export interface StdioServerSettings {
   /** Takes what the server says for no request of ours. */
   readonly receive: Receive
   readonly onSent?: OnSent | undefined
-  /** Where the process may write its own log. */
-  readonly stderr: (chunk: Buffer) => void
+  /** Where the process may write its own log; the promise, where there is one, resolves when there is room for more. */
+  readonly stderr: (chunk: Buffer) => Promise<void> | void
   readonly log: Log
   /** The longest message, in bytes. */
   readonly maxFrameBytes: number
@@ -45,27 +47,40 @@ const MOST_LAST_WORDS = 2_000
 interface Life {
   readonly child: Child
   readonly owed: OwedAnswers
-  readonly ended: Promise<void>
+  /** Resolves when the process has gone. */
+  readonly gone: Promise<void>
+  /** Resolves when all that it said before has been delivered too: a client may be slow. */
+  readonly delivered: Promise<void>
+  /** True once it is. */
   over: boolean
+  /** True while nothing is read from a process that has gone. */
+  quiet: boolean
   lastWords: string
 }
 
 /** Makes the link. The process is started by the first `initialize`, or the first modern message. */
 export function stdioLink(settings: StdioServerSettings): Link {
   let life: Life | undefined
+  let closed = false
+  const opening = inTurn()
+
+  const restart = async (): Promise<void> => {
+    if (life) await end(life)
+    if (!closed) life = start(settings)
+  }
 
   return {
     async exchange(frame, receive, signal) {
-      if (frame.kind === "request" && frame.method === "initialize") {
-        if (life) await end(life)
-        life = start(settings)
-      }
+      if (frame.kind === "request" && frame.method === "initialize") await opening(restart)
       // A modern message needs no opening, and loses nothing with a process that has ended.
-      if (frame.revision !== "" && (!life || life.over)) life = start(settings)
+      else if (frame.revision !== "" && !closed && (!life || life.over)) life = start(settings)
       if (!life || life.over) throw new SessionLost(settings.name, "its process is not running")
       await converse(life, frame, receive, { onSent: settings.onSent, signal })
     },
-    close: () => (life ? end(life) : Promise.resolve()),
+    async close() {
+      closed = true
+      await opening(async () => life && end(life))
+    },
   }
 }
 
@@ -82,35 +97,56 @@ function start(settings: StdioServerSettings): Life {
       return new PosternError(serverSilent({ origin: `The server "${name}"`, silenceMs }))
     },
   })
-  const { promise: ended, resolve: tellEnded } = withResolvers()
-  const life: Life = { child, owed, ended, over: false, lastWords: "" }
+  const { promise: gone, resolve: tellGone } = withResolvers()
+  const { promise: delivered, resolve: tellDelivered } = withResolvers()
+  const life: Life = { child, owed, gone, delivered, over: false, quiet: true, lastWords: "" }
 
   const finish = (how: string): void => {
     if (life.over) return
     life.over = true
     log.info("process ended", { server: name, how })
     owed.failAll(new PosternError(serverExited({ server: name, how, stderr: life.lastWords })))
-    tellEnded()
+    signalGroup(child, "SIGKILL") // whatever it had started and left behind
+    tellGone()
+    tellDelivered()
   }
   child.on("error", (error: NodeJS.ErrnoException) => finish(`could not be started (${error.code ?? error.message}: ${command})`))
   const heard = hear(life, settings).catch((error: unknown) => log.info("output lost", { server: name, error: String(error) }))
   child.on("exit", (code, signal) => {
+    tellGone()
+    life.quiet = true
     // What it said before it ended is delivered first; a pipe that something else still holds is not waited for.
-    const gone = setTimeout(() => child.stdout.destroy(), GOODBYE_MS)
-    const told = (): void => finish(signal ? `was ended by ${signal}` : `ended with code ${code}`)
-    void heard.finally(() => clearTimeout(gone)).finally(told)
+    const looking = setInterval(() => {
+      if (life.quiet && !owed.delivering) child.stdout.destroy()
+      life.quiet = true
+    }, GOODBYE_MS).unref()
+    void heard.finally(() => {
+      clearInterval(looking)
+      finish(signal ? `was ended by ${signal}` : `ended with code ${code}`)
+    })
   })
   child.stdin.on("error", () => undefined) // the process has gone: "exit" tells
-  child.stderr.on("data", (chunk: Buffer) => {
-    const words = life.lastWords + chunk.toString("utf8")
-    life.lastWords = words.length > MOST_LAST_WORDS ? `…${words.slice(-MOST_LAST_WORDS)}` : words
-    settings.stderr(chunk)
-  })
+  hearWords(life, settings)
   return life
 }
 
+/** Passes on what the process writes of itself, as fast as that is taken; and keeps the last of it, for whoever asks why it ended. */
+function hearWords(life: Life, settings: StdioServerSettings): void {
+  const { stderr } = life.child
+  const decoder = new StringDecoder("utf8") // a chunk may end in the middle of a character
+  stderr.on("data", (chunk: Buffer) => {
+    const words = life.lastWords + decoder.write(chunk)
+    life.lastWords = words.length > MOST_LAST_WORDS ? `…${words.slice(-MOST_LAST_WORDS)}` : words
+    const taken = settings.stderr(chunk)
+    if (!taken) return
+    stderr.pause()
+    void taken.then(() => stderr.resume())
+  })
+}
+
 /** Gives each line of the process to whom it belongs. A slow client slows the process down: nothing is read meanwhile. */
-async function hear({ child, owed }: Life, { name, log, maxFrameBytes }: StdioServerSettings): Promise<void> {
+async function hear(life: Life, { name, log, maxFrameBytes }: StdioServerSettings): Promise<void> {
+  const { child, owed } = life
   const arrived: Frame[] = []
   const lines = lineCutter(
     maxFrameBytes,
@@ -132,6 +168,7 @@ async function hear({ child, owed }: Life, { name, log, maxFrameBytes }: StdioSe
     lines.feed(chunk as Buffer) // no encoding is set, so chunks are buffers
     if (arrived.length === 0) owed.stir() // the middle of a long line
     for (const frame of arrived.splice(0)) await owed.deliver(frame)
+    life.quiet = false
   }
   for (const frame of arrived) await owed.deliver(frame) // a last line without a line feed
 }
@@ -155,7 +192,7 @@ async function converse({ child, owed }: Life, frame: Frame, receive: Receive, {
 const cancelLine = ({ id }: Frame): string =>
   `{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":${id},"reason":"no sign of life"}}\n`
 
-/** Ends the process and what it started: its input is closed, then it is told, then it is killed. */
+/** Ends the process and what it started: its input is closed, then it is told, then it is killed. Its last words are delivered where that can be. */
 async function end(life: Life): Promise<void> {
   if (life.over || life.child.pid === undefined) return
   const timers = [
@@ -163,7 +200,9 @@ async function end(life: Life): Promise<void> {
     setTimeout(() => signalGroup(life.child, "SIGKILL"), GOODBYE_MS * 2),
   ]
   life.child.stdin.end()
-  await life.ended
+  await life.gone
   for (const timer of timers) clearTimeout(timer)
   signalGroup(life.child, "SIGKILL") // whatever it had started and left behind
+  await orAborted(life.delivered, AbortSignal.timeout(GOODBYE_MS)).catch(() => undefined) // the client may not read any more
+  life.child.stdout.destroy()
 }

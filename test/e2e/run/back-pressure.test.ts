@@ -82,6 +82,18 @@ test("a server with an address that does not read stops the client, with little 
   expect((await client.peakBytes()) - before).toBeLessThan(MOST_TAKEN * 2)
 })
 
+test("told to end, a bridge to a local server whose client does not read ends in bounded time", async () => {
+  await using set = await makeFloodSet()
+  await using client = await set.connect("stdio")
+  client.child.stdout.pause()
+  for (const id of [1, 2, 3, 4]) await client.write(line({ id, method: "x/big", params: { bytes: 3 * MB } }))
+  await settled(() => client.child.stdout.readableLength)
+
+  client.child.kill("SIGTERM")
+
+  await expect.poll(() => client.child.exitCode, { timeout: 20_000 }).not.toBeNull()
+})
+
 test("told to end, a bridge whose server does not read ends in bounded time", async () => {
   await using set = await makeFloodSet()
   await using client = await set.connect("stdio")
@@ -110,6 +122,24 @@ test("a client that does not read stops a local server that talks, with little m
   expect(said).toBeLessThan(MOST_TAKEN)
   expect(peak - before).toBeLessThan(MOST_TAKEN * 2)
   expect(answer.beginning).toContain('"result"') // nothing was lost: all of it came once the client read again
+})
+
+test("a client that does not read our stderr stops a local server that talks there, with little memory taken", async () => {
+  await using set = await makeFloodSet()
+  await using client = await set.connect("stdio")
+  const before = await client.peakBytes()
+
+  client.child.stderr.pause()
+  await client.write(line({ id: 1, method: "x/mutter", params: { bytes: OFFERED } }))
+  await client.write(line({ id: 2, method: "x/muttered" }))
+  const said = Number(/"muttered":(\d+)/.exec((await client.answerTo(2)).beginning)?.[1])
+  const peak = await client.peakBytes()
+  client.child.stderr.resume()
+
+  expect(said).toBeGreaterThan(0)
+  expect(said).toBeLessThan(MOST_TAKEN)
+  expect(peak - before).toBeLessThan(MOST_TAKEN)
+  expect((await client.answerTo(1)).beginning).toContain('"result"') // all of it left once somebody read
 })
 
 test("a client that does not read stops the stream of a server with an address", async () => {
