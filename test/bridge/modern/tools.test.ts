@@ -2,7 +2,9 @@
 import { expect, test } from "vitest"
 import { knownTools } from "../../../src/bridge/server/modern/known-tools.ts"
 import { readMirrors } from "../../../src/bridge/server/modern/mirrors.ts"
-import { readFrames } from "../../../src/bridge/frame.ts"
+import { paramHeaders } from "../../../src/bridge/server/modern/param-headers.ts"
+import type { Ask } from "../../../src/bridge/server/modern/tool-list.ts"
+import { makeFrame, readFrame, readFrames } from "../../../src/bridge/frame.ts"
 import { silentLog } from "../../../src/core/log.ts"
 import { startBridge } from "../../harness/bridge.ts"
 import { failure, modern, startModernServer } from "../../servers/modern-server.ts"
@@ -270,4 +272,71 @@ test("after the server has told that its list changed, the next call asks for it
   await bridge.request("tools/call", modern({ name: "query", arguments: { region: "r" } }))
 
   expect(server.seenOf("tools/call").map(mirrored)).toEqual([{ "mcp-param-zone": "r" }])
+})
+
+/** A list of two pages that is asked for by `paramHeaders` itself; its second page is answered when the test says so. */
+function twoPages() {
+  const asked: (() => void)[] = []
+  const tool = (name: string): object => annotated(name, { region: { type: "string", "x-mcp-header": name } })
+  const pages = [{ tools: [tool("first")], nextCursor: "2" }, { tools: [tool("second")] }]
+  let lastId = 0
+  const ask: Ask = async (request, receive) => {
+    const isSecond = request.bytes.includes('"cursor"')
+    if (isSecond) await new Promise<void>((resolve) => asked.push(resolve))
+    const said = `{"jsonrpc":"2.0","id":${request.id},"result":${JSON.stringify(pages[isSecond ? 1 : 0])}}`
+    await receive(headers.learn(readFrame(said), request))
+  }
+  const headers = paramHeaders({ ask, newId: () => `"ours-${++lastId}"`, log: silentLog })
+  const given = (name: string) => ({ name, arguments: { region: "r" } })
+  const call = makeFrame({ id: 1, method: "tools/call", params: {} })
+  const { signal } = new AbortController()
+  return {
+    asked,
+    of: (name: string) => headers.of(call, given(name), signal),
+    afresh: (name: string) => headers.afresh(call, given(name), signal),
+    tellChange: () => headers.learn(makeFrame({ method: "notifications/tools/list_changed" }), call),
+  }
+}
+
+test("two calls that need a fresh list at once have one, whole", async () => {
+  const list = twoPages()
+
+  const one = list.afresh("first")
+  await expect.poll(() => list.asked.length).toBe(1) // its first page has been learned from
+  const other = list.afresh("first")
+  list.asked[0]?.()
+
+  expect([await one, await other]).toEqual([{ "mcp-param-first": "r" }, { "mcp-param-first": "r" }])
+  expect(await list.of("first")).toEqual({ "mcp-param-first": "r" })
+  expect(list.asked).toHaveLength(1)
+})
+
+test("a list that changes while we ask for it is asked for again by the next call, which waits for no old page", async () => {
+  const list = twoPages()
+
+  const early = list.of("second")
+  await expect.poll(() => list.asked.length).toBe(1)
+  list.tellChange()
+  const late = list.of("first")
+  await expect.poll(() => list.asked.length).toBe(2)
+  list.asked[1]?.()
+
+  expect(await late).toEqual({ "mcp-param-first": "r" })
+  list.asked[0]?.()
+  expect(await early).toEqual({ "mcp-param-second": "r" })
+})
+
+test("a list of which a part was forgotten meanwhile is not taken for whole", async () => {
+  const list = twoPages()
+
+  const early = list.of("second")
+  await expect.poll(() => list.asked.length).toBe(1)
+  list.tellChange()
+  list.asked[0]?.()
+  expect(await early).toEqual({ "mcp-param-second": "r" })
+  const late = list.of("first")
+  await expect.poll(() => list.asked.length).toBe(2)
+  list.asked[1]?.()
+
+  expect(await late).toEqual({ "mcp-param-first": "r" })
 })

@@ -38,21 +38,29 @@ export function paramHeaders({ ask, newId, log }: { readonly ask: Ask; readonly 
   let complete = false
   let asking: Promise<void> | undefined
 
+  /** A list that is being asked for is not whole any more either: who waits for it takes what it still brings, the next call asks anew. */
   const forget = (): void => {
     tools.forget()
     complete = false
+    asking = undefined
   }
 
-  /** Many calls may wait for one list; no call's own end ends it for the others. */
-  const askOnce = (call: Frame): Promise<void> =>
-    (asking ??= askForTools(call, { ask, newId })
-      .then(() => void (complete = true))
+  const begin = (call: Frame): Promise<void> => {
+    const own: Promise<void> = askForTools(call, { ask, newId })
+      .then(() => void (complete ||= asking === own))
       .catch((error: unknown) => {
         log.info("list of tools not had", { code: diagnosisOf(error).code })
         // The call itself will tell the cause, but need not wait for it once more.
         if (failedWith(error, serverUnreachable)) throw error
       })
-      .finally(() => (asking = undefined)))
+      .finally(() => {
+        if (asking === own) asking = undefined
+      })
+    return own
+  }
+
+  /** Many calls may wait for one list; no call's own end ends it for the others. */
+  const askOnce = (call: Frame): Promise<void> => (asking ??= begin(call))
 
   const headersOf = ({ name, arguments: given }: Params): Headers | undefined => {
     const mirrors = typeof name === "string" ? tools.mirrorsOf(name) : []
@@ -69,7 +77,7 @@ export function paramHeaders({ ask, newId, log }: { readonly ask: Ask; readonly 
     },
 
     async afresh(call, params, signal) {
-      forget()
+      if (asking === undefined) forget() // a list that is being asked for is fresh, and may have brought the tool already
       await orAborted(askOnce(call), signal)
       return headersOf(params)
     },
