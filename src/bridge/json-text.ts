@@ -3,13 +3,14 @@
  * rounded and unknown members are not lost. The texts have been through `JSON.parse` before; here nothing is checked again.
  */
 
+const BRACE = 0x7b
 const QUOTE = 0x22
 const BACKSLASH = 0x5c
 const COMMA = 0x2c
 const COLON = 0x3a
 
 const isSpace = (code: number): boolean => code === 0x20 || code === 0x0a || code === 0x0d || code === 0x09
-const opens = (code: number): boolean => code === 0x7b || code === 0x5b
+const opens = (code: number): boolean => code === BRACE || code === 0x5b
 const closes = (code: number): boolean => code === 0x7d || code === 0x5d
 
 function skipSpace(text: string, at: number): number {
@@ -61,13 +62,15 @@ export interface Piece {
 }
 
 /**
- * The members of one object.
+ * The members of one object; what is none has none.
  *
  * @param from - where the object begins, perhaps after white space; the outermost one unless said
  * @returns name and untouched text of each member, in order; of a name that stands twice, both
  */
 export function* members(text: string, from = 0): Generator<Piece & { readonly name: string }> {
-  let at = skipSpace(text, skipSpace(text, from) + 1)
+  let at = skipSpace(text, from)
+  if (text.charCodeAt(at) !== BRACE) return
+  at = skipSpace(text, at + 1)
   while (text.charCodeAt(at) === QUOTE) {
     const nameEnd = endOfString(text, at)
     const name = JSON.parse(text.slice(at, nameEnd)) as string // a JSON string, checked by its quote

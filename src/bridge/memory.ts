@@ -50,7 +50,7 @@ export function withMemory(side: ServerSide, { store, tell, log }: { store: Memo
 
   const remember = (request: Frame, answer: Frame): void => {
     const result = memberText(answer.bytes.toString("utf8"), "result")
-    if (result !== undefined && result.length <= MOST_CHARACTERS) store.keep(keyOf(request), result)
+    if (result?.startsWith("{") && result.length <= MOST_CHARACTERS) store.keep(keyOf(request), result)
   }
 
   const welcomeBack = async (): Promise<void> => {
@@ -127,19 +127,18 @@ function isRemembered(frame: Frame): boolean {
 
 /** Whether a list is asked for from its beginning. */
 export function isFirstPage(frame: Frame): boolean {
-  const params = memberText(frame.bytes.toString("utf8"), "params")
-  return params === undefined || memberText(params, "cursor") === undefined
+  return memberText(memberText(frame.bytes.toString("utf8"), "params") ?? "", "cursor") === undefined
 }
 
 interface InitializeResult {
-  readonly capabilities?: Readonly<Record<string, object | undefined>>
+  readonly capabilities?: Readonly<Record<string, object | null>> | null
 }
 
-const parseInitialize = (result: string | undefined): InitializeResult => JSON.parse(result ?? "{}") as InitializeResult // the server's own
+const parseInitialize = (result: string | undefined): InitializeResult => JSON.parse(result ?? "{}") as InitializeResult // an object of the server's own
 
 function kindsOf(result: string | undefined): readonly string[] {
-  const { capabilities = {} } = parseInitialize(result)
-  return KINDS.filter((kind) => capabilities[kind] !== undefined)
+  const { capabilities } = parseInitialize(result)
+  return KINDS.filter((kind) => capabilities?.[kind] !== undefined)
 }
 
 /** The lists will change once the server is back, whatever it said of itself; who is not told that it may be told is not told (S75). */

@@ -98,3 +98,7 @@ test("the pieces of any JSON text are the ones that JSON.parse sees", () => {
 test("of a member that stands twice the last one counts, as in JSON.parse", () => {
   expect(memberText('{"id":1,"x":{"id":3},"id":2}', "id")).toBe("2")
 })
+
+test.each(['""', '"a"', '"{}"', '["a","b"]', "[]", "null", "7", " "])("what is no object, as %s, has no members", (text) => {
+  expect([...members(text)]).toEqual([])
+})

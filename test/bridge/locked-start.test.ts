@@ -344,3 +344,12 @@ function answering(results: Readonly<Record<string, (request: SeenRequest) => st
     return true
   }
 }
+
+test.each([null, { capabilities: null }])("an opening of a server that says %o of itself passes as it is", async (result) => {
+  const scene = await makeScene()
+  scene.server.handler = ({ message }, response) =>
+    message?.method === "initialize" && json(response, { jsonrpc: "2.0", id: message.id, result })
+  const bridge = scene.start()
+
+  expect((await bridge.request("initialize", {})).result).toEqual(result)
+})

@@ -82,7 +82,7 @@ export function changeNotices({ authenticator, tell, clock, log }: ChangeNotices
 
     opening(answer, adds) {
       const result = memberText(answer.bytes.toString("utf8"), "result")
-      if (answer.kind !== "response" || result === undefined) return answer
+      if (answer.kind !== "response" || !result?.startsWith("{")) return answer
       has = kindsIn(result).all
       const edited = adds ? editResult(answer, withCapabilities) : answer
       told = kindsIn(memberText(edited.bytes.toString("utf8"), "result") ?? "{}").told

@@ -1,0 +1,68 @@
+/** What is remembered of a server, and when it stands in for it. */
+import { expect, test } from "vitest"
+import type { MemoryStore } from "../../src/bridge/memory.ts"
+import { startBridge } from "../harness/bridge.ts"
+import { startMcpServer } from "../servers/mcp-server.ts"
+
+/** A store without a file. */
+function storeOf(texts: Readonly<Record<string, string>>): MemoryStore {
+  const kept = new Map(Object.entries(texts))
+  return {
+    recall: () => Promise.resolve(Object.fromEntries(kept)),
+    keep: (key, text) => void (text === undefined ? kept.delete(key) : kept.set(key, text)),
+    written: () => Promise.resolve(),
+  }
+}
+
+/** Nobody listens there. */
+const DOWN = "http://127.0.0.1:9/mcp"
+
+/** A server whose opening has this result, in JSON text, and that is down after it was opened once. */
+async function openedOnce(result: string) {
+  const store = storeOf({})
+  await using server = await startMcpServer()
+  server.handler = ({ message }, response) =>
+    message?.method === "initialize" &&
+    response.writeHead(200, { "content-type": "application/json" }).end(`{"jsonrpc":"2.0","id":1,"result":${result}}`) !== undefined
+  await using bridge = startBridge(server.url, { store })
+  const opened = await bridge.request("initialize", {}, 1)
+  return { store, opened, url: server.url, port: Number(new URL(server.url).port) }
+}
+
+test.each(['{"capabilities":null}', '{"capabilities":7}', '{"capabilities":{"tools":null}}', "{}"])(
+  "a server that said %s of itself is answered for while it is down, and welcome when it is back",
+  async (result) => {
+    const { store, opened, url, port } = await openedOnce(result)
+    await using bridge = startBridge(url, { store })
+
+    const remembered = await bridge.request("initialize", {})
+    await using back = await startMcpServer({ port })
+    const again = await bridge.request("initialize", {})
+
+    expect(opened.result).toEqual(JSON.parse(result))
+    expect(remembered.result).toHaveProperty("capabilities")
+    expect(again.result).toMatchObject({ serverInfo: { name: "test" } })
+    expect(back.seenOf("initialize")).toHaveLength(1)
+  },
+)
+
+test.each(["null", "7", '"text"', "[]"])("a result of a server that is no object is not remembered: %s", async (result) => {
+  const { store, opened, url } = await openedOnce(result)
+  await using bridge = startBridge(url, { store })
+
+  expect(opened.result).toEqual(JSON.parse(result))
+  expect((await bridge.request("initialize", {})).error?.data?.code).toBe("server-unreachable")
+})
+
+test.each(['""', '"cursor"', '["cursor",1]', "null", "7"])(
+  "a list that is asked for with the parameters %s is remembered like any other",
+  async (params) => {
+    await using bridge = startBridge(DOWN, { store: storeOf({ initialize: "{}", "tools/list": '{"tools":[]}' }) })
+    await bridge.request("initialize", {})
+
+    bridge.write(`{"jsonrpc":"2.0","id":"odd","method":"tools/list","params":${params}}`)
+    const listed = await bridge.heard(({ id }) => id === "odd")
+
+    expect(listed.result).toEqual({ tools: [] })
+  },
+)
