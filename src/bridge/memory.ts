@@ -6,7 +6,7 @@
  */
 import { PosternError, failedWith } from "../core/diagnosis.ts"
 import type { Log } from "../core/log.ts"
-import { serverOnlyLegacy, serverOnlyModern } from "./diagnoses.ts"
+import { bridgeStopping, serverOnlyLegacy, serverOnlyModern } from "./diagnoses.ts"
 import { type Frame, makeFrame, readFrame } from "./frame.ts"
 import { memberPiece, memberText, replacePiece } from "./json-text.ts"
 import type { Receive, ServerSide } from "./link.ts"
@@ -113,11 +113,11 @@ export function withMemory(side: ServerSide, { store, tell, log }: { store: Memo
 const keyOf = ({ method, revision }: Frame): string => (revision === "" ? method : `${method} of ${revision}`)
 
 /**
- * What is remembered does not stand in for a server that is up, and speaks another era than the client. A locked door is left to
- * `locked-start.ts`: there a person can do something.
+ * What is remembered does not stand in for a server that is up, and speaks another era than the client, nor for one that a bridge which
+ * ends has waited for. A locked door is left to `locked-start.ts`: there a person can do something.
  */
 function standsInFor(error: unknown): boolean {
-  return error instanceof PosternError && !failedWith(error, serverOnlyModern, serverOnlyLegacy) && !isLocked(error)
+  return error instanceof PosternError && !failedWith(error, serverOnlyModern, serverOnlyLegacy, bridgeStopping) && !isLocked(error)
 }
 
 /** An opening, or the first page of a list: any other page belongs to a cursor that the server may have forgotten. */

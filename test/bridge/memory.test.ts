@@ -66,3 +66,16 @@ test.each(['""', '"cursor"', '["cursor",1]', "null", "7"])(
     expect(listed.result).toEqual({ tools: [] })
   },
 )
+
+test("a bridge that ends gives up what it was asked, and answers nothing from memory: the server is not down", async () => {
+  await using server = await startMcpServer()
+  server.handler = ({ message }) => message?.method === "initialize" // never answers
+  const bridge = startBridge(server.url, { store: storeOf({ initialize: "{}" }) })
+
+  const opened = bridge.request("initialize", {})
+  await expect.poll(() => server.seenOf("initialize").length).toBe(1)
+  bridge.abort()
+  await bridge.ended
+
+  expect((await opened).error?.data?.code).toBe("bridge-stopping")
+})
