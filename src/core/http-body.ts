@@ -1,5 +1,5 @@
 /** The body of an answer: decoded, bounded, and with named failures. */
-import type { IncomingMessage } from "node:http"
+import type { ClientRequest, IncomingMessage } from "node:http"
 import { pipeline, type Readable, type Transform } from "node:stream"
 import { monotonicMs } from "./clock.ts"
 import { PosternError } from "./diagnosis.ts"
@@ -10,7 +10,7 @@ import { type Fate, answerTooLarge, answerUnreadable, nameFailure } from "./http
 const BRIEFLY_MS = 2_000
 
 /** An answer of so many bytes is not worth holding up the server, whoever waits for its room. */
-const FEW_BYTES = 16 * 1024
+export const FEW_BYTES = 16 * 1024
 
 /** What node:http received. */
 export interface Arrival {
@@ -49,11 +49,13 @@ function answerWith({ incoming, fate, onFreeing }: Arrival, body: Readable): Ans
       return Promise.resolve(whole)
     },
     readBriefly: (maxBytes) => (briefly ??= readWithin(body, maxBytes)),
-    async *stream() {
+    async *stream(hold) {
       try {
         for await (const chunk of body) {
           fate.heardMs = Number.POSITIVE_INFINITY
           yield chunk as Buffer // no encoding is set, so chunks are buffers
+          const room = hold?.()
+          if (room && fate.reason === undefined && !body.destroyed) await orClosed(room, fate.request)
           fate.heardMs = monotonicMs()
         }
       } catch (error) {
@@ -65,6 +67,14 @@ function answerWith({ incoming, fate, onFreeing }: Arrival, body: Readable): Ans
       discard(incoming)
     },
   }
+}
+
+/** Waits for room, or until nothing more comes; why, the body tells whoever reads on. */
+function orClosed(room: Promise<void>, request: ClientRequest): Promise<void> {
+  return new Promise((resolve) => {
+    request.once("close", resolve)
+    void room.then(resolve).finally(() => request.off("close", resolve))
+  })
 }
 
 async function decode(incoming: IncomingMessage, encoding: string, origin: string): Promise<Readable> {

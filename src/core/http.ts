@@ -53,8 +53,12 @@ export interface Answer {
    * @returns what could be read; empty when that failed. Asked again, the same: an authenticator reads it, and the door quotes it
    */
   readBriefly(maxBytes: number): Promise<Buffer>
-  /** The body as it arrives, decoded; reading slowly slows the server down. Fails like `read`. */
-  stream(): AsyncGenerator<Buffer, void, undefined>
+  /**
+   * The body as it arrives, decoded; reading slowly slows the server down. Fails like `read`.
+   *
+   * @param hold - is asked before more is read; a promise makes the server wait
+   */
+  stream(hold?: () => Promise<void> | undefined): AsyncGenerator<Buffer, void, undefined>
   /** Drops the body, and keeps the connection when that is cheap. */
   discard(): void
 }

@@ -140,6 +140,32 @@ test("of a body that is given up while its reader waits for room, no part is tak
   await expect(body?.then(({ length }) => length)).rejects.toBe(reason)
 })
 
+test("a stream whose reader waits for room goes on when there is some, and ends at once when it is given up", async () => {
+  const open: http.ServerResponse[] = []
+  const port = await listen(http.createServer((_, response) => void (open.push(response) && response.write("begun"))))
+  const layer = makeHttp()
+  const cause = {}
+  const reason = new Error("not wanted any more")
+  const room = withResolvers()
+  const begin = async (hold: () => Promise<void> | undefined) => {
+    const stream = (await layer.send(request(`http://127.0.0.1:${port}/`, { cause }), never)).stream(hold)
+    await stream.next()
+    return stream
+  }
+
+  const goesOn = await begin(() => room.promise)
+  const waits = await begin(() => new Promise(() => undefined))
+  const asksLate = await begin(() => new Promise(() => undefined))
+  const next = [goesOn.next(), waits.next()]
+  open[0]?.write("the rest")
+  room.resolve()
+  expect((await next[0])?.value?.toString()).toBe("the rest")
+  layer.abandon(cause, reason)
+
+  await expect(next[1]).rejects.toBe(reason)
+  await expect(asksLate.next()).rejects.toBe(reason)
+})
+
 test("the body of a refusal can be asked for twice, and is the same", async () => {
   const port = await listen(http.createServer((_, response) => response.writeHead(403).end("no")))
   const answer = await makeHttp().send(request(`http://127.0.0.1:${port}/`), never)

@@ -1,6 +1,7 @@
 /** Reads what a POST brought back: one JSON text, or a stream of events that may be cut and taken up again. */
 import { failedWith } from "../../core/diagnosis.ts"
 import type { Answer } from "../../core/http.ts"
+import { FEW_BYTES } from "../../core/http-body.ts"
 import { isNetworkFailure, serverSilent } from "../../core/http-failures.ts"
 import type { Frame } from "../frame.ts"
 import type { Receive } from "../link.ts"
@@ -87,10 +88,26 @@ function isGivenUp(failure: unknown): boolean {
   return failedWith(failure, serverSilent) || !isNetworkFailure(failure)
 }
 
-/** Delivers the events of one stream until the server ends it. */
+/** Delivers the events of one stream until the server ends it. What is read of a long one waits in the room until the client has it. */
 export async function deliverEvents(stream: Answer, cursor: Cursor, receive: Receive, wire: Wire): Promise<void> {
-  for await (const { type, data } of readEvents(stream, cursor, wire.maxFrameBytes, wire.origin)) {
-    if (type !== "message") continue
-    for (const frame of framesOf(data, "text/event-stream", wire)) await receive(frame)
+  let toldBytes = 0
+  const hold = (): Promise<void> | undefined => {
+    const bytes = cursor.heldBytes - toldBytes
+    if (cursor.heldBytes <= FEW_BYTES || bytes <= 0) return undefined
+    toldBytes += bytes
+    return wire.room.take(stream, bytes)
+  }
+  const leave = (): void => {
+    toldBytes = 0
+    wire.room.leave(stream)
+  }
+
+  try {
+    for await (const { type, data } of readEvents({ stream: () => stream.stream(hold) }, cursor, wire.maxFrameBytes, wire.origin)) {
+      if (type === "message") for (const frame of framesOf(data, "text/event-stream", wire)) await receive(frame)
+      leave()
+    }
+  } finally {
+    leave()
   }
 }

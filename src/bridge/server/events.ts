@@ -8,10 +8,12 @@ import { answerTooLarge } from "../../core/http-failures.ts"
 export interface Cursor {
   lastEventId: string | undefined
   retryMs: number | undefined
+  /** How much was read of an event that is not whole yet, in bytes. */
+  heldBytes: number
 }
 
 /** A stream that has not said anything yet. */
-export const newCursor = (): Cursor => ({ lastEventId: undefined, retryMs: undefined })
+export const newCursor = (): Cursor => ({ lastEventId: undefined, retryMs: undefined, heldBytes: 0 })
 
 /** One event that carries data. */
 export interface StreamEvent {
@@ -35,26 +37,26 @@ const FIT_FOR_HEADER = /^[\x20-\x7e]{1,1000}$/
  * @throws {PosternError} `connection-lost` when the stream is cut, `answer-too-large`
  */
 export async function* readEvents(
-  answer: Answer,
+  answer: Pick<Answer, "stream">,
   cursor: Cursor,
   maxBytes: number,
   origin: string,
 ): AsyncGenerator<StreamEvent, void, undefined> {
   const arrived: StreamEvent[] = []
-  let held = 0
+  cursor.heldBytes = 0
   const parser = createParser({
     onEvent({ id, event = "message", data }) {
-      held = 0
+      cursor.heldBytes = 0
       if (id !== undefined) cursor.lastEventId = FIT_FOR_HEADER.test(id) ? id : undefined
       if (data !== "") arrived.push({ type: event, data })
     },
     onRetry: (ms) => (cursor.retryMs = Math.min(ms, LONGEST_RETRY_MS)),
-    onComment: (comment) => (held -= Math.min(held, comment.length + 2)), // its colon and its line feed
+    onComment: (comment) => (cursor.heldBytes -= Math.min(cursor.heldBytes, comment.length + 2)), // its colon and its line feed
   })
   const decoder = new TextDecoder() // keeps a character that two chunks share; drops a leading BOM, as the format asks
   for await (const chunk of answer.stream()) {
-    held += chunk.length
-    if (held > maxBytes) throw new PosternError(answerTooLarge({ origin, maxBytes }))
+    cursor.heldBytes += chunk.length
+    if (cursor.heldBytes > maxBytes) throw new PosternError(answerTooLarge({ origin, maxBytes }))
     parser.feed(decoder.decode(chunk, { stream: true }))
     yield* arrived.splice(0)
   }

@@ -85,7 +85,8 @@ export function streamableHttpLink(settings: StreamableHttpSettings): Link {
     listening.abort()
     if (closed) return
     listening = new AbortController()
-    void listen(wire, receiveUnasked, listening.signal)
+    const lasting = { ...wire, room: answerRoom() } // its silence has no limit: where it stops in mid-event, no answer waits for it
+    void listen(lasting, receiveUnasked, listening.signal)
   }
 
   /** Sends `initialize` outside of any session, and learns the new session from its answer (S3). */

@@ -172,39 +172,73 @@ test("a client that does not read stops the stream of a server with an address",
   expect(answer.beginning).toContain('"result"')
 })
 
-test("many large answers at once wait for a client that does not read; then it gets each of them", async () => {
+/** How a server begins an answer, and how it ends it. */
+const forms = {
+  JSON: { type: "application/json", begin: "", end: '"}}' },
+  events: { type: "text/event-stream", begin: "data: ", end: '"}}\n\n' },
+}
+
+test.each(Object.entries(forms))(
+  "many large answers at once, as %s, wait for a client that does not read; then it gets each of them",
+  async (_, { type, begin, end }) => {
+    await using set = await makeFloodSet()
+    await using client = await set.connect("http")
+    const calls = 60
+    let sent = 0
+    set.server.handler = ({ message }, response) => {
+      if (message?.method !== "x/large") return false
+      response.writeHead(200, { "content-type": type })
+      const talk = async (): Promise<void> => {
+        response.write(`${begin}{"jsonrpc":"2.0","id":${String(message.id)},"result":{"text":"`)
+        for (let at = 0; at < (OFFERED / calls) * 2; at += MB / 4) {
+          const taken = await flood(response, MB / 4)
+          sent += taken // all of them count here, so not across the wait
+        }
+        response.end(end)
+      }
+      void talk()
+      return true
+    }
+    const before = await client.peakBytes()
+
+    client.child.stdout.pause()
+    for (let id = 1; id <= calls; id++) await client.write(line({ id, method: "x/large" }))
+    const stoppedAt = await settled(() => sent)
+    const peak = await client.peakBytes()
+    client.child.stdout.resume()
+    for (let id = 1; id <= calls; id++) await client.answerTo(id)
+
+    expect(set.server.seenOf("x/large")).toHaveLength(calls) // all of them had begun
+    expect(stoppedAt).toBeGreaterThan(MB)
+    expect(stoppedAt).toBeLessThan(OFFERED * 1.6) // most of it stands in the buffers of the system, some megabytes a connection
+    expect(peak - before).toBeLessThan(MOST_TAKEN * 2)
+    expect(sent).toBeGreaterThan(OFFERED * 2)
+  },
+)
+
+test("a stream for what is said unasked that stops in mid-event holds up no answer, however large", async () => {
   await using set = await makeFloodSet()
-  await using client = await set.connect("http")
-  const calls = 60
-  let sent = 0
-  set.server.handler = ({ message }, response) => {
+  let begun = 0
+  set.server.handler = ({ method, message }, response) => {
+    if (method === "GET") {
+      response.writeHead(200, { "content-type": "text/event-stream" }).write(`data: ${filler.slice(0, MB / 4)}`)
+      begun++
+      return true
+    }
     if (message?.method !== "x/large") return false
     response.writeHead(200, { "content-type": "application/json" })
-    const talk = async (): Promise<void> => {
-      response.write(`{"jsonrpc":"2.0","id":${String(message.id)},"result":{"text":"`)
-      for (let at = 0; at < (OFFERED / calls) * 2; at += MB / 4) {
-        const taken = await flood(response, MB / 4)
-        sent += taken // all of them count here, so not across the wait
-      }
-      response.end('"}}')
-    }
-    void talk()
+    response.write(`{"jsonrpc":"2.0","id":${String(message.id)},"result":{"text":"`)
+    void flood(response, 50 * MB).then(() => response.end('"}}'))
     return true
   }
-  const before = await client.peakBytes()
+  await using client = await set.connect("http")
+  await expect.poll(() => begun).toBe(1)
+  await client.write(line({ id: 1, method: "tools/list" }))
+  await client.answerTo(1) // by now the beginning of the event is read
 
-  client.child.stdout.pause()
-  for (let id = 1; id <= calls; id++) await client.write(line({ id, method: "x/large" }))
-  const stoppedAt = await settled(() => sent)
-  const peak = await client.peakBytes()
-  client.child.stdout.resume()
-  for (let id = 1; id <= calls; id++) await client.answerTo(id)
+  for (const id of [2, 3, 4]) await client.write(line({ id, method: "x/large" }))
 
-  expect(set.server.seenOf("x/large")).toHaveLength(calls) // all of them had begun
-  expect(stoppedAt).toBeGreaterThan(MB)
-  expect(stoppedAt).toBeLessThan(OFFERED * 1.6) // most of it stands in the buffers of the system, some megabytes a connection
-  expect(peak - before).toBeLessThan(MOST_TAKEN * 2)
-  expect(sent).toBeGreaterThan(OFFERED * 2)
+  for (const id of [2, 3, 4]) expect((await client.answerTo(id)).bytes).toBeGreaterThan(50 * MB)
 })
 
 test("a client that asks on and never reads is not read from any more", async () => {

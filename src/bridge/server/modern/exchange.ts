@@ -43,6 +43,9 @@ export function modernExchange(settings: ModernHttpSettings, newId: () => string
   const tools = paramHeaders({ ask: (...asked) => exchange(...asked), newId, log })
   let proven = false
 
+  /** The silence of a subscription has no limit: where it stops in mid-event, no answer waits for it. */
+  const wireOf = ({ method }: Frame): Wire => (method === LISTEN ? { ...wire, room: answerRoom() } : wire)
+
   const prove = (): void => {
     if (!proven) settings.onModern()
     proven = true
@@ -73,7 +76,7 @@ export function modernExchange(settings: ModernHttpSettings, newId: () => string
       await deliverRefusal(request, answer, receive, name)
       return true
     }
-    if (request.kind === "request") await deliverAnswer(answer, { request, receive: watch, wire }, signal)
+    if (request.kind === "request") await deliverAnswer(answer, { request, receive: watch, wire: wireOf(request) }, signal)
     else answer.discard() // 202
     if (disowned) throw new NotModern(name, { ...answer, body: Buffer.alloc(0) })
     return answered
