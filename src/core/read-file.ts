@@ -5,6 +5,7 @@
 import { isUtf8 } from "node:buffer"
 import { type BigIntStats, constants, statSync } from "node:fs"
 import { type FileHandle, lstat, open } from "node:fs/promises"
+import { dirname } from "node:path"
 import { PosternError } from "./diagnosis.ts"
 import { fileNotPrivate, fileUnreadable, hasErrno, readFailure, shellWord, writeFailure } from "./file-diagnoses.ts"
 
@@ -21,16 +22,19 @@ const NO_WAIT = constants.O_NONBLOCK ?? 0
  * It never follows a symbolic link and never waits for the writer of a FIFO; owner and mode are those of the opened file,
  * so that swapping the name between the check and the read gains nothing (CWE-367).
  *
+ * @param options - `inPrivateFolder`: the same is asked of its folder, where others could put something else in its place
  * @returns its bytes, or undefined if there is no such file
  * @throws {PosternError} `file-not-private` for a symbolic link, anything but a regular file, a foreign owner, or a mode that
  *   lets others in; `file-unreadable` if it cannot be read
  */
-export async function readPrivateFile(path: string): Promise<Buffer | undefined> {
+export async function readPrivateFile(path: string, { inPrivateFolder = false } = {}): Promise<Buffer | undefined> {
   const file = await openToRead(path, NO_FOLLOW)
   if (file === undefined) return undefined
   try {
-    const facts = await file.stat({ bigint: true })
+    const folder = dirname(path)
+    const [facts, folderFacts] = await Promise.all([file.stat({ bigint: true }), inPrivateFolder ? factsOf(folder) : undefined])
     refuseUnlessPrivate(path, facts, "file")
+    if (folderFacts !== undefined) refuseUnlessPrivate(folder, folderFacts, "folder")
     return await file.readFile()
   } catch (error) {
     throw readFailure(path, error)

@@ -35,7 +35,7 @@ export function vaultOpener(path: string, keys: readonly KeySource[]): VaultOpen
   let last: { readonly stamp: string; readonly reader: Promise<SecretReader | undefined> } | undefined
 
   const parse = async (): Promise<VaultFile | undefined> => {
-    const bytes = await readPrivateFile(path)
+    const bytes = await readPrivateFile(path, { inPrivateFolder: true })
     return bytes && parseVault(path, bytes)
   }
   const open = async (): Promise<OpenedVault | undefined> => {

@@ -1,4 +1,4 @@
-import { chmod, readFile, stat, symlink, rename } from "node:fs/promises"
+import { chmod, mkdir, readFile, stat, symlink, rename } from "node:fs/promises"
 import * as fc from "fast-check"
 import { expect, test } from "vitest"
 import { type Clock, systemClock } from "../../src/core/clock.ts"
@@ -238,6 +238,33 @@ test("a vault or key that others can read, or that is a symbolic link, is refuse
 
     expect(await readFile(`${path}.real`)).toEqual(before)
   }
+})
+
+test("a vault or key in a folder that others can use is not used, and left as it is", async () => {
+  for (const [name, mode] of [
+    ["data", 0o777],
+    ["state", 0o770],
+    ["state", 0o755],
+  ] as const) {
+    await using folder = await makeVaultFolder()
+    await folder.open().write("key", origin, "secret")
+    const before = await folder.contents()
+    await chmod(folder.at(name), mode)
+
+    const reading = folder.open().read("key", origin)
+
+    await expect(reading).rejects.toMatchObject({ diagnosis: { code: "file-not-private", next: `chmod 700 ${folder.at(name)}` } })
+    expect(await folder.contents()).toEqual(before)
+  }
+})
+
+test("a folder without a vault or key may be open to others until the first secret is written", async () => {
+  await using folder = await makeVaultFolder()
+  await mkdir(folder.at("data"))
+  await chmod(folder.at("data"), 0o777)
+
+  expect(await folder.open().read("key", origin)).toBeUndefined()
+  await expect(folder.open().write("key", origin, "secret")).rejects.toMatchObject({ diagnosis: { code: "file-not-private" } })
 })
 
 test("a folder that others can enter is refused before anything is written to it", async () => {

@@ -15,7 +15,7 @@ import { KEY_BYTES, decodeKey } from "./key-text.ts"
 export function keyFile(path: string): KeySource {
   const mend = `put the right key back in its place (${path})`
   const load = async (): Promise<MasterKey | undefined> => {
-    const bytes = await readPrivateFile(path)
+    const bytes = await readPrivateFile(path, { inPrivateFolder: true })
     return bytes && decodeKey(bytes.toString("latin1").trimEnd(), { place: path, mend })
   }
   const verify = (): Promise<void> => ensurePrivateFolder(dirname(path))
