@@ -67,14 +67,14 @@ export const tooManyRequests = defineDiagnosis({
   }),
 })
 
-/** A redirect that is not followed: headers and bodies are credentials. `to` is the `Location` as sent, and never shown as a link. */
+/** A redirect that is not followed: headers and bodies are credentials. `to` is the `Location` as sent, and never shown as a link; `sent` is what that address got. */
 export const redirectRefused = defineDiagnosis({
   code: "redirect-refused",
   about: "The server redirects to another origin, or in a loop. Headers and bodies are credentials, so they are not sent there.",
   kind: "guard",
-  tell: ({ from, to, why }: { from: string; to: string; why: string }) => ({
+  tell: ({ from, to, why, sent }: { from: string; to: string; why: string; sent: string }) => ({
     cause: `The server redirects from ${from} to another address, which is not followed: ${why}.`,
-    evidence: [quoteAddress(to), "nothing was sent there"],
+    evidence: [quoteAddress(to), sent],
     next: "if that is the server's new address, change the url of its entry",
   }),
 })

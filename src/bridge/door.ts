@@ -89,15 +89,15 @@ function isRedirect(answer: Answer): boolean {
 
 function nextHop(from: URL, answer: Answer, hops: number): URL {
   const location = answer.headers.location ?? ""
-  const refuse = (why: string): never => {
+  const refuse = (why: string, sent = "nothing was sent there"): never => {
     answer.discard()
-    throw new PosternError(redirectRefused({ from: from.origin, to: location, why }))
+    throw new PosternError(redirectRefused({ from: from.origin, to: location, why, sent }))
   }
   if (!URL.canParse(location, from.href)) return refuse("it is not an address")
   const to = new URL(location, from)
   if (to.origin !== from.origin) return refuse("it is another origin")
   if (to.username || to.password) return refuse("it holds a user name")
-  if (hops > MOST_HOPS) return refuse(`${MOST_HOPS} redirects were followed before`)
+  if (hops > MOST_HOPS) return refuse(`${MOST_HOPS} redirects were followed before`, "nothing more was sent")
   return to
 }
 

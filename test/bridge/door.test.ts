@@ -93,7 +93,9 @@ test.each([301, 302, 307, 308])("a %i to another origin is refused, and neither 
 
   const answer = pass(`${server.origin}/a`)
 
-  await expect(answer).rejects.toMatchObject({ diagnosis: { code: "redirect-refused", kind: "guard" } })
+  await expect(answer).rejects.toMatchObject({
+    diagnosis: { code: "redirect-refused", kind: "guard", evidence: [expect.anything(), "nothing was sent there"] },
+  })
   expect(server.seen).toHaveLength(1) // the trap was reached
   expect(stranger.seen).toEqual([])
 })
@@ -101,7 +103,9 @@ test.each([301, 302, 307, 308])("a %i to another origin is refused, and neither 
 test("redirects in a circle end", async () => {
   await using server = await startServer(() => ({ status: 307, headers: { location: "/a" } }))
 
-  await expect(pass(`${server.origin}/a`)).rejects.toMatchObject({ diagnosis: { code: "redirect-refused" } })
+  await expect(pass(`${server.origin}/a`)).rejects.toMatchObject({
+    diagnosis: { code: "redirect-refused", evidence: ['address (not a link): "/a"', "nothing more was sent"] },
+  })
   expect(server.seen).toHaveLength(6)
 })
 
