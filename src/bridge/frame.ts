@@ -24,14 +24,20 @@ export class NotAMessage extends Error {
   override readonly name = "NotAMessage"
 }
 
+/** Windows tools write it before a text; whoever reads JSON may pass it over (RFC 8259 section 8.1). */
+const BYTE_ORDER_MARK = "\uFEFF"
+
 /**
  * Reads the messages of one JSON text: one, or the elements of a batch (revision 2025-03-26).
  *
- * @param bytes - UTF-8 JSON, perhaps with line breaks between its tokens
- * @param text - the same as text, where the caller has it: a large message is not decoded a second time
+ * @param written - UTF-8 JSON, perhaps with line breaks between its tokens, or with a byte order mark before it
+ * @param writtenText - the same as text, where the caller has it: a large message is not decoded a second time
  * @throws {NotAMessage} if the text is not JSON, or holds something else than JSON-RPC messages
  */
-export function readFrames(bytes: Buffer, text = bytes.toString("utf8")): Frame[] {
+export function readFrames(written: Buffer, writtenText = written.toString("utf8")): Frame[] {
+  const isMarked = writtenText.startsWith(BYTE_ORDER_MARK)
+  const text = isMarked ? writtenText.slice(1) : writtenText
+  const bytes = isMarked ? written.subarray(Buffer.byteLength(BYTE_ORDER_MARK)) : written
   const parsed = parse(text)
   if (!Array.isArray(parsed)) return [toFrame(parsed, oneLine(bytes), () => text)]
   if (parsed.length === 0) throw new NotAMessage("an empty batch")

@@ -88,7 +88,7 @@ async function decode(incoming: IncomingMessage, encoding: string, origin: strin
   const decoder = decoders[encoding]
   if (!decoder) {
     incoming.destroy()
-    throw new PosternError(answerUnreadable({ origin, detail: `content-encoding: ${encoding}` }))
+    throw new PosternError(answerUnreadable({ origin, detail: `content-encoding: ${encoding}`, isPage: false }))
   }
   // Whoever reads the result hears of a failure there; nothing is left to do in this callback.
   return pipeline(incoming, decoder(), () => undefined)

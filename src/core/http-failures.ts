@@ -153,15 +153,17 @@ export const answerTooDeep = defineDiagnosis({
   }),
 })
 
-/** `detail` is the encoding that is not known, or the type and the beginning of what is no message. */
+/** `detail` is the encoding that is not known, or the type and the beginning of what is no message; `isPage`: which looks like HTML. */
 export const answerUnreadable = defineDiagnosis({
   code: "answer-unreadable",
   about:
     "The server's answer is not what an MCP server may send: an unknown encoding, HTML instead of JSON, or broken JSON. A sign-in page of a network often looks like this.",
-  tell: ({ origin, detail }: { origin: string; detail: string }) => ({
+  tell: ({ origin, detail, isPage }: { origin: string; detail: string; isPage: boolean }) => ({
     cause: `The answer of ${origin} is not an MCP message.`,
     evidence: [quote(detail)],
-    next: "check the address; a network's sign-in page answers in the server's place",
+    next: isPage
+      ? "check the address; a network's sign-in page answers in the server's place"
+      : "check that the address is that of an MCP server; if it is, the fault is the server's",
   }),
 })
 

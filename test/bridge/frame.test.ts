@@ -20,6 +20,13 @@ test("a message keeps its bytes, and line breaks between its tokens become blank
   expect(frame?.kind).toBe("response")
 })
 
+test("one byte order mark before a text is passed over (RFC 8259 section 8.1)", () => {
+  const [frame] = frames('\uFEFF{"jsonrpc":"2.0","id":1,"method":"ping"}')
+
+  expect(frame).toMatchObject({ id: "1", bytes: Buffer.from('{"jsonrpc":"2.0","id":1,"method":"ping"}') })
+  expect(() => frames("\uFEFF\uFEFF{}")).toThrow(NotAMessage)
+})
+
 test("a batch falls into its messages, each with its own text (revision 2025-03-26)", () => {
   const batch = frames(
     '[ {"jsonrpc":"2.0","id":1,"method":"a","n":10000000000000000001} , {"jsonrpc":"2.0","method":"b"},{"jsonrpc":"2.0","id":2,"error":{}} ]',

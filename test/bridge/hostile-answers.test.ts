@@ -117,7 +117,42 @@ test("a sign-in page in the place of the server, with 200 or with 401, is told a
 
     expect(error?.data?.code).toBe(code)
     expect(error?.data?.evidence.join()).toContain("Sign in to Wi-Fi")
+    if (status === 200) expect(error?.data?.next).toContain("a network's sign-in page answers in the server's place")
   }
+})
+
+test("an answer that is JSON in part, or another text, is not told as a sign-in page", async () => {
+  for (const body of ['{"jsonrpc":"2.0","id":1,"result":{', '{"hello":1}', "404 page not found"]) {
+    await using server = await startMcpServer()
+    server.handler = (_, response) => {
+      response.writeHead(200, { "content-type": "application/json" }).end(body)
+      return true
+    }
+    await using bridge = startBridge(server.url)
+
+    const { error } = await bridge.open()
+
+    expect(error?.data).toMatchObject({ code: "answer-unreadable", evidence: [`content-type: application/json; begins with: ${body}`] })
+    expect(error?.data?.next).toBe("check that the address is that of an MCP server; if it is, the fault is the server's")
+  }
+})
+
+test("a byte order mark before an answer is passed over, in JSON as in a stream (RFC 8259 section 8.1)", async () => {
+  await using server = await startMcpServer()
+  server.handler = ({ message }, response) => {
+    if (message?.method !== "tools/call") return false
+    const answer = JSON.stringify({ jsonrpc: "2.0", id: message.id, result: { marked: true } })
+    const isStream = server.seenOf("tools/call").length > 1
+    response.writeHead(200, { "content-type": isStream ? "text/event-stream" : "application/json" })
+    response.end(`\uFEFF${isStream ? `data: ${answer}\n\n` : answer}`)
+    return true
+  }
+  await using bridge = startBridge(server.url)
+  await bridge.open()
+
+  expect((await bridge.request("tools/call", call)).result).toEqual({ marked: true })
+  expect((await bridge.request("tools/call", call)).result).toEqual({ marked: true })
+  expect(bridge.lines.join("")).not.toContain("\uFEFF")
 })
 
 test("a diagnosis in one line stays one line, whatever was quoted", () => {

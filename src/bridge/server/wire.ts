@@ -53,8 +53,8 @@ export function framesOf(body: Buffer | string, contentType: string, wire: Pick<
     return readFrames(bytes, body.toString())
   } catch (error) {
     if (!(error instanceof NotAMessage)) throw error
-    const beginning = bytes.length === 0 ? "an empty body" : `begins with: ${bytes.toString("utf8", 0, 120)}`
-    const detail = `content-type: ${contentType || "none"}; ${beginning}`
-    throw new PosternError(answerUnreadable({ origin: wire.origin, detail }), { cause: error })
+    const beginning = bytes.toString("utf8", 0, 120)
+    const detail = `content-type: ${contentType || "none"}; ${beginning ? `begins with: ${beginning}` : "an empty body"}`
+    throw new PosternError(answerUnreadable({ origin: wire.origin, detail, isPage: /^\s*</.test(beginning) }), { cause: error })
   }
 }
