@@ -99,14 +99,17 @@ export const proxyUnreachable = defineDiagnosis({
   }),
 })
 
-/** Not a byte went either way for `silenceMs` (milliseconds) while an answer was owed or under way. */
+/**
+ * Not a byte went either way for `silenceMs` (milliseconds) while an answer was owed or under way. `resumed`: the limit is that of a stream
+ * that was taken up again.
+ */
 export const serverSilent = defineDiagnosis({
   code: "server-silent",
   about: "The server took the request and sent nothing for longer than the limit.",
-  tell: ({ origin, silenceMs }: { origin: string; silenceMs: number }) => ({
+  tell: ({ origin, silenceMs, resumed = false }: { origin: string; silenceMs: number; resumed?: boolean }) => ({
     cause: `${origin} sent nothing for ${silenceMs / 1000} s; the outcome is unknown.`,
-    evidence: [`limit: ${silenceMs} ms without a byte`],
-    next: 'raise "timeout" (milliseconds) in the server\'s entry if it needs longer',
+    evidence: [`limit: ${silenceMs} ms without a byte${resumed ? " of an answer that was cut and taken up again" : ""}`],
+    next: `raise ${resumed ? '"resumeTimeout" (seconds)' : '"timeout" (milliseconds)'} in the server's entry if it needs longer`,
   }),
 })
 

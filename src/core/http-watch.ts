@@ -13,6 +13,8 @@ import type { Route } from "./http-route.ts"
 interface Watched extends Fate {
   /** Longest silence, in milliseconds; 0 means none. */
   readonly silenceMs: number
+  /** Whether that is a limit of its own: the rest of a cut answer has one. */
+  readonly resumed: boolean
   readonly signal: AbortSignal
   readonly cause: object | undefined
   /** Where it stands in the list. */
@@ -21,7 +23,7 @@ interface Watched extends Fate {
   bytes: number
 }
 
-/** The requests of one HTTP layer, seen at intervals: an end for silence comes up to 5 s late, an abort at once. */
+/** The requests of one HTTP layer, seen at intervals: an end for silence comes up to a quarter late, and no more than 5 s; an abort at once. */
 export interface RequestWatch {
   /**
    * Watches a request until it is removed.
@@ -47,7 +49,7 @@ export function watchRequests(limits: HttpLimits): RequestWatch {
   const watched: Watched[] = []
   const heard = new WeakSet<AbortSignal>()
   const abandoned = new WeakMap<object, Error>()
-  const everyMs = lookEveryMs(limits.silenceMs)
+  let everyMs = lookEveryMs(limits.silenceMs)
   let looking: NodeJS.Timeout | undefined
   let lookedMs = 0
 
@@ -59,13 +61,15 @@ export function watchRequests(limits: HttpLimits): RequestWatch {
     lookedMs = nowMs
     for (const state of watched) {
       if (wasStopped) noteLife(state, nowMs)
-      else if (isSilent(state)) end(state, new PosternError(serverSilent({ origin: state.route.origin, silenceMs: state.silenceMs })))
+      else if (isSilent(state)) end(state, new PosternError(serverSilent({ ...state, origin: state.route.origin })))
     }
   }
 
-  const beginToLook = (): NodeJS.Timeout => {
+  const lookEvery = (ms: number): void => {
+    clearInterval(looking)
+    everyMs = ms
     lookedMs = monotonicMs()
-    return setInterval(look, everyMs).unref()
+    looking = setInterval(look, ms).unref()
   }
 
   const hear = (signal: AbortSignal): void => {
@@ -84,12 +88,14 @@ export function watchRequests(limits: HttpLimits): RequestWatch {
   }
 
   return {
-    add(request, route, { silenceMs = limits.silenceMs, cause }, signal) {
+    add(request, route, { silenceMs: own, cause }, signal) {
+      const silenceMs = own ?? limits.silenceMs
       const state = {
         route,
         request,
         reason: undefined,
         silenceMs,
+        resumed: own !== undefined,
         signal,
         cause,
         index: watched.length,
@@ -98,7 +104,8 @@ export function watchRequests(limits: HttpLimits): RequestWatch {
       }
       watched.push(state)
       if (!heard.has(signal)) hear(signal)
-      looking ??= beginToLook()
+      if (!looking) lookEvery(everyMs)
+      if (silenceMs > 0 && lookEveryMs(silenceMs) < everyMs) lookEvery(lookEveryMs(silenceMs))
       if (cause && abandoned.has(cause)) end(state, abandoned.get(cause))
       return state
     },

@@ -203,7 +203,21 @@ test("7: the rest of a cut answer that stays silent is given up at the limit for
   const { error } = await cut.bridge.request("tools/call", call)
 
   expect(cut.resumed()).toHaveLength(1) // the trap was reached
-  expect(error?.data).toMatchObject({ code: "server-silent", evidence: ["limit: 300 ms without a byte"] })
+  expect(error?.data).toMatchObject({
+    code: "server-silent",
+    evidence: ["limit: 300 ms without a byte of an answer that was cut and taken up again"],
+    next: 'raise "resumeTimeout" (seconds) in the server\'s entry if it needs longer',
+  })
+})
+
+test("7: a limit for resumed streams far below the general one is looked at in its own time", async () => {
+  const began = performance.now()
+  await using cut = await withCutAnswer((response) => response.flushHeaders(), { silenceMs: 1_800_000, resumeSilenceMs: 200 })
+
+  const { error } = await cut.bridge.request("tools/call", call)
+
+  expect(error?.data?.code).toBe("server-silent")
+  expect(performance.now() - began).toBeLessThan(4_500) // the general one is looked at every five seconds
 })
 
 test("7: any event or comment restarts the limit for resumed streams", async () => {
