@@ -1,5 +1,5 @@
 /** What `postern run` does, apart from reading its words: apart, because a client waits for it, and the library that reads words costs a tenth of the start. */
-import { openSync, writeSync } from "node:fs"
+import { constants, openSync, writeSync } from "node:fs"
 import { MAX_FRAME_BYTES, runBridge } from "../bridge/bridge.ts"
 import { stdioClient } from "../bridge/client/stdio.ts"
 import { findServer } from "../config/find.ts"
@@ -75,13 +75,16 @@ export async function runServer(name: string, options: RunOptions, context: Cont
   if (refused) context.exitWith(EXIT_CODES[refused.kind])
 }
 
+/** A pipe that nobody reads is not waited for; Windows has no such flag, and no such pipe. */
+const APPEND = constants.O_APPEND | constants.O_CREAT | constants.O_WRONLY | (constants.O_NONBLOCK ?? 0)
+
 /** Each event is written before the next step: what led to an end must not be lost with it. */
 function logTo(file: string, { clock, redactor, note }: Context): Log {
   let descriptor: number | undefined
   let failed = false
   const write = (line: string): void => {
     try {
-      descriptor ??= openSync(file, "a", 0o600)
+      descriptor ??= openSync(file, APPEND, 0o600)
       writeSync(descriptor, line)
     } catch (error) {
       // A wrong path or a full disk must not end the bridge; it is told once.

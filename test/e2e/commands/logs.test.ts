@@ -1,9 +1,11 @@
 /** Row 7: what run --log wrote, shown by logs. */
+import { execFileSync } from "node:child_process"
 import { appendFile, rename, stat, truncate, writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import { setTimeout as delay } from "node:timers/promises"
 import { expect, test } from "vitest"
 import { type ErrorObject, type Person, makePerson, newSecret } from "../../harness/postern.ts"
+import { startMcpServer } from "../../servers/mcp-server.ts"
 
 const line = (event: string, fields: object = {}): string =>
   `${JSON.stringify({ time: "2026-11-23T23:22:59.441Z", level: "info", event, ...fields })}\n`
@@ -49,6 +51,22 @@ test.concurrent("7: the log of a bridge is shown event by event, and holds no se
   ).toContain("request failed") // one object a line
   expect(text.stdout + asJson.stdout).not.toContain(key)
   expect((await stat(file)).mode & 0o777).toBe(0o600)
+})
+
+test.concurrent("a log that is a pipe which nobody reads keeps no bridge from its work, nor from its end", async () => {
+  await using server = await startMcpServer()
+  await using person = await makePerson()
+  const pipe = join(person.home, "pipe")
+  execFileSync("mkfifo", [pipe])
+  await person.added(["add", "one", server.url])
+
+  const ran = await person.postern(["run", "one", "--log", pipe], {
+    stdin: `${JSON.stringify({ jsonrpc: "2.0", id: 1, method: "initialize", params: {} })}\n`,
+  })
+
+  expect(ran.code).toBe(0)
+  expect(ran.stdout).toContain('"serverInfo"')
+  expect(ran.stderr).toContain("the log cannot be written")
 })
 
 test.concurrent("7: what is no event is left out and counted, and no character of a log acts on a terminal", async () => {
