@@ -36,6 +36,14 @@ export function memoryFile(folder: string, server: Server, log: Log): MemoryStor
   }
 }
 
+/** What is remembered of a server goes on to be remembered of it under another name. Running bridges keep the former one's. */
+export async function copyMemory(folder: string, from: Server, to: Server, log: Log): Promise<void> {
+  const kept = await memoryFile(folder, from, log).recall()
+  const store = memoryFile(folder, to, log)
+  for (const [key, text] of Object.entries(kept)) store.keep(key, text)
+  await store.written()
+}
+
 /** @returns the very same where nothing changes */
 function withText(remembered: Remembered, key: string, text: string | undefined): Remembered {
   if (remembered[key] === text) return remembered

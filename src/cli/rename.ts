@@ -2,6 +2,7 @@
 import { Command, Option } from "commander"
 import { findInScope } from "../config/find.ts"
 import type { Scope, Server } from "../config/server.ts"
+import { silentLog } from "../core/log.ts"
 import type { Context } from "./context.ts"
 import { keepApproval } from "./project-approval.ts"
 
@@ -26,6 +27,7 @@ export const renameCommand = (context: Context): Command =>
     .action(async (formerName: string, name: string, options: { scope?: Scope; json?: true }) => {
       const { chooseAccount, renameServer } = await import("../config/amend.ts")
       const { secretsOf } = await import("../auth/dismiss.ts")
+      const { copyMemory } = await import("../bridge/memory-file.ts")
       const configuration = await context.configuration()
       const server = findInScope(configuration, formerName, options.scope)
       const { clock, signal } = context
@@ -36,6 +38,7 @@ export const renameCommand = (context: Context): Command =>
         if (label !== undefined) await chooseAccount(server, label, amend, signal)
         return renameServer(server, name, amend, signal)
       })
+      await copyMemory(context.places.memory, server, { ...server, name, file }, silentLog)
       const renamed: Renamed = { name, formerName, file, scope: server.scope, secrets: secretsOf(server) }
       context.print(renamed, options.json, tell)
     })

@@ -1,6 +1,7 @@
 /** Row 7: rename, enable and disable, from outside. */
 import { readFile } from "node:fs/promises"
 import { expect, test } from "vitest"
+import { makeHome, startClient } from "../../harness/client.ts"
 import { type ErrorObject, makePerson, newSecret, whereIs } from "../../harness/postern.ts"
 import { startMcpServer } from "../../servers/mcp-server.ts"
 
@@ -26,6 +27,28 @@ test.concurrent("7: a renamed server answers under its new name, with its secret
   expect([tools.code, tools.stderr, gone.code]).toEqual([0, "", 2])
   expect(tools.stdout).toContain("echo")
   expect(await whereIs(key, person)).toEqual([])
+})
+
+test.concurrent("a renamed server is still remembered: while it is down, its client keeps its tools", async () => {
+  await using server = await startMcpServer()
+  await using home = await makeHome()
+  await home.postern(["add", "old", server.url])
+  {
+    await using client = startClient(home, ["run", "old"])
+    await client.open()
+    await client.request("tools/list")
+    client.child.stdin.end()
+    await client.exited
+  }
+  await server.close()
+
+  await home.postern(["rename", "old", "new"])
+  await using client = startClient(home, ["run", "new"])
+  const opened = await client.open()
+  const listed = await client.request("tools/list")
+
+  expect(opened.result).toMatchObject({ serverInfo: { name: "test" } })
+  expect(listed.result?.["tools"]).toHaveLength(1)
 })
 
 test.concurrent("7: a bridge that runs goes on when its server is renamed, switched off and on", async () => {
