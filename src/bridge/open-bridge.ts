@@ -72,9 +72,11 @@ export async function pipeBridge(
 }
 
 function settingsFor(server: string | Server, options: BridgeOptions): Omit<BridgeSettings, "client" | "onRefused"> {
+  const { name } = typeof server === "string" ? { name: server } : ((server ?? {}) as Partial<Server>) // JavaScript may give anything
+  if (typeof name !== "string") throw new TypeError("a bridge is opened by the name of a server, or by an entry of loadServers()")
   const { env = process.env, log = silentLog, signal = new AbortController().signal } = options
   return {
-    name: typeof server === "string" ? server : server.name,
+    name,
     findServer: async () => (typeof server === "string" ? findServer(await loadServers(options), server) : server),
     tools: options.tools ?? openTools({ env, signal }),
     log,

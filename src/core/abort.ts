@@ -1,4 +1,5 @@
 /** Waiting that can be given up. */
+import { setMaxListeners } from "node:events"
 
 /**
  * Waits for a promise, or for the signal, whichever comes first. Leaves no listener behind: a signal may live as long as the
@@ -11,6 +12,7 @@ export async function orAborted<Result>(promise: Promise<Result>, signal: AbortS
   if (signal.aborted) promise.catch(() => undefined) // nobody will hear how it ends
   signal.throwIfAborted()
   let onAbort: (() => void) | undefined
+  setMaxListeners(0, signal) // as many wait on it as there are calls: Node.js would warn of a leak, into the host program
   const aborted = new Promise<never>((_, reject) => {
     onAbort = () => reject(signal.reason as Error) // our own reasons are errors
     signal.addEventListener("abort", onAbort, { once: true })
@@ -29,6 +31,7 @@ export async function orAborted<Result>(promise: Promise<Result>, signal: AbortS
 export function following(signal: AbortSignal): AbortController & Disposable {
   const own = new AbortController()
   const follow = (): void => own.abort(signal.reason)
+  setMaxListeners(0, signal) // as many follow it as there are bridges
   if (signal.aborted) follow()
   else signal.addEventListener("abort", follow, { once: true })
   return Object.assign(own, { [Symbol.dispose]: () => signal.removeEventListener("abort", follow) })

@@ -10,7 +10,7 @@ import * as auth from "../auth/diagnoses.ts"
 import * as oauth from "../auth/oauth/diagnoses.ts"
 import { secretNotThere, severalSecrets } from "../auth/rotate.ts"
 import * as bridge from "../bridge/diagnoses.ts"
-import { serverError } from "../bridge/client/in-process.ts"
+import { bridgeClosed, serverError } from "../bridge/client/in-process.ts"
 import { internalFault } from "../bridge/error-answer.ts"
 import { sessionLost } from "../bridge/link.ts"
 import * as signIn from "../bridge/sign-in/diagnoses.ts"
@@ -40,7 +40,18 @@ export interface CodeFacts {
  * @throws {Error} if two diagnoses share a code
  */
 export function allCodes(...others: readonly Readonly<Record<string, unknown>>[]): readonly CodeFacts[] {
-  const single = { secretNotThere, severalSecrets, serverError, internalFault, sessionLost, lockLost, lockTimeout, checkTimeout, ...signIn }
+  const single = {
+    secretNotThere,
+    severalSecrets,
+    serverError,
+    bridgeClosed,
+    internalFault,
+    sessionLost,
+    lockLost,
+    lockTimeout,
+    checkTimeout,
+    ...signIn,
+  }
   const ofHttp = { ...http, proxyInvalid, proxyRefused, certificateUnusable }
   const ofAws = [aws, awsAssume, awsDenials, awsRefusals, awsRemarks, awsSso, awsTrust, awsVariables]
   const exported = [auth, ...ofAws, oauth, bridge, config, remarks, files, ofHttp, vault, single, ...others].flatMap((module) =>

@@ -2,7 +2,7 @@
 import { getEventListeners } from "node:events"
 import { writeFile } from "node:fs/promises"
 import { PassThrough } from "node:stream"
-import { expect, test } from "vitest"
+import { expect, onTestFinished, test } from "vitest"
 import { type OpenBridge, type ServerMessage, loadServers, openBridge, pipeBridge } from "../../src/index.ts"
 import { makeFolder } from "../core/folder.ts"
 import { sse, startMcpServer } from "../servers/mcp-server.ts"
@@ -182,13 +182,37 @@ test("a request that is given up is cancelled at the server, and the bridge goes
   expect(await bridge.request("tools/list")).toMatchObject({ tools: [{ name: "echo" }] })
 })
 
+test("as many requests as there are wait on one signal, and as many bridges: nothing is told to the host program of that", async () => {
+  await using set = await configured()
+  const warnings: Error[] = []
+  const onWarning = (warning: Error): void => void warnings.push(warning)
+  process.on("warning", onWarning)
+  onTestFinished(() => void process.off("warning", onWarning))
+  const { signal } = new AbortController()
+
+  const bridges = await Promise.all(Array.from({ length: 12 }, () => openBridge("weather", { ...set.options, signal })))
+  const [bridge] = bridges
+  const own = new AbortController()
+  await Promise.all(Array.from({ length: 12 }, () => bridge?.request("tools/list")))
+  await Promise.all(Array.from({ length: 12 }, () => bridge?.request("tools/list", {}, own.signal)))
+  await Promise.all(bridges.map((one) => one.close()))
+  await new Promise(setImmediate) // warnings come a turn later
+
+  expect(warnings).toEqual([])
+})
+
+test("what names no server is a mistake in the program, and told as that", async () => {
+  await expect(openBridge(undefined as never)).rejects.toThrow(TypeError)
+  await expect(openBridge({} as never)).rejects.toThrow("by the name of a server")
+})
+
 test("a closed bridge takes no request any more", async () => {
   await using set = await configured()
   const bridge: OpenBridge = await openBridge("weather", set.options)
   await bridge.close()
   const before = set.server.seen.length
 
-  await expect(bridge.request("tools/list")).rejects.toThrow("the bridge is closed")
+  await expect(bridge.request("tools/list")).rejects.toMatchObject({ diagnosis: { code: "bridge-closed" } })
   expect(set.server.seen).toHaveLength(before)
 })
 

@@ -20,6 +20,17 @@ export const serverError = defineDiagnosis({
   }),
 })
 
+/** The bridge was closed by code on this side. */
+export const bridgeClosed = defineDiagnosis({
+  code: "bridge-closed",
+  about: "Code asked something of a bridge that it had closed before, or that had ended by its signal. Nothing was sent.",
+  tell: ({ method }: { method: string }) => ({
+    cause: `The bridge is closed; ${quote(method, 60)} was not sent.`,
+    evidence: [],
+    next: "open another one: openBridge(NAME)",
+  }),
+})
+
 /** A request or a notification of the server. */
 export interface ServerMessage {
   readonly method: string
@@ -78,7 +89,7 @@ export function inProcessClient(settings: InProcessSettings): InProcessClient {
 
   const say = async (frame: Frame): Promise<void> => {
     const listener = await opened
-    if (closed) throw new Error("the bridge is closed")
+    if (closed) throw new PosternError(bridgeClosed({ method: frame.method }))
     await listener.onFrame(frame)
   }
 
