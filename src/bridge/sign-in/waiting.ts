@@ -31,18 +31,20 @@ export class Cancelled extends Error {
 
 /** How often a waiting client hears of it, in milliseconds. */
 const PROGRESS_MS = 10_000
-/** Each step is more than the one before, as it must be, and less than what the server will begin with. */
-const PROGRESS_STEP = 1e-6
+/** Each step is more than all before, as it must be, and less than what the server will begin with. */
+const PROGRESS_STEP = 1e-9
 
 /** @param server - its name, for what the client hears */
 export function waitingRoom(server: string, clock: Clock): WaitingRoom {
   const waiting = new Map<string, AbortController>()
+  /** Of all requests: one may wait a second time. */
+  let steps = 0
 
   const tellProgress = async ({ request, receive }: Waiter, signal: AbortSignal): Promise<void> => {
     const token = progressToken(request)
     if (token === undefined) return
-    for (let step = 1; !signal.aborted; step++) {
-      const params = { progressToken: token, progress: step * PROGRESS_STEP, message: `Waiting for the sign-in to ${server}` }
+    while (!signal.aborted) {
+      const params = { progressToken: token, progress: ++steps * PROGRESS_STEP, message: `Waiting for the sign-in to ${server}` }
       await receive(makeFrame({ method: "notifications/progress", params }))
       await clock.sleep(PROGRESS_MS, signal)
     }
