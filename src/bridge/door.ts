@@ -44,6 +44,7 @@ export async function passDoor(request: OutgoingRequest, { http, authenticator, 
   for (let hops = 0; ;) {
     const authorized = await authenticator.authorize(outgoing, signal)
     const answer = await http.send(authorized, signal)
+    let waitMs: number | undefined
 
     if (answer.status === 401 || answer.status === 403) {
       const { advice, diagnosis } = await recoverFrom(authorized, answer, authenticator, signal)
@@ -54,12 +55,12 @@ export async function passDoor(request: OutgoingRequest, { http, authenticator, 
       hops++
       outgoing = { ...outgoing, url: nextHop(outgoing.url, answer, hops) }
     } else {
-      const waitMs = retryAfterMs(answer, clock)
+      waitMs = retryAfterMs(answer, clock)
       if (waitMs === undefined || waited) return answer
       waited = true
-      await clock.sleep(waitMs, signal)
     }
-    answer.discard() // it is sent again: what came with this answer does not matter
+    answer.discard() // it is sent again: what came with this answer does not matter, and holds no connection
+    if (waitMs !== undefined) await clock.sleep(waitMs, signal)
   }
 }
 

@@ -35,6 +35,9 @@ async function startServer(answer: (seen: Seen, count: number) => { status: numb
   return {
     seen,
     origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    /** How many connections are open. */
+    connections: () =>
+      new Promise<number>((resolve, reject) => server.getConnections((error, count) => (error ? reject(error) : resolve(count)))),
     async [Symbol.asyncDispose]() {
       server.closeAllConnections()
       await new Promise((resolve) => server.close(resolve))
@@ -56,15 +59,18 @@ function countingAuthenticator(advice: "retry" | "denied" = "denied"): Authentic
 }
 
 const waits: number[] = []
-const clock: Clock = {
+const countingClock: Clock = {
   now: () => Date.parse("2026-01-01T00:00:00Z"),
   sleep: async (ms) => void waits.push(ms),
 }
 
-const pass = (
-  url: string,
-  { advice, signal = new AbortController().signal }: { advice?: "retry" | "denied"; signal?: AbortSignal } = {},
-) => {
+interface Passing {
+  readonly advice?: "retry" | "denied"
+  readonly signal?: AbortSignal
+  readonly clock?: Clock
+}
+
+const pass = (url: string, { advice, signal = new AbortController().signal, clock = countingClock }: Passing = {}) => {
   const door = { http: createHttp({ silenceMs: 10_000, connectMs: 5_000 }), authenticator: countingAuthenticator(advice), clock }
   return passDoor(
     { method: "POST", url: new URL(url), headers: { "x-org": "org-888" }, body: Buffer.from('{"secret":"body"}') },
@@ -152,6 +158,22 @@ test("a server that asks to wait again and again is waited for once", async () =
 
   expect((await pass(`${server.origin}/a`)).status).toBe(503)
   expect(server.seen).toHaveLength(2)
+})
+
+test("an answer that asks to wait holds no connection meanwhile", async () => {
+  await using server = await startServer((_, count) =>
+    count === 1 ? { status: 503, headers: { "retry-after": "30" }, body: "x".repeat(1_000_000) } : { status: 200, body: "here" },
+  )
+  const connections: number[] = []
+  const sleep = async (): Promise<void> => {
+    connections.push(await server.connections())
+    await expect.poll(server.connections).toBe(0)
+  }
+
+  const answer = await pass(server.origin, { clock: { ...countingClock, sleep } })
+
+  expect(connections).toHaveLength(1) // it was waited out
+  expect((await answer.read(100)).toString()).toBe("here")
 })
 
 test("a refused proof is sent once more where the authenticator has a new one, and never a third time", async () => {
