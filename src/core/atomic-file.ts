@@ -182,15 +182,12 @@ async function makeNewer(file: FileHandle, old: BigIntStats): Promise<void> {
   if (mtimeNs <= old.mtimeNs) await file.utimes(atime, Number(old.mtimeNs / 1000n + 2n) / 1e6)
 }
 
+/**
+ * Lets a new name in a folder outlive a power loss, as well as the system can: Windows and some network file systems cannot. The name is
+ * there already, for everybody, so a failure is none of whoever made it: told as one, it would be made a second time.
+ */
 async function syncFolder(path: string): Promise<void> {
-  let folder: FileHandle | undefined
-  try {
-    folder = await open(path, constants.O_RDONLY)
-    await folder.sync()
-  } catch (error) {
-    // Windows and some network file systems cannot do this for a folder; a name there is as durable as they make it.
-    if (!hasErrno(error, "EINVAL", "ENOTSUP", "EPERM", "EISDIR", "EACCES")) throw writeFailure(path, error)
-  } finally {
-    await folder?.close()
-  }
+  const folder = await open(path, constants.O_RDONLY).catch(() => undefined)
+  await folder?.sync().catch(() => undefined)
+  await folder?.close().catch(() => undefined)
 }

@@ -192,6 +192,26 @@ describe("writing a file", () => {
     expect(await readdir(disk.path)).toEqual(["file"])
   })
 
+  test("a file that is in its place is written, whatever the system says of its folder after that", async () => {
+    await using folder = await makeFolder()
+    await using writer = await compile(new URL("../../src/core/atomic-file.ts", import.meta.url))
+    await writeFileAtomic(folder.at("file"), "old")
+    const program = `
+      const { openSync } = await import("node:fs")
+      const { writeFileAtomic } = await import(${JSON.stringify(`file://${writer.path}`)})
+      const beforeRename = async () => {
+        for (;;) try { openSync("/dev/null") } catch (error) { return console.log(error.code) } // nothing more can be opened
+      }
+      console.log(await writeFileAtomic(process.argv[1], "new", { beforeRename }).then(() => "done", (error) => error.diagnosis.cause))`
+
+    const command = 'ulimit -n 64; exec "$0" --input-type=module -e "$1" "$2"'
+    const { stdout } = spawnSync("sh", ["-c", command, process.execPath, program, folder.at("file")], { encoding: "utf8" })
+
+    expect(stdout).toBe("EMFILE\ndone\n")
+    expect(await readFile(folder.at("file"), "utf8")).toBe("new")
+    expect(await readdir(folder.path)).toEqual(["file"])
+  })
+
   test("a read-only disk, a missing folder and a path below a file are told as not writable", async ({ skip }) => {
     await using folder = await makeFolder()
     await writeFile(folder.at("file"), "")
