@@ -1,6 +1,7 @@
 /** Why a server does not let us in. */
 import { defineDiagnosis } from "../core/diagnosis.ts"
 import { quote } from "../core/redact.ts"
+import { posternCommand } from "../core/shell.ts"
 
 /** A configured header was answered with 401 or 403, also after it was read again. */
 export const headerRefused = defineDiagnosis({
@@ -27,7 +28,7 @@ export const proofMissing = defineDiagnosis({
       challenge ? `it asks for: ${quote(challenge)}` : "it does not say what it asks for",
       `entry in ${file}`,
     ],
-    next: `postern remove ${server}, then add it again with --header 'Authorization: Bearer -'`,
+    next: `${posternCommand("remove", server)}, then add it again with --header 'Authorization: Bearer -'`,
   }),
 })
 
@@ -63,7 +64,7 @@ export const noSecretToAsk = defineDiagnosis({
   tell: ({ server, source }: { server: string; source: string }) => ({
     cause: `The server "${server}" has no secret in the vault.`,
     evidence: [`its proof comes from: ${source}`],
-    next: `postern get ${server}`,
+    next: posternCommand("get", server),
   }),
 })
 

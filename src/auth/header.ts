@@ -11,6 +11,7 @@ import { references } from "../config/template.ts"
 import { monotonicMs } from "../core/clock.ts"
 import { PosternError } from "../core/diagnosis.ts"
 import type { OutgoingRequest } from "../core/http.ts"
+import { posternCommand } from "../core/shell.ts"
 import { headerRefused, noSecretToAsk } from "./diagnoses.ts"
 import { type HeadersCommand, headersCommand } from "./headers-command.ts"
 import type { Authenticator } from "./method.ts"
@@ -145,7 +146,7 @@ function keyAmong(headers: readonly ExpandedHeader[]): { readonly name: string; 
 }
 
 function howToReplace(server: string, source: string): string {
-  if (source.startsWith("vault:")) return `postern rotate ${server}`
+  if (source.startsWith("vault:")) return posternCommand("rotate", server)
   if (source.startsWith("the variable ")) return `set ${source.slice("the variable ".length)} to a valid key where the client is started`
   if (source === "the headers command") return "run the headers command by itself, and see whom it speaks for"
   return `correct the header in ${source}`

@@ -4,8 +4,8 @@ import { addressInvalid, credentialEmpty, headerInvalid } from "../config/diagno
 import type { Server } from "../config/server.ts"
 import { parseTemplate } from "../config/template.ts"
 import { PosternError, defineDiagnosis } from "../core/diagnosis.ts"
-import { shellWord } from "../core/file-diagnoses.ts"
 import { quote } from "../core/redact.ts"
+import { posternCommand, shellWord } from "../core/shell.ts"
 import type { VaultEntry } from "../vault/vault.ts"
 import { asGiven } from "./as-given.ts"
 import { noSecretToAsk } from "./diagnoses.ts"
@@ -20,7 +20,7 @@ export const severalSecrets = defineDiagnosis({
   tell: ({ server, keys }: { server: string; keys: readonly string[] }) => ({
     cause: `The server "${server}" has ${keys.length} secrets: ${keys.join(", ")}.`,
     evidence: ["nothing was changed"],
-    next: `postern rotate ${server} --header ${keys[0] ?? ""}`,
+    next: posternCommand("rotate", server, `--header ${shellWord(keys[0] ?? "")}`),
   }),
 })
 
@@ -32,7 +32,7 @@ export const secretNotThere = defineDiagnosis({
   tell: ({ server, key, has }: { server: string; key: string; has: readonly string[] }) => ({
     cause: `The server "${server}" has no secret named ${quote(key, 80)}.`,
     evidence: [`its secrets: ${has.join(", ")}`, "nothing was changed"],
-    next: `postern rotate ${server} --header ${shellWord(has[0] ?? "")}`,
+    next: posternCommand("rotate", server, `--header ${shellWord(has[0] ?? "")}`),
   }),
 })
 

@@ -1,6 +1,7 @@
 /** What can go wrong between a client and a server, apart from the connection itself (`core/http-failures.ts`). */
 import { defineDiagnosis } from "../core/diagnosis.ts"
 import { quote, quoteAddress } from "../core/redact.ts"
+import { posternCommand } from "../core/shell.ts"
 
 /** A line of the client that is no message; told under its id where one can be made out. */
 export const messageMalformed = defineDiagnosis({
@@ -87,7 +88,7 @@ export const serverExited = defineDiagnosis({
   tell: ({ server, how, stderr }: { server: string; how: string; stderr: string }) => ({
     cause: `The process of the server "${server}" ${how}.`,
     evidence: stderr ? [`it last wrote: ${quote(stderr, 400)}`] : ["it wrote nothing to stderr"],
-    next: `postern get ${server}`,
+    next: posternCommand("get", server),
   }),
 })
 

@@ -5,6 +5,7 @@ import { findServer } from "../config/find.ts"
 import { oauthSignInNeeded } from "../auth/oauth/diagnoses.ts"
 import { isAccountLabel } from "../config/oauth-schema.ts"
 import { PosternError } from "../core/diagnosis.ts"
+import { posternCommand } from "../core/shell.ts"
 import type { Context } from "./context.ts"
 import { usageWrong } from "./diagnoses.ts"
 import { EXIT_CODES, tellDiagnosis } from "./exit.ts"
@@ -81,7 +82,7 @@ async function signInTo(server: Server, options: AuthOptions, context: Context):
   if (server.transport !== "stdio" && method === "aws") return (await import("./auth-aws.ts")).signInByAws(server, options, context)
   if (server.transport === "stdio" || (method !== "oauth" && method !== "none")) {
     const problem = `"${server.name}" proves itself by ${server.transport === "stdio" ? "its own variables" : `the method ${method}`}; there is no sign-in.`
-    throw new PosternError(usageWrong({ problem, help: `postern get ${server.name}` }))
+    throw new PosternError(usageWrong({ problem, help: posternCommand("get", server.name) }))
   }
   return signInByOauth(server, options, context)
 }

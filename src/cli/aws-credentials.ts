@@ -1,6 +1,7 @@
 /** `postern aws credentials NAME`: a `credential_process` of the AWS tools. Prints keys for them, so nothing else, and never asks. */
 import { Command } from "commander"
 import { PosternError } from "../core/diagnosis.ts"
+import { posternCommand } from "../core/shell.ts"
 import { awsServer } from "./aws-server.ts"
 import type { Context } from "./context.ts"
 import { usageWrong } from "./diagnoses.ts"
@@ -43,7 +44,7 @@ interface ProcessCredentials {
 async function keysFor(name: string, options: { config?: string }, context: Context): Promise<ProcessCredentials> {
   if (context.env["POSTERN_AWS_CREDENTIALS"] !== undefined) {
     const problem = `The entry "${name}" signs by a profile whose credential_process asks Postern for the keys of an entry: a circle.`
-    throw new PosternError(usageWrong({ problem, help: `name another profile in the entry: postern get ${name}` }))
+    throw new PosternError(usageWrong({ problem, help: `name another profile in the entry: ${posternCommand("get", name)}` }))
   }
   const { openAccess } = await import("../auth/aws/access.ts")
   const { passPins } = await import("../auth/aws/pins.ts")

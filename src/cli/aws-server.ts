@@ -2,6 +2,7 @@
 import { findEntry } from "../config/find.ts"
 import type { HttpServer } from "../config/server.ts"
 import { PosternError } from "../core/diagnosis.ts"
+import { posternCommand } from "../core/shell.ts"
 import type { Context } from "./context.ts"
 import { usageWrong } from "./diagnoses.ts"
 
@@ -18,5 +19,5 @@ export async function awsServer(name: string | undefined, options: ServerOptions
   if (name === undefined) return undefined
   const server = findEntry(await context.configuration(options), name)
   if (server.transport !== "stdio" && server.aws !== undefined) return server
-  throw new PosternError(usageWrong({ problem: `Requests to "${name}" are not signed for AWS.`, help: `postern get ${name}` }))
+  throw new PosternError(usageWrong({ problem: `Requests to "${name}" are not signed for AWS.`, help: posternCommand("get", name) }))
 }

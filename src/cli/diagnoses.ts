@@ -1,7 +1,7 @@
 /** What can be wrong with a command line. */
 import { defineDiagnosis } from "../core/diagnosis.ts"
-import { shellWord } from "../core/file-diagnoses.ts"
 import { escapeControls, quote } from "../core/redact.ts"
+import { posternCommand, shellWord } from "../core/shell.ts"
 
 /** The command line says what Postern cannot do. */
 export const usageWrong = defineDiagnosis({
@@ -54,7 +54,7 @@ export const toolFailed = defineDiagnosis({
   tell: ({ server, tool, said }: { server: string; tool: string; said: string }) => ({
     cause: `The tool ${quote(tool, 80)} says that it failed.`,
     evidence: [quote(said, 1000)],
-    next: `postern tools ${server} --json, which shows what each tool takes`,
+    next: `${posternCommand("tools", server, "--json")}, which shows what each tool takes`,
   }),
 })
 
@@ -69,7 +69,7 @@ export const logMissing = defineDiagnosis({
       ...(server === undefined ? [`file: ${escapeControls(file)}`] : []),
       "a bridge writes a log where it was started with --log FILE",
     ],
-    next: `postern run ${server ?? "NAME"} --log ${shellWord(file)}, in the configuration of the client`,
+    next: `${posternCommand("run", server ?? "NAME", `--log ${shellWord(file)}`)}, in the configuration of the client`,
   }),
 })
 

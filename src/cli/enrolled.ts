@@ -2,6 +2,7 @@
 import type { Enrolled, Newcomer } from "../auth/enroll.ts"
 import { CLIENT_SECRET } from "../auth/literals.ts"
 import { findTarget } from "../config/edit.ts"
+import { posternCommand, shellWord } from "../core/shell.ts"
 import { approveAsItIs, isNewOrApproved } from "./project-approval.ts"
 import type { Context } from "./context.ts"
 import { type KeptSecret, keptSecret, tellLifeAndReach } from "./kept-secret.ts"
@@ -40,7 +41,7 @@ export async function enrollAndTell(context: Context, newcomer: Newcomer, option
     scope: target.scope,
     secrets: status === undefined ? [] : enrolled.secrets.map(({ key, entry }) => keptSecret(key, entry, status)),
     notes: notesFor(enrolled, { scope: target.scope, typed, mayApprove }),
-    next: `postern ${methodOf(enrolled.server) === "oauth" ? "auth" : "tools"} ${newcomer.name}`,
+    next: posternCommand(methodOf(enrolled.server) === "oauth" ? "auth" : "tools", newcomer.name),
   }
   if (mayApprove) await approveAsItIs(target.file, context)
   context.print(result, options.json, tell)
@@ -70,10 +71,10 @@ function notesFor(
 
 function howToAvoid(server: Enrolled["server"], key: string): string {
   const ask = "give - as the value to be asked for it, or write"
-  if (server.transport === "stdio") return `${ask} --env '${key}=\${APP_API_TOKEN}'`
+  if (server.transport === "stdio") return `${ask} --env ${shellWord(`${key}=\${APP_API_TOKEN}`)}`
   if (key === CLIENT_SECRET) return 'write "clientSecret": "${APP_CLIENT_SECRET}"'
   if (!Object.hasOwn(server.headers, key)) return `write ${key}=\${APP_API_TOKEN} in the address,`
-  return `${ask} --header '${key}: ${/authorization$/i.test(key) ? "Bearer " : ""}\${APP_API_TOKEN}'`
+  return `${ask} --header ${shellWord(`${key}: ${/authorization$/i.test(key) ? "Bearer " : ""}\${APP_API_TOKEN}`)}`
 }
 
 function tell({ name, file, scope, secrets, notes, next }: Result): string {

@@ -1,6 +1,7 @@
 /** `postern list`: every server, with who, where and how long. */
 import { Command } from "commander"
 import { PosternError } from "../core/diagnosis.ts"
+import { posternCommand } from "../core/shell.ts"
 import type { ServerFacts } from "../inspect/servers.ts"
 import { type CheckedServer, checkCell, checkListed, tellChecks } from "./checked.ts"
 import type { Context } from "./context.ts"
@@ -86,7 +87,7 @@ export function howLong({ storedIn, expiresAt, since, renewsItself }: ServerFact
 
 function stateOf({ name, method, enabled, trusted, needsSignIn, problem }: ServerFacts): string {
   if (!trusted) return "not trusted: postern trust"
-  if (problem !== null && method === "oauth" && needsSignIn) return `needs a sign-in: postern auth ${name}`
+  if (problem !== null && method === "oauth" && needsSignIn) return `needs a sign-in: ${posternCommand("auth", name)}`
   if (problem !== null) return needsSignIn ? "needs its secret" : problem.code
   return enabled ? "ready" : "disabled"
 }

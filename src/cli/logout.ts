@@ -4,6 +4,7 @@ import type { SignedOut } from "../auth/oauth/sign-out.ts"
 import { findEntry } from "../config/find.ts"
 import { PosternError } from "../core/diagnosis.ts"
 import { silentLog } from "../core/log.ts"
+import { posternCommand } from "../core/shell.ts"
 import type { Context } from "./context.ts"
 import { usageWrong } from "./diagnoses.ts"
 
@@ -26,7 +27,7 @@ export const logoutCommand = (context: Context): Command =>
       const server = findEntry(await context.configuration(), name)
       if (server.transport === "stdio") {
         const problem = `"${name}" is a local server; there is no sign-in.`
-        throw new PosternError(usageWrong({ problem, help: `postern get ${name}` }))
+        throw new PosternError(usageWrong({ problem, help: posternCommand("get", name) }))
       }
       const signedOut = await leave(server, options.account, await context.tools(), context.signal)
       if (signedOut.length > 0) {

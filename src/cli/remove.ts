@@ -6,6 +6,7 @@ import type { Dismissed } from "../auth/dismiss.ts"
 import type { Context } from "./context.ts"
 import { EXIT_CODES } from "./exit.ts"
 import { keepApproval } from "./project-approval.ts"
+import { posternCommand } from "../core/shell.ts"
 
 /** `postern remove`: the entry, and the secrets that nothing else refers to. */
 export const removeCommand = (context: Context): Command =>
@@ -39,7 +40,7 @@ function tell({ server, file, removedSecrets, keptSecrets, leftSecrets, failure,
 }
 
 function tellFailure({ cause, next = "try again" }: NonNullable<Dismissed["failure"]>, [left]: readonly string[]): string[] {
-  if (left !== undefined) return [`  next: ${next}, then postern vault remove ${left}`]
+  if (left !== undefined) return [`  next: ${next}, then ${posternCommand("vault remove", left)}`]
   return [`  Whether somebody had signed in to it could not be seen: ${cause}`, `  next: ${next}`]
 }
 

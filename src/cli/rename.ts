@@ -5,6 +5,7 @@ import type { Scope, Server } from "../config/server.ts"
 import { silentLog } from "../core/log.ts"
 import type { Context } from "./context.ts"
 import { keepApproval } from "./project-approval.ts"
+import { posternCommand } from "../core/shell.ts"
 
 interface Renamed {
   readonly name: string
@@ -56,7 +57,7 @@ function tell({ name, formerName, file, scope, secrets }: Renamed): string {
   return [
     `Renamed "${formerName}" to "${name}" in ${file} (${scope}).`,
     ...(secrets.length === 0 ? [] : [`  The names of its secrets stay: ${secrets.map((one) => `vault:${one}`).join(", ")}.`]),
-    `  note: Bridges that run go on; a client that starts "postern run ${formerName}" has to be told the new name.`,
-    `  next: postern run ${name}, in the configuration of each client`,
+    `  note: Bridges that run go on; a client that starts "${posternCommand("run", formerName)}" has to be told the new name.`,
+    `  next: ${posternCommand("run", name)}, in the configuration of each client`,
   ].join("\n")
 }

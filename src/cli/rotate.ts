@@ -2,6 +2,7 @@
 import { Command } from "commander"
 import { findEntry } from "../config/find.ts"
 import { PosternError } from "../core/diagnosis.ts"
+import { posternCommand } from "../core/shell.ts"
 import { nobodyToAsk } from "../auth/diagnoses.ts"
 import { refuseTyped } from "./typed-secret.ts"
 import type { Context } from "./context.ts"
@@ -21,8 +22,9 @@ export const rotateCommand = (context: Context): Command =>
       const server = findEntry(await context.configuration(), name)
       const place = findSecretPlace(server, options.header)
       const question = `New ${place.key} for ${name} (it is not shown)`
-      refuseTyped(dash, `postern rotate ${name} -`)
-      if (dash !== "-" && !context.interactive) throw new PosternError(nobodyToAsk({ question, instead: `postern rotate ${name} -` }))
+      refuseTyped(dash, `${posternCommand("rotate", name)} -`)
+      if (dash !== "-" && !context.interactive)
+        throw new PosternError(nobodyToAsk({ question, instead: `${posternCommand("rotate", name)} -` }))
       const tools = await context.tools()
       const entry = await rotateSecret(server, place, await context.readSecret(question), tools)
       const result = { server: name, ...keptSecret(place.key, entry, await tools.vault.status()) }

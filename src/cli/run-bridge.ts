@@ -4,6 +4,7 @@ import { MAX_FRAME_BYTES, runBridge } from "../bridge/bridge.ts"
 import { stdioClient } from "../bridge/client/stdio.ts"
 import { findServer } from "../config/find.ts"
 import { type Log, jsonLog, silentLog } from "../core/log.ts"
+import { posternCommand } from "../core/shell.ts"
 import type { Context } from "./context.ts"
 import { EXIT_CODES, tellDiagnosis } from "./exit.ts"
 import { pour } from "./pour.ts"
@@ -59,7 +60,9 @@ export async function runServer(name: string, options: RunOptions, context: Cont
   const { stdin, stdout, stderr, signal, note } = context
   // A client has pipes. Whoever types this by hand would look at a silent line.
   if (stdin.isTTY)
-    note(`postern: note: a client starts this, and speaks MCP with it; Ctrl-D ends it. To look at the server: postern tools ${name}`)
+    note(
+      `postern: note: a client starts this, and speaks MCP with it; Ctrl-D ends it. To look at the server: ${posternCommand("tools", name)}`,
+    )
   const refused = await runBridge({
     name,
     findServer: async () => findServer(await context.configuration(options), name),

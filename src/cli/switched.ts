@@ -4,6 +4,7 @@ import { findInScope } from "../config/find.ts"
 import type { Scope } from "../config/server.ts"
 import type { Context } from "./context.ts"
 import { keepApproval } from "./project-approval.ts"
+import { posternCommand } from "../core/shell.ts"
 
 interface Switched {
   readonly name: string
@@ -44,7 +45,7 @@ function tell({ name, file, scope, enabled, changed }: Switched): string {
   const state = enabled ? "enabled" : "disabled"
   if (!changed) return `"${name}" was ${state} before, in ${file} (${scope}).`
   const then = enabled
-    ? [`  next: postern tools ${name}`]
-    : ["  note: Bridges that run go on until their client ends them; a new one is refused.", `  next: postern enable ${name}`]
+    ? [`  next: ${posternCommand("tools", name)}`]
+    : ["  note: Bridges that run go on until their client ends them; a new one is refused.", `  next: ${posternCommand("enable", name)}`]
   return [`"${name}" is ${state} now, in ${file} (${scope}).`, ...then].join("\n")
 }

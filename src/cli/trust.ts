@@ -4,6 +4,7 @@ import { Command } from "commander"
 import type { ProjectDescription, ServerDescription } from "../config/describe.ts"
 import { projectMissing } from "../config/diagnoses.ts"
 import { PosternError } from "../core/diagnosis.ts"
+import { posternCommand } from "../core/shell.ts"
 import type { Context } from "./context.ts"
 import { nobodyToAsk } from "../auth/diagnoses.ts"
 import { declined } from "./diagnoses.ts"
@@ -54,7 +55,7 @@ async function projectFile({ cwd, env }: Context): Promise<string> {
 
 async function consent(file: string, { yes, json }: TrustOptions, context: Context): Promise<void> {
   if (yes) return
-  const command = `postern trust ${file} --yes`
+  const command = posternCommand("trust", file, "--yes")
   if (!context.interactive || json)
     throw new PosternError({ ...nobodyToAsk({ question: "approve this file?", instead: command }), kind: "guard" })
   if (!(await askYes("Approve this file as it is now?", context, context.signal)))

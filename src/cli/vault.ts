@@ -4,6 +4,7 @@ import { originOf } from "../auth/enroll.ts"
 import { secretsOf } from "../auth/dismiss.ts"
 import { nearest } from "../config/nearest.ts"
 import { PosternError } from "../core/diagnosis.ts"
+import { posternCommand } from "../core/shell.ts"
 import type { VaultStatus } from "../vault/vault.ts"
 import type { Context } from "./context.ts"
 import { nobodyToAsk } from "../auth/diagnoses.ts"
@@ -49,11 +50,12 @@ const setCommand = (context: Context): Command =>
     .option("--json", "print the result as JSON")
     .addHelpText("after", "\nExample:\n  $ postern vault set weather-service.authorization -")
     .action(async (name: string, dash: string | undefined, options: { server?: string; json?: true }) => {
-      refuseTyped(dash, `postern vault set ${name} -`)
+      refuseTyped(dash, `${posternCommand("vault set", name)} -`)
       const tools = await context.tools()
       const origin = await originFor(context, name, options.server)
       const question = `Secret ${name} (it is not shown)`
-      if (dash !== "-" && !context.interactive) throw new PosternError(nobodyToAsk({ question, instead: `postern vault set ${name} -` }))
+      if (dash !== "-" && !context.interactive)
+        throw new PosternError(nobodyToAsk({ question, instead: `${posternCommand("vault set", name)} -` }))
       const entry = await tools.vault.write(name, origin, await context.readSecret(question))
       const kept = { ...entry, ...keptSecret(name, entry, await tools.vault.status()) }
       context.print(
@@ -100,7 +102,7 @@ async function originFor(context: Context, secret: string, serverName: string | 
     origins.length === 0
       ? `No server refers to \${vault:${secret}}, so it is not known which address it may be sent to.`
       : `Servers of several addresses refer to \${vault:${secret}}; a secret is for one address.`
-  throw new PosternError(usageWrong({ problem, help: `postern vault set ${secret} - --server NAME` }))
+  throw new PosternError(usageWrong({ problem, help: `${posternCommand("vault set", secret)} - --server NAME` }))
 }
 
 interface Removed {
@@ -118,7 +120,7 @@ function tellRemoved({ name, removed, neededBy, near }: Removed): string {
     return `The vault had no secret named ${name}${meant}\n  next: postern vault status`
   }
   const forgotten = `The vault has forgotten ${name}. A key that is still valid can be revoked where it was issued.`
-  return neededBy.length === 0 ? forgotten : `${forgotten}\n  note: ${neededBy.join(", ")} needs it: postern vault set ${name} -`
+  return neededBy.length === 0 ? forgotten : `${forgotten}\n  note: ${neededBy.join(", ")} needs it: ${posternCommand("vault set", name)} -`
 }
 
 function tellStatus(status: VaultStatus, columns: number | undefined): string {

@@ -1,7 +1,7 @@
 /** What can be wrong with a configuration, so that it cannot be used. `about` becomes the docs page of a code. */
 import { defineDiagnosis } from "../core/diagnosis.ts"
-import { shellWord } from "../core/file-diagnoses.ts"
 import { escapeControls, quote } from "../core/redact.ts"
+import { posternCommand, shellWord } from "../core/shell.ts"
 import type { Scope } from "./server.ts"
 
 /** A place in a file; both count from 1, and a column is a UTF-16 unit, as editors count. */
@@ -108,7 +108,7 @@ export const serverExists = defineDiagnosis({
     cause: `A server named "${quote(name)}" is already there in the scope ${scope}.`,
     evidence: [place(file, undefined), "nothing was changed"],
     // To remove a server forgets its secrets: no way to another one's name.
-    next: renaming ? "choose another name" : `choose another name, or first: postern remove ${quote(name)} --scope ${scope}`,
+    next: renaming ? "choose another name" : `choose another name, or first: ${posternCommand("remove", name, `--scope ${scope}`)}`,
   }),
 })
 
@@ -137,7 +137,7 @@ export const serverDisabled = defineDiagnosis({
     next:
       scope === "file"
         ? `take "enabled": false, or "disabled": true, out of its entry in ${escapeControls(file)}`
-        : `postern enable ${shellWord(name)}`,
+        : posternCommand("enable", name),
   }),
 })
 
@@ -173,7 +173,7 @@ export const secretMissing = defineDiagnosis({
   tell: ({ secret, ...where }: Where & { secret: string }) => ({
     cause: `The vault has no secret named "${quote(secret)}"; the server "${quote(where.server)}" needs it for ${quote(where.key)}.`,
     evidence: [...standsIn(where), "nothing was sent"],
-    next: `postern vault set ${quote(secret)} -`,
+    next: `${posternCommand("vault set", secret)} -`,
   }),
 })
 
@@ -233,7 +233,7 @@ export const credentialEmpty = defineDiagnosis({
   tell: ({ header, source, ...where }: Where & { header: string; source: string }) => ({
     cause: `The header ${quote(header)} of the server "${quote(where.server)}" has no credential in it.`,
     evidence: [...standsIn(where), `the value came from ${quote(source)}`, "nothing was sent"],
-    next: `write it in single quotes: --header '${quote(header)}: ${/authorization$/i.test(header) ? "Bearer " : ""}\${APP_API_TOKEN}', or give - as the value to be asked for it`,
+    next: `write it in single quotes: --header ${shellWord(`${header}: ${/authorization$/i.test(header) ? "Bearer " : ""}\${APP_API_TOKEN}`)}, or give - as the value to be asked for it`,
   }),
 })
 
@@ -248,7 +248,7 @@ export const projectNotTrusted = defineDiagnosis({
       ? `The project file of the server "${quote(server)}", or a file that it names, has changed since it was approved.`
       : `The server "${quote(server)}" comes from a project file that was not approved.`,
     evidence: [place(file, undefined), "nothing was sent, started or expanded"],
-    next: `postern trust ${shellWord(file)}`,
+    next: posternCommand("trust", file),
   }),
 })
 
@@ -261,7 +261,7 @@ export const projectChanged = defineDiagnosis({
   tell: ({ file }: { file: string }) => ({
     cause: "The project file, or a file that it names, changed after it was shown.",
     evidence: [place(file, undefined), "the approval was not remembered"],
-    next: `postern trust ${shellWord(file)}`,
+    next: posternCommand("trust", file),
   }),
 })
 

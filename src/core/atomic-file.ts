@@ -4,8 +4,9 @@ import { type BigIntStats, constants } from "node:fs"
 import { type FileHandle, link, mkdir, open, realpath, rename, unlink } from "node:fs/promises"
 import { dirname, resolve } from "node:path"
 import { PosternError } from "./diagnosis.ts"
-import { fileNotPrivate, hasErrno, notWritable, shellWord, writeFailure } from "./file-diagnoses.ts"
+import { fileNotPrivate, hasErrno, notWritable, writeFailure } from "./file-diagnoses.ts"
 import { factsOf, notPrivateKind, refuseUnlessPrivate } from "./read-file.ts"
+import { shellWord } from "./shell.ts"
 
 /** How a file is replaced. */
 export interface WriteOptions {

@@ -1,6 +1,6 @@
 /** Why a file cannot be read or written. */
 import { PosternError, defineDiagnosis } from "./diagnosis.ts"
-import { quote } from "./redact.ts"
+import { shellWord } from "./shell.ts"
 
 /** A file or folder that somebody else could read or replace; it is not used. */
 export const fileNotPrivate = defineDiagnosis({
@@ -64,11 +64,6 @@ export function writeFailure(path: string, error: unknown): unknown {
   if (!isSystemError(error)) return error
   const definition = hasErrno(error, "ENOSPC", "EDQUOT") ? diskFull : notWritable
   return new PosternError(definition({ path, fault: sayErrno(error) }), { cause: error })
-}
-
-/** @returns the text as one word of a POSIX shell */
-export function shellWord(text: string): string {
-  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${quote(text, 4096).replaceAll("'", `'\\''`)}'`
 }
 
 function isSystemError(error: unknown): error is NodeJS.ErrnoException {

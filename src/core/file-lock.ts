@@ -11,11 +11,12 @@ import * as v from "valibot"
 import { createFileExclusive, removeFile } from "./atomic-file.ts"
 import type { Clock } from "./clock.ts"
 import { PosternError, defineDiagnosis } from "./diagnosis.ts"
-import { hasErrno, readFailure, shellWord } from "./file-diagnoses.ts"
+import { hasErrno, readFailure } from "./file-diagnoses.ts"
 import { parseJson } from "./json.ts"
 import { removeLeftovers } from "./leftovers.ts"
 import { type ProcessFacts, judgeLiveness, ownFacts } from "./liveness.ts"
 import { readPrivateFile } from "./read-file.ts"
+import { shellWord } from "./shell.ts"
 
 /** Somebody who lives holds the lock for longer than any change takes. */
 export const lockTimeout = defineDiagnosis({

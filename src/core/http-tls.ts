@@ -2,12 +2,12 @@
 import { X509Certificate, createPrivateKey } from "node:crypto"
 import tls, { type SecureContext } from "node:tls"
 import { PosternError, defineDiagnosis } from "./diagnosis.ts"
-import { shellWord } from "./file-diagnoses.ts"
 import type { TlsFiles } from "./http.ts"
 import type { Certificates } from "./http-route.ts"
 import type { Environment } from "./places.ts"
 import { fileStamp, readTextFile } from "./read-file.ts"
 import { escapeControls } from "./redact.ts"
+import { shellWord } from "./shell.ts"
 
 /** What names the file: a key of the entry, or a variable. */
 type Key = string

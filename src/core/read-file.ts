@@ -7,7 +7,8 @@ import { type BigIntStats, constants, statSync } from "node:fs"
 import { type FileHandle, lstat, open } from "node:fs/promises"
 import { dirname } from "node:path"
 import { PosternError } from "./diagnosis.ts"
-import { fileNotPrivate, fileUnreadable, hasErrno, readFailure, shellWord, writeFailure } from "./file-diagnoses.ts"
+import { fileNotPrivate, fileUnreadable, hasErrno, readFailure, writeFailure } from "./file-diagnoses.ts"
+import { shellWord } from "./shell.ts"
 
 /** A configuration of this size is a mistake, for example a log file named by `--config`. */
 const MAX_TEXT_BYTES = 16 * 1024 * 1024

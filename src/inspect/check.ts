@@ -9,6 +9,7 @@ import { limited } from "../core/abort.ts"
 import { type Diagnosis, defineDiagnosis } from "../core/diagnosis.ts"
 import { quote } from "../core/redact.ts"
 import { silentLog } from "../core/log.ts"
+import { posternCommand } from "../core/shell.ts"
 
 /** A server that did not answer within the time of a check. */
 export const checkTimeout = defineDiagnosis({
@@ -17,7 +18,7 @@ export const checkTimeout = defineDiagnosis({
   tell: ({ server, limitMs }: { server: string; limitMs: number }) => ({
     cause: `The server "${quote(server)}" did not answer within ${limitMs / 1000} s.`,
     evidence: ["asked for: initialize, then its tools"],
-    next: `postern tools ${quote(server)}`,
+    next: posternCommand("tools", server),
   }),
 })
 

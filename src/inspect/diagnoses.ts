@@ -17,7 +17,7 @@ import * as signIn from "../bridge/sign-in/diagnoses.ts"
 import * as awsVariables from "../config/aws-variables.ts"
 import * as config from "../config/diagnoses.ts"
 import * as remarks from "../config/remarks.ts"
-import type { DiagnosisKind } from "../core/diagnosis.ts"
+import type { DiagnosisDefinition } from "../core/diagnosis.ts"
 import * as files from "../core/file-diagnoses.ts"
 import { lockLost, lockTimeout } from "../core/file-lock.ts"
 import * as http from "../core/http-failures.ts"
@@ -26,20 +26,13 @@ import { certificateUnusable } from "../core/http-tls.ts"
 import * as vault from "../vault/diagnoses.ts"
 import { checkTimeout } from "./check.ts"
 
-/** A code, and what it is about. */
-export interface CodeFacts {
-  readonly code: string
-  readonly about: string
-  readonly kind: DiagnosisKind
-}
-
 /**
- * All codes that this floor and those below it declare, in the order of the alphabet.
+ * All diagnoses that this floor and those below it declare, by their codes in the order of the alphabet.
  *
  * @param others - modules of the floors above, for example the command line's own
  * @throws {Error} if two diagnoses share a code
  */
-export function allCodes(...others: readonly Readonly<Record<string, unknown>>[]): readonly CodeFacts[] {
+export function allDiagnoses(...others: readonly Readonly<Record<string, unknown>>[]): readonly DiagnosisDefinition<never>[] {
   const single = {
     secretNotThere,
     severalSecrets,
@@ -57,12 +50,12 @@ export function allCodes(...others: readonly Readonly<Record<string, unknown>>[]
   const exported = [auth, ...ofAws, oauth, bridge, config, remarks, files, ofHttp, vault, single, ...others].flatMap((module) =>
     Object.values(module),
   )
-  const codes = exported.filter(isDefinition).map(({ code, about, kind }) => ({ code, about, kind }))
-  for (const { code } of codes)
-    if (codes.filter((other) => other.code === code).length > 1) throw new Error(`two diagnoses have the code ${code}`)
-  return codes.toSorted((one, other) => one.code.localeCompare(other.code))
+  const definitions = exported.filter(isDefinition)
+  for (const { code } of definitions)
+    if (definitions.filter((other) => other.code === code).length > 1) throw new Error(`two diagnoses have the code ${code}`)
+  return definitions.toSorted((one, other) => one.code.localeCompare(other.code))
 }
 
-function isDefinition(value: unknown): value is CodeFacts {
+function isDefinition(value: unknown): value is DiagnosisDefinition<never> {
   return typeof value === "function" && "code" in value && "about" in value && "kind" in value
 }

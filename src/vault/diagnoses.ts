@@ -1,6 +1,7 @@
 /** Why the vault cannot be read or changed. Each is an error of its own, and none of them means "no secret". */
 import { defineDiagnosis } from "../core/diagnosis.ts"
 import { quote } from "../core/redact.ts"
+import { posternCommand } from "../core/shell.ts"
 
 export * from "./keys/diagnoses.ts"
 
@@ -61,7 +62,7 @@ export const vaultOriginMismatch = defineDiagnosis({
   tell: ({ name, stored, asked }: { name: string; stored: string; asked: string }) => ({
     cause: `The secret "${name}" was stored for ${quote(stored)}, and is not given to ${quote(asked)}.`,
     evidence: [`stored for: ${quote(stored)}`, `asked for: ${quote(asked)}`, "nothing was sent"],
-    next: `if the new address is right, store the secret again: postern vault set ${name} -`,
+    next: `if the new address is right, store the secret again: ${posternCommand("vault set", name)} -`,
   }),
 })
 
@@ -72,7 +73,7 @@ export const vaultNoEntry = defineDiagnosis({
   tell: ({ name, path }: { name: string; path: string }) => ({
     cause: `The vault has no secret named "${name}".`,
     evidence: [`vault: ${path}`],
-    next: `postern vault set ${name} -`,
+    next: `${posternCommand("vault set", name)} -`,
   }),
 })
 

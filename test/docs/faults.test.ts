@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises"
 import { dirname, join } from "node:path"
 import { expect, test } from "vitest"
 import * as cli from "../../src/cli/diagnoses.ts"
-import { allCodes } from "../../src/inspect/diagnoses.ts"
+import { allDiagnoses } from "../../src/inspect/diagnoses.ts"
 import { root } from "./pages.ts"
 
 const page = join(root, "docs/faults.md")
@@ -12,7 +12,7 @@ const rows = (await readFile(page, "utf8")).split("\n").flatMap((line) => {
   const [, name = "", file = ""] = /^\[(.*)\]\((\S+)\)$/.exec(proof) ?? []
   return name === "" ? [] : [{ fault, code: code.replaceAll("`", ""), name, file }]
 })
-const codes = new Set(allCodes(cli).map(({ code }) => code))
+const codes = new Set(allDiagnoses(cli).map(({ code }) => code))
 
 test("the table has its rows", () => {
   expect(rows.length).toBeGreaterThan(45)

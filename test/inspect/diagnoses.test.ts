@@ -7,11 +7,14 @@ import * as awsRemarks from "../../src/auth/aws/remarks.ts"
 import * as commandLine from "../../src/cli/diagnoses.ts"
 import { EXIT_CODES } from "../../src/cli/exit.ts"
 import * as remarks from "../../src/config/remarks.ts"
-import { type CodeFacts, allCodes } from "../../src/inspect/diagnoses.ts"
+import type { DiagnosisDefinition } from "../../src/core/diagnosis.ts"
+import { allDiagnoses } from "../../src/inspect/diagnoses.ts"
 
 const inRepository = (path: string): string => fileURLToPath(new URL(`../../${path}`, import.meta.url))
 const pages = inRepository("docs/diagnoses")
-const codes = allCodes(commandLine)
+const diagnoses = allDiagnoses(commandLine)
+const codes = diagnoses.map(({ code, about, kind }) => ({ code, about, kind }))
+type CodeFacts = (typeof codes)[number]
 const remarkCodes = new Set([...Object.values(remarks), ...Object.values(awsRemarks)].map(({ code }) => code))
 
 const WORDS = { failed: "failed", usage: "wrong usage", "sign-in": "sign-in needed", guard: "refused by a guard" } as const
@@ -87,3 +90,38 @@ test("no error is thrown with a code that no diagnosis declares", async () => {
 
   expect(thrown).toEqual([])
 })
+
+/** A name that would run its author's program, were it pasted without quotes. */
+const HOSTILE = "a;touch pwn #'$(touch pwn)"
+
+/** What is no text, what can be no such name, and what is a whole next step already. All else is the hostile name. */
+const otherwise: Readonly<Record<string, unknown>> = {
+  ...Object.fromEntries(["evidence", "hints", "checked", "unchecked", "likely", "deleted", "checks"].map((key) => [key, []])),
+  ...Object.fromEntries(["missing", "revisions", "tried", "known"].map((key) => [key, []])),
+  ...Object.fromEntries(["keys", "has", "named", "others", "all", "scopes", "names", "files"].map((key) => [key, [HOSTILE]])),
+  ...Object.fromEntries(["next", "instead", "help", "command", "signIn", "mend", "renew", "again"].map((key) => [key, ""])),
+  server: HOSTILE, // what is handed on with the rest has to stand here
+  file: HOSTILE,
+  key: HOSTILE,
+  at: undefined,
+  scope: "user",
+  variable: "KEY",
+  faults: [{ key: HOSTILE, found: HOSTILE, right: HOSTILE }],
+  denial: undefined,
+  holder: undefined,
+  // Texts for some, and more than that for others.
+  port: 1,
+  url: Object.assign(Object(HOSTILE) as object, { host: HOSTILE, origin: "", pathname: HOSTILE }),
+  caller: Object.assign(Object(HOSTILE) as object, { arn: HOSTILE, account: HOSTILE }),
+}
+const seen = new Proxy(otherwise, { get: (facts, key) => (key in facts ? Reflect.get(facts, key) : HOSTILE) as unknown })
+
+test.each(diagnoses.map((definition) => [definition.code, definition] as const))(
+  "what stands in a command of the next step of %s is one word of a shell each",
+  (_, definition) => {
+    const { next = "" } = (definition as DiagnosisDefinition<unknown>)(seen)
+
+    const outsideOfQuotes = next.replaceAll(/'[^']*'|\\'/g, "")
+    if (/\b(postern|ls|chmod|aws) |--\w/.test(next)) expect(outsideOfQuotes).not.toContain("touch")
+  },
+)

@@ -1,6 +1,7 @@
 /** Why a role could not be assumed, each cause with the one step that mends it. */
 import { defineDiagnosis } from "../../core/diagnosis.ts"
 import { quote } from "../../core/redact.ts"
+import { posternCommand, shellWord } from "../../core/shell.ts"
 
 /** What was looked at. */
 export interface Seen {
@@ -27,7 +28,7 @@ function evidence({ role, caller, said, checked, unchecked }: Seen): readonly st
 
 /** The command that lets the caller in. */
 function trustCommand({ server, role }: Seen): string {
-  return server === "" ? `postern aws trust --role ${short(role)}` : `postern aws trust ${server}`
+  return server === "" ? `postern aws trust --role ${shellWord(role)}` : posternCommand("aws trust", server)
 }
 
 /** IAM answers GetRole with `NoSuchEntity`. */
@@ -87,7 +88,9 @@ export const mfaCodeWrong = defineDiagnosis({
     cause: `AWS does not accept the code of the MFA device for ${short(seen.role)}.`,
     evidence: evidence(seen),
     next:
-      seen.server === "" ? "wait for the next code, and run the command again" : `wait for the next code, then postern auth ${seen.server}`,
+      seen.server === ""
+        ? "wait for the next code, and run the command again"
+        : `wait for the next code, then ${posternCommand("auth", seen.server)}`,
   }),
 })
 

@@ -1,6 +1,7 @@
 /** Why AWS, knowing the caller, did not let it in: each kind of policy is somebody else's to change. */
 import { defineDiagnosis } from "../../core/diagnosis.ts"
 import { quote } from "../../core/redact.ts"
+import { posternCommand } from "../../core/shell.ts"
 import type { Denial } from "./denial.ts"
 import { type Seen, quoteShort } from "./refusal-diagnoses.ts"
 
@@ -31,7 +32,7 @@ export const denied = defineDiagnosis({
   tell: (seen: Denied) => ({
     cause: `${seen.subject} may not do ${what(seen)}; AWS does not say which policy decides.`,
     evidence: seenDenial(seen),
-    next: `postern aws policy ${seen.server}`,
+    next: posternCommand("aws policy", seen.server),
   }),
 })
 
@@ -42,7 +43,7 @@ export const deniedIdentity = defineDiagnosis({
   tell: (seen: Denied) => ({
     cause: `No policy of ${seen.subject} allows ${what(seen)}.`,
     evidence: seenDenial(seen),
-    next: `postern aws policy ${seen.server}`,
+    next: posternCommand("aws policy", seen.server),
   }),
 })
 

@@ -1,6 +1,7 @@
 /** Why nothing can be signed, or is not going to be. */
 import { defineDiagnosis } from "../../core/diagnosis.ts"
 import { quote } from "../../core/redact.ts"
+import { posternCommand, shellWord } from "../../core/shell.ts"
 
 /** `postern aws whoami` and its like ask for no server. */
 const forServer = (server: string): string => (server === "" ? "" : ` for the server "${server}"`)
@@ -17,7 +18,7 @@ export const awsEndpointUnknown = defineDiagnosis({
     return {
       cause: `The host of the server "${server}" does not tell for which AWS ${what} to sign.`,
       evidence: [`host: ${quote(url.host)}`, "nothing was sent"],
-      next: `add it with the ${what} that stand behind it, for example: postern add ${server} --aws ${flags}${url.origin}${url.pathname}`,
+      next: `add it with the ${what} that stand behind it, for example: ${posternCommand("add", server, `--aws ${flags}${shellWord(url.origin + url.pathname)}`)}`,
     }
   },
 })

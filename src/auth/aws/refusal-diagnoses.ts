@@ -1,6 +1,7 @@
 /** Why AWS refused a signed request, each kind with the one step that mends it. Denials stand in `denial-diagnoses.ts`. */
 import { defineDiagnosis } from "../../core/diagnosis.ts"
 import { quote } from "../../core/redact.ts"
+import { posternCommand } from "../../core/shell.ts"
 
 /** What every diagnosis of a refusal has seen. */
 export interface Seen {
@@ -22,8 +23,8 @@ export const tokenMissing = defineDiagnosis({
       : `AWS wants a signature, and the request to "${server}" had none.`,
     evidence,
     next: wasSigned
-      ? `compare the address in postern get ${server} with the one that AWS gave: it must lead straight to the endpoint`
-      : `postern get ${server}`,
+      ? `compare the address in ${posternCommand("get", server)} with the one that AWS gave: it must lead straight to the endpoint`
+      : posternCommand("get", server),
   }),
 })
 
@@ -35,7 +36,7 @@ export const routeUnknown = defineDiagnosis({
   tell: ({ server, evidence, method, path }: Seen & { method: string; path: string }) => ({
     cause: `The REST API behind "${server}" has no ${method} ${quoteShort(path)}: API Gateway then says "Missing Authentication Token", although the request was signed.`,
     evidence,
-    next: `correct stage and path of the address: postern get ${server}`,
+    next: `correct stage and path of the address: ${posternCommand("get", server)}`,
   }),
 })
 
@@ -47,7 +48,7 @@ export const signatureIncomplete = defineDiagnosis({
   tell: ({ server, evidence }: Seen) => ({
     cause: `AWS could not read the Authorization header of the request to "${server}".`,
     evidence,
-    next: `see that the entry sets no Authorization header of its own: postern get ${server}`,
+    next: `see that the entry sets no Authorization header of its own: ${posternCommand("get", server)}`,
   }),
 })
 
@@ -164,7 +165,7 @@ export const methodMismatch = defineDiagnosis({
   tell: ({ server, evidence }: Seen) => ({
     cause: `The endpoint of "${server}" wants an OAuth token, and no signature.`,
     evidence,
-    next: `postern remove ${server}, then add it again without --aws: it signs in by OAuth`,
+    next: `${posternCommand("remove", server)}, then add it again without --aws: it signs in by OAuth`,
   }),
 })
 
@@ -176,7 +177,7 @@ export const functionUrlDenied = defineDiagnosis({
   tell: ({ server, evidence, subject }: Seen & { subject: string }) => ({
     cause: `The function URL of "${server}" does not let ${subject} in: it needs lambda:InvokeFunctionUrl and, for a URL made since October 2025, lambda:InvokeFunction.`,
     evidence,
-    next: `postern aws policy ${server}`,
+    next: posternCommand("aws policy", server),
   }),
 })
 
@@ -188,7 +189,7 @@ export const forbiddenUnsaid = defineDiagnosis({
   tell: ({ server, evidence, checks }: Seen & { checks: readonly string[] }) => ({
     cause: `The HTTP API behind "${server}" refuses without a reason, as it does for every cause; what can be checked here follows.`,
     evidence: [...evidence, ...checks, "not checked: whether the key is valid, and whether a policy allows execute-api:Invoke"],
-    next: `postern aws whoami ${server}`,
+    next: posternCommand("aws whoami", server),
   }),
 })
 

@@ -1,7 +1,7 @@
 /** What can go wrong with a session of AWS SSO. */
 import { defineDiagnosis } from "../../core/diagnosis.ts"
-import { shellWord } from "../../core/file-diagnoses.ts"
 import { quote } from "../../core/redact.ts"
+import { shellWord } from "../../core/shell.ts"
 
 /** What is known of a session that is not good any more. */
 export interface SsoEnd {
@@ -83,6 +83,6 @@ export const awsProfileNotSso = defineDiagnosis({
       ? `The AWS profile "${quote(profile, 80)}" does not sign in by AWS SSO.`
       : `There is no AWS profile "${quote(profile, 80)}".`,
     evidence: [`looked into ${file}`, others.length === 0 ? "no profile there signs in by SSO" : `these do: ${quote(others.join(", "))}`],
-    next: others[0] === undefined ? "aws configure sso" : `postern aws login --profile ${quote(others[0], 80)}`,
+    next: others[0] === undefined ? "aws configure sso" : `postern aws login --profile ${shellWord(others[0])}`,
   }),
 })

@@ -1,6 +1,7 @@
 /** What is wrong with a policy, a principal or the ARN of an endpoint. */
 import { defineDiagnosis } from "../../core/diagnosis.ts"
 import { quote } from "../../core/redact.ts"
+import { posternCommand, shellWord } from "../../core/shell.ts"
 
 /** No JSON object, or a statement whose `Effect` is neither Allow nor Deny; `found` is the text. */
 export const awsPolicyUnreadable = defineDiagnosis({
@@ -9,7 +10,7 @@ export const awsPolicyUnreadable = defineDiagnosis({
   tell: ({ role, found }: { role: string; found: string }) => ({
     cause: `The trust policy of ${quote(role)} is no policy that can be read.`,
     evidence: [`found: ${quote(found)}`, "nothing was changed"],
-    next: `aws iam get-role --role-name ${quote(role.split("/").at(-1) ?? role, 80)}`,
+    next: `aws iam get-role --role-name ${shellWord(role.split("/").at(-1) ?? role)}`,
   }),
 })
 
@@ -34,7 +35,7 @@ export const awsResourceUnknown = defineDiagnosis({
   tell: ({ server, service, example }: { server: string; service: string; example: string }) => ({
     cause: `The address of "${server}" does not tell which resource of ${service} stands behind it.`,
     evidence: [`such an ARN looks like ${example}`],
-    next: `postern aws policy ${server} --resource ${example}`,
+    next: posternCommand("aws policy", server, `--resource ${shellWord(example)}`),
   }),
 })
 

@@ -1,7 +1,7 @@
 /** Why a sign-in does not come about, or a grant cannot be used. */
 import { defineDiagnosis } from "../../core/diagnosis.ts"
-import { shellWord } from "../../core/file-diagnoses.ts"
 import { quote } from "../../core/redact.ts"
+import { posternCommand, shellWord } from "../../core/shell.ts"
 
 export * from "./discovery-diagnoses.ts"
 
@@ -17,7 +17,7 @@ export const oauthSignInNeeded = defineDiagnosis({
       ...(issuer === undefined ? [] : [`issuer: ${quote(issuer)}`]),
       "nothing was lost: the call can be made again after the sign-in",
     ],
-    next: next ?? `postern auth ${quote(server)}`,
+    next: next ?? posternCommand("auth", server),
   }),
 })
 
@@ -30,7 +30,7 @@ export const oauthScopeNeeded = defineDiagnosis({
   tell: ({ server, scopes, all }: { server: string; scopes: readonly string[]; all: readonly string[] }) => ({
     cause: `The sign-in to "${quote(server)}" does not cover this call: ${quote(scopes.join(" ")) || "more"} is missing.`,
     evidence: [`asked for next: ${quote(all.join(" "), 400)}`],
-    next: `postern auth ${shellWord(server)} --scopes ${shellWord(all.join(" "))}`, // a scope may hold what a shell runs
+    next: posternCommand("auth", server, `--scopes ${shellWord(all.join(" "))}`), // a scope may hold what a shell runs
   }),
 })
 
@@ -64,7 +64,7 @@ export const grantUnreadable = defineDiagnosis({
   tell: ({ name, fault }: { name: string; fault: string }) => ({
     cause: `The sign-in ${name} in the vault cannot be read.`,
     evidence: [`at fault: ${quote(fault)}`, "it was left as it is"],
-    next: `update Postern; or postern vault remove ${name}, and sign in again`,
+    next: `update Postern; or ${posternCommand("vault remove", name)}, and sign in again`,
   }),
 })
 
@@ -89,7 +89,7 @@ export const oauthIssuerUnknown = defineDiagnosis({
   tell: ({ server, issuer, named }: { server: string; issuer: string; named: readonly string[] }) => ({
     cause: `The server "${server}" does not name the authorization server ${quote(issuer)}.`,
     evidence: [`it names: ${named.map((one) => quote(one)).join(", ")}`, "nobody was sent there"],
-    next: `postern auth ${server} --issuer ${quote(named[0] ?? "")}`,
+    next: posternCommand("auth", server, `--issuer ${shellWord(named[0] ?? "")}`),
   }),
 })
 
@@ -101,7 +101,7 @@ export const oauthClientMissing = defineDiagnosis({
   tell: ({ server, issuer, redirect, missing }: { server: string; issuer: string; redirect: string; missing: readonly string[] }) => ({
     cause: `The authorization server of "${quote(server)}" does not know Postern, and there is no way to make itself known.`,
     evidence: [`issuer: ${quote(issuer)}`, ...missing, `redirect address to register: ${redirect}`],
-    next: `register a client there by hand, then: postern auth ${quote(server)} --client-id ID`,
+    next: `register a client there by hand, then: ${posternCommand("auth", server, "--client-id ID")}`,
   }),
 })
 
@@ -112,7 +112,7 @@ export const oauthRegistrationRefused = defineDiagnosis({
   tell: ({ server, address, said }: { server: string; address: string; said: string }) => ({
     cause: `The registration at ${quote(address)} was refused.`,
     evidence: [quote(said)],
-    next: `register a client there by hand, then: postern auth ${quote(server)} --client-id ID`,
+    next: `register a client there by hand, then: ${posternCommand("auth", server, "--client-id ID")}`,
   }),
 })
 
@@ -124,7 +124,7 @@ export const oauthClientRefused = defineDiagnosis({
   tell: ({ server, client, said }: { server: string; client: string; said: string }) => ({
     cause: `The authorization server of "${quote(server)}" does not accept the client ${quote(client, 80)}.`,
     evidence: [quote(said)],
-    next: `postern auth ${quote(server)} --fresh`,
+    next: posternCommand("auth", server, "--fresh"),
   }),
 })
 
@@ -147,7 +147,7 @@ export const oauthConsentRefused = defineDiagnosis({
   tell: ({ server, error, said }: { server: string; error: string; said: string }) => ({
     cause: `The sign-in to "${quote(server)}" was refused (${quote(error, 60)}).`,
     evidence: [said === "" ? "the authorization server gave no reason" : `it said: ${quote(said)}`, "a former sign-in is as it was"],
-    next: `postern auth ${quote(server)}`,
+    next: posternCommand("auth", server),
   }),
 })
 
@@ -158,7 +158,7 @@ export const oauthSignInTimeout = defineDiagnosis({
   tell: ({ server, limitMs }: { server: string; limitMs: number }) => ({
     cause: `Nobody signed in to "${quote(server)}" within ${Math.round(limitMs / 60_000)} minutes.`,
     evidence: ["a former sign-in is as it was"],
-    next: `postern auth ${quote(server)}; if the page showed an error instead of a sign-in: postern auth ${quote(server)} --fresh`,
+    next: `${posternCommand("auth", server)}; if the page showed an error instead of a sign-in: ${posternCommand("auth", server, "--fresh")}`,
   }),
 })
 
@@ -198,7 +198,7 @@ export const oauthTokenNotAccepted = defineDiagnosis({
       ...(challenge === "" ? [] : [`it asks for: ${quote(challenge)}`]),
       "a former sign-in is as it was",
     ],
-    next: `check what the token is for: postern get ${quote(server)}; some servers want --resource omit, or another --resource`,
+    next: `check what the token is for: ${posternCommand("get", server)}; some servers want --resource omit, or another --resource`,
   }),
 })
 
@@ -211,7 +211,7 @@ export const oauthSubjectMismatch = defineDiagnosis({
   tell: ({ server, pinned, found }: { server: string; pinned: string; found: string }) => ({
     cause: `"${quote(server)}" is to be reached as ${quote(pinned)}, and this sign-in is ${quote(found)}.`,
     evidence: [`pinned: ${quote(pinned)}`, `signed in: ${quote(found)}`, "nothing was sent"],
-    next: `postern auth ${quote(server)}, as the right person`,
+    next: `${posternCommand("auth", server)}, as the right person`,
   }),
 })
 

@@ -1,6 +1,7 @@
 /** Why it is not found out where one signs in for a server, or what is found is not to be trusted. */
 import { defineDiagnosis } from "../../core/diagnosis.ts"
 import { quote } from "../../core/redact.ts"
+import { posternCommand, shellWord } from "../../core/shell.ts"
 
 /** An authorization server that the server or the entry names has none; `tried` are the addresses, in the order of S34. */
 export const oauthMetadataMissing = defineDiagnosis({
@@ -71,7 +72,7 @@ export const oauthPkceMissing = defineDiagnosis({
   tell: ({ server, issuer, found }: { server: string; issuer: string; found: string }) => ({
     cause: `The authorization server of "${quote(server)}" does not announce PKCE with S256.`,
     evidence: [`issuer: ${quote(issuer)}`, `code_challenge_methods_supported: ${quote(found)}`],
-    next: `if it has it all the same: postern add ${quote(server)} --dialect unannounced-pkce …`,
+    next: `if it has it all the same: ${posternCommand("add", server, "--dialect unannounced-pkce …")}`,
   }),
 })
 
@@ -87,6 +88,6 @@ export const oauthNotOffered = defineDiagnosis({
       "no metadata of an authorization server was found",
       ...(guess === undefined ? [] : [quote(guess)]),
     ],
-    next: `if it wants a key: postern remove ${quote(server)}, then postern add ${quote(server)} --header 'Authorization: Bearer -' ${quote(url)}`,
+    next: `if it wants a key: ${posternCommand("remove", server)}, then ${posternCommand("add", server, `--header 'Authorization: Bearer -' ${shellWord(url)}`)}`,
   }),
 })

@@ -141,3 +141,18 @@ async function* lines(stream: AsyncIterable<Buffer>): AsyncGenerator<unknown> {
     for (const part of parts) yield JSON.parse(part)
   }
 }
+
+test.concurrent("a name that a shell would not take for one word is quoted in the next step, which does what it says", async () => {
+  await using person = await makePerson()
+  await person.write(`${person.folder}/config.json`, {
+    mcpServers: { "-d's": { url: "https://a.example/", headers: { A: "${vault:k}" } } },
+  })
+
+  const disabled = await person.postern(["disable", "--", "-d's"])
+  const rotated = await person.postern(["rotate", "--", "-d's"])
+  const enabled = await person.postern(["enable", "--", "-d's"])
+
+  expect(disabled.stdout).toContain("\n  next: postern enable -- '-d'\\''s'\n")
+  expect(rotated.stderr).toContain("\n  next: postern rotate -- '-d'\\''s' -\n")
+  expect(enabled.stdout).toMatch(/is enabled now/)
+})
