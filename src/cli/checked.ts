@@ -1,6 +1,7 @@
 /** What `list --check` adds to the list: whether each server answers, and why not. */
 import { oauthSignInNeeded } from "../auth/oauth/diagnoses.ts"
 import type { Configuration } from "../config/files.ts"
+import { inOneLine } from "../core/redact.ts"
 import type { CheckSettings, Verdict } from "../inspect/check.ts"
 import type { ServerFacts } from "../inspect/servers.ts"
 import type { Context } from "./context.ts"
@@ -81,6 +82,7 @@ export function checkCell({ ok, code }: CheckedServer["check"]): string {
 export function tellChecks(servers: readonly CheckedServer[]): readonly string[] {
   return servers.flatMap(({ name, check: { ok, cause, next } }) => {
     if (ok === true || cause === null) return []
-    return [`${name}: ${ok === null ? "not asked. " : ""}${cause}`, ...(next === null ? [] : [`  next: ${next}`])]
+    const lines = [`${name}: ${ok === null ? "not asked. " : ""}${cause}`, ...(next === null ? [] : [`  next: ${next}`])]
+    return lines.map(inOneLine)
   })
 }

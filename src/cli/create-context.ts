@@ -6,7 +6,7 @@ import { loadConfiguration } from "../config/files.ts"
 import { systemClock } from "../core/clock.ts"
 import { type Diagnosis, PosternError } from "../core/diagnosis.ts"
 import { findPlaces } from "../core/places.ts"
-import { createRedactor, escapeControls } from "../core/redact.ts"
+import { createRedactor, escapeControls, inOneLine } from "../core/redact.ts"
 import type { Context, Process } from "./context.ts"
 import { readPipedSecret, terminalInteraction } from "./terminal.ts"
 
@@ -26,7 +26,7 @@ export function createContext(process: Process, onExitCode: (code: number) => vo
   const makeTools = (): AuthTools => {
     const { clock, signal } = process
     const person = interactive ? { askSecret: (question: string) => interaction.askSecret(question, signal) } : {}
-    const tell = ({ cause, next }: Diagnosis): void => note(`postern: note: ${cause}${next === undefined ? "" : ` (${next})`}`)
+    const tell = ({ cause, next }: Diagnosis): void => note(inOneLine(`postern: note: ${cause}${next === undefined ? "" : ` (${next})`}`))
     return openTools({ env, places, clock, redactor, note, tell, signal, ...person })
   }
 
@@ -48,7 +48,7 @@ export function createContext(process: Process, onExitCode: (code: number) => vo
     async configuration({ config } = {}) {
       const { cwd } = process
       const configuration = await loadConfiguration({ cwd, env, places, ...(config === undefined ? {} : { configFile: config }) })
-      for (const { cause, evidence } of configuration.warnings) note(`postern: note: ${cause} (${evidence.join("; ")})`)
+      for (const { cause, evidence } of configuration.warnings) note(inOneLine(`postern: note: ${cause} (${evidence.join("; ")})`))
       return configuration
     },
 

@@ -1,12 +1,14 @@
 /** How a failure leaves the process: the one place where errors become text and exit codes. */
 import { type Diagnosis, type DiagnosisKind, PosternError } from "../core/diagnosis.ts"
+import { inOneLine } from "../core/redact.ts"
 
 /** 0 done, 1 failed, 2 wrong usage, 3 sign-in needed, 4 refused by a guard. */
 export const EXIT_CODES = { failed: 1, usage: 2, "sign-in": 3, guard: 4 } as const satisfies Record<DiagnosisKind, number>
 
 /** A diagnosis as several lines of text. */
 export function tellDiagnosis({ cause, evidence, next }: Diagnosis): string {
-  return [`postern: ${cause}`, ...evidence.map((seen) => `  - ${seen}`), ...(next === undefined ? [] : [`  next: ${next}`])].join("\n")
+  const lines = [`postern: ${cause}`, ...evidence.map((seen) => `  - ${seen}`), ...(next === undefined ? [] : [`  next: ${next}`])]
+  return lines.map(inOneLine).join("\n")
 }
 
 /** A diagnosis as `--json` prints it. */

@@ -3,6 +3,7 @@ import { Command } from "commander"
 import { findEntry } from "../config/find.ts"
 import { PosternError } from "../core/diagnosis.ts"
 import type { Server } from "../config/server.ts"
+import { inOneLine } from "../core/redact.ts"
 import type { ServerFacts } from "../inspect/servers.ts"
 import type { Vault } from "../vault/vault.ts"
 import type { Context } from "./context.ts"
@@ -86,6 +87,5 @@ function tell(server: Details, nowMs: number): string {
     ...(server.problem === null ? [] : [["problem", server.problem.cause] as [string, string]]),
   ]
   const width = Math.max(...lines.map(([label]) => label.length))
-  // A line break in a value could pretend to be the next line.
-  return lines.map(([label, value]) => `${label.padEnd(width)}  ${value.replaceAll("\n", "\\n")}`).join("\n")
+  return lines.map(([label, value]) => `${label.padEnd(width)}  ${inOneLine(value)}`).join("\n")
 }

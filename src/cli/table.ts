@@ -1,5 +1,5 @@
 /** Columns for a person: as wide as their widest cell, two blanks apart; or row by row, where the terminal is narrower than that. */
-import { escapeControls } from "../core/redact.ts"
+import { inOneLine } from "../core/redact.ts"
 
 /** @see https://www.unicode.org/reports/tr11/ (East Asian Width): these take two columns of a terminal */
 const WIDE = /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]|\p{Emoji_Presentation}/u
@@ -10,7 +10,7 @@ const NO_WIDTH = /\p{Mn}|\p{Me}|\p{Cf}/u
  * @param columns - how wide the terminal is; undefined where there is none, and programs cut lines
  */
 export function table(rows: readonly (readonly string[])[], columns?: number): string {
-  const cells = rows.map((row) => row.map((cell) => escapeControls(cell)))
+  const cells = rows.map((row) => row.map((cell) => inOneLine(cell)))
   const [heading = [], ...body] = cells
   const widths = heading.map((_, column) => Math.max(...cells.map((row) => widthOf(row[column] ?? ""))))
   const wide = widths.reduce((sum, width) => sum + width + 2, -2)

@@ -2,7 +2,7 @@
 import type { Diagnosis } from "../core/diagnosis.ts"
 import { PosternError } from "../core/diagnosis.ts"
 import { isObject } from "../core/json.ts"
-import { escapeControls } from "../core/redact.ts"
+import { inOneLine } from "../core/redact.ts"
 import { configMissing } from "./diagnoses.ts"
 import { type ConfigDocument, readDocument } from "./document.ts"
 import { digestProject, type NamedFile } from "./project-digest.ts"
@@ -83,35 +83,35 @@ export async function describeProject(file: string): Promise<ProjectDescription>
   const { digest, files } = await digestProject(document)
   const { servers, warnings } = await readSection(document, { path: ["mcpServers"], scope: "project", foreign: false, trusted: false })
   return {
-    file: show(file),
+    file: inOneLine(file),
     digest,
     servers: servers.map((server) => describeServer(server, document)),
-    files: files.map((named) => ({ ...named, path: show(named.path) })),
+    files: files.map((named) => ({ ...named, path: inOneLine(named.path) })),
     warnings,
   }
 }
 
 function describeServer(server: Server, document: ConfigDocument): ServerDescription {
   const common = {
-    name: show(server.name),
+    name: inOneLine(server.name),
     transport: server.transport,
     enabled: server.enabled,
     otherKeys: otherKeys(server, document),
     flows: flowsOf(server),
   }
   if (server.transport === "stdio") {
-    return { ...common, command: [server.command, ...server.args].map(show), env: escapeAll(server.env) }
+    return { ...common, command: [server.command, ...server.args].map(inOneLine), env: escapeAll(server.env) }
   }
   const { url, headers, headersHelper, aws, oauth, pin, tls, allowPrivate } = server
   return {
     ...common,
-    url: show(url),
+    url: inOneLine(url),
     headers: escapeAll(headers),
-    ...(headersHelper === undefined ? {} : { headersHelper: show(headersHelper) }),
-    ...(aws === undefined ? {} : { aws: show(JSON.stringify(aws)) }),
-    ...(oauth === undefined ? {} : { oauth: show(JSON.stringify(oauth)) }),
-    ...(pin === undefined ? {} : { pin: show(JSON.stringify(pin)) }),
-    ...(tls === undefined ? {} : { tls: show(JSON.stringify(tls)) }),
+    ...(headersHelper === undefined ? {} : { headersHelper: inOneLine(headersHelper) }),
+    ...(aws === undefined ? {} : { aws: inOneLine(JSON.stringify(aws)) }),
+    ...(oauth === undefined ? {} : { oauth: inOneLine(JSON.stringify(oauth)) }),
+    ...(pin === undefined ? {} : { pin: inOneLine(JSON.stringify(pin)) }),
+    ...(tls === undefined ? {} : { tls: inOneLine(JSON.stringify(tls)) }),
     ...(allowPrivate ? { allowPrivate } : {}),
   }
 }
@@ -126,13 +126,13 @@ function flowsOf(server: Server): readonly Flow[] {
           ["oauth.clientSecret", server.oauth?.clientSecret ?? ""],
           ...keyed("tls", { ...server.tls }),
         ]
-  const to = show(server.transport === "stdio" ? server.command : server.url)
+  const to = inOneLine(server.transport === "stdio" ? server.command : server.url)
   return texts.flatMap(([key, template]) => {
     const { variables, secrets } = references(template)
     const flow = (kind: Flow["kind"], name: string): Flow => ({
       kind,
       name,
-      key: show(key),
+      key: inOneLine(key),
       to,
       sensitive: kind === "secret" || isSensitiveName(name),
     })
@@ -144,15 +144,12 @@ const keyed = (key: string, texts: Readonly<Record<string, string>>): readonly (
   Object.entries(texts).map(([name, text]) => [`${key}.${name}`, text])
 
 const escapeAll = (texts: Readonly<Record<string, string>>): Readonly<Record<string, string>> =>
-  Object.fromEntries(Object.entries(texts).map(([name, text]) => [show(name), show(text)]))
+  Object.fromEntries(Object.entries(texts).map(([name, text]) => [inOneLine(name), inOneLine(text)]))
 
 function otherKeys(server: Server, { root }: ConfigDocument): Readonly<Record<string, string>> {
   const servers = root["mcpServers"]
   const entry = isObject(servers) ? servers[server.name] : undefined
   const known: ReadonlySet<string> = new Set([...ENTRY_KEYS.any, ...(server.transport === "stdio" ? ENTRY_KEYS.stdio : ENTRY_KEYS.http)])
   const others = Object.entries(isObject(entry) ? entry : {}).filter(([key]) => !known.has(key))
-  return Object.fromEntries(others.map(([key, value]) => [show(key), show(JSON.stringify(value))]))
+  return Object.fromEntries(others.map(([key, value]) => [inOneLine(key), inOneLine(JSON.stringify(value))]))
 }
-
-/** A line break in a text could pretend to be the next line of what is shown. */
-const show = (text: string): string => escapeControls(text).replaceAll("\n", "\\n").replaceAll("\t", "\\t")

@@ -28,6 +28,11 @@ export function escapeControls(text: string): string {
   return text.replace(STEERING, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`)
 }
 
+/** @returns the text as `escapeControls` has it, and on one line: a line break in a name could pretend to be the next line */
+export function inOneLine(text: string): string {
+  return escapeControls(text).replaceAll("\n", "\\n").replaceAll("\t", "\\t")
+}
+
 /**
  * Makes text from outside fit for a diagnosis: escaped, on one line, cut.
  *

@@ -1,5 +1,5 @@
 /** Words and commands that a person pastes into a shell: names come from files of strangers, and must not become commands there. */
-import { escapeControls } from "./redact.ts"
+import { inOneLine } from "./redact.ts"
 
 const LONGEST_WORD = 4096
 
@@ -7,9 +7,8 @@ const LONGEST_WORD = 4096
 export function shellWord(text: string): string {
   if (/^[\w@%+:,./-][\w@%+=:,./-]*$/.test(text)) return text
   const word = text.slice(0, LONGEST_WORD)
-  if (word === escapeControls(word) && !/[\n\t]/.test(word)) return `'${word.replaceAll("'", `'\\''`)}'`
-  const escaped = escapeControls(word.replace(/[\\']/g, "\\$&")).replaceAll("\n", "\\n").replaceAll("\t", "\\t")
-  return `$'${escaped}'`
+  if (word === inOneLine(word)) return `'${word.replaceAll("'", `'\\''`)}'`
+  return `$'${inOneLine(word.replace(/[\\']/g, "\\$&"))}'`
 }
 
 /**

@@ -19,6 +19,10 @@ test("a narrower terminal gets row by row, each cell named", () => {
   expect(table(ROWS, 28)).toBe("weather\n  METHOD  header\n  WHO     key 8123b1e6\n\nfiles\n  METHOD  none\n  WHO     -")
 })
 
+test("a cell stays in its row, whatever it holds", () => {
+  expect(table([["NAME"], ["a\nb\tc\u001b[2J"]])).toBe("NAME\na\\nb\\tc\\u001b[2J")
+})
+
 test("of two columns the second needs no name on a narrow terminal", () => {
   const rows = [
     ["TOOL", "DESCRIPTION"],

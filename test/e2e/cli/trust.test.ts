@@ -47,6 +47,20 @@ test.concurrent("7: before approval nothing of a project file is sent, started o
   await expectQuiet(person, listener)
 })
 
+test.concurrent("a server whose name has a line break takes one line wherever it is told: no row and no note can be forged", async () => {
+  await using person = await makePerson()
+  const forged = "a  http  ready\nweather  http  none"
+  await person.write(".postern.json", { mcpServers: { [forged]: { url: "https://a.example/", headers: { A: "${vault:k}" } } } })
+
+  const listed = await person.postern(["list"])
+  const checked = await person.postern(["list", "--check"])
+  const tools = await person.postern(["tools", forged])
+
+  expect(listed.stdout).toContain("a  http  ready\\nweather  http  none")
+  for (const { stdout, stderr } of [listed, checked, tools]) expect(stdout + stderr).not.toMatch(/^weather/m)
+  expect([tools.code, tools.stderr]).toEqual([1, expect.stringContaining("without control characters")])
+})
+
 test.concurrent("7: trust without a terminal shows the whole of the file, refuses with exit 4, and says the command", async () => {
   await using listener = await startMcpServer()
   await using person = await makePerson()
