@@ -5,6 +5,9 @@ export function addressProblem(text: string): string | undefined {
   // The WHATWG parser drops tabs and line feeds in silence, so that what a person reads would not be what is opened.
   // oxlint-disable-next-line no-control-regex -- these characters are what it is about
   if (/[\u0000-\u0020\u007f-\u009f]/.test(text)) return "it holds a blank or a control character"
+  // It also takes a backslash for a slash, and the next piece for the host where there is none.
+  if (/^[^?#]*\\/.test(text)) return "it holds a backslash before its query"
+  if (/^https?:/i.test(text) && !/^https?:\/\/[^/?#]/i.test(text)) return "it has no host behind https:// or http://"
   if (!URL.canParse(text)) return "it is not a whole address"
   const { protocol, username, password } = new URL(text)
   if (protocol !== "https:" && protocol !== "http:") return `it begins with ${protocol} instead of https: or http:`

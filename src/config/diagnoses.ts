@@ -23,6 +23,8 @@ export interface Where {
   readonly file: string
   /** For example `headers.Authorization`. */
   readonly key: string
+  /** Variables that the text is made of, where their values may be what is wrong. */
+  readonly variables?: readonly string[]
 }
 
 /** One line of evidence. */
@@ -37,6 +39,11 @@ const standsIn = ({ server, file, key }: Where): readonly string[] => [
 
 /** The next step where only a person knows what was meant. */
 export const correct = (file: string): string => `correct ${escapeControls(file)}, then try again`
+
+const correctValue = ({ file, variables = [] }: Where): string =>
+  variables.length === 0
+    ? correct(file)
+    : `correct ${variables.join(" and ")} where the client is started, or the entry in ${escapeControls(file)}`
 
 /** The file that was named on the command line is not there. */
 export const configMissing = defineDiagnosis({
@@ -193,11 +200,11 @@ export const secretMisplaced = defineDiagnosis({
 export const addressInvalid = defineDiagnosis({
   code: "address-invalid",
   about:
-    "The address of a server, once its references were replaced, is none that Postern opens: it must be a whole http or https address without user name, password, blanks and control characters. The address itself is not shown, since its parts may be secret.",
+    "The address of a server, once its references were replaced, is none that Postern opens: it must be a whole http or https address with a host, and without user name, password, blanks, backslashes and control characters. The address itself is not shown, since its parts may be secret.",
   tell: ({ problem, ...where }: Where & { problem: string }) => ({
     cause: `The address of the server "${quote(where.server)}" cannot be used: ${problem}.`,
     evidence: [...standsIn(where), "nothing was sent"],
-    next: correct(where.file),
+    next: correctValue(where),
   }),
 })
 
@@ -221,7 +228,7 @@ export const headerInvalid = defineDiagnosis({
   tell: ({ header, problem, ...where }: Where & { header: string; problem: string }) => ({
     cause: `The header ${quote(header)} of the server "${quote(where.server)}" cannot be sent: ${problem}.`,
     evidence: [...standsIn(where), "nothing was sent"],
-    next: correct(where.file),
+    next: correctValue(where),
   }),
 })
 
@@ -233,7 +240,9 @@ export const credentialEmpty = defineDiagnosis({
   tell: ({ header, source, ...where }: Where & { header: string; source: string }) => ({
     cause: `The header ${quote(header)} of the server "${quote(where.server)}" has no credential in it.`,
     evidence: [...standsIn(where), `the value came from ${quote(source)}`, "nothing was sent"],
-    next: `write it in single quotes: --header ${shellWord(`${header}: ${/authorization$/i.test(header) ? "Bearer " : ""}\${APP_API_TOKEN}`)}, or give - as the value to be asked for it`,
+    next: where.variables?.length
+      ? correctValue(where)
+      : `write it in single quotes: --header ${shellWord(`${header}: ${/authorization$/i.test(header) ? "Bearer " : ""}\${APP_API_TOKEN}`)}, or give - as the value to be asked for it`,
   }),
 })
 

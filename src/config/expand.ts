@@ -81,14 +81,14 @@ export async function expandAddress(server: HttpServer, sources: Sources): Promi
   const where = placeOf(server, "url")
   // A secret is given out for one origin. So the origin has to be known before the first secret is read, and no secret may change it.
   const withSecretsAs = async (stand: string): Promise<URL> =>
-    parseAddress(await expand(server.url, { env: sources.env, readSecret: async () => stand }, where), where)
+    toAddress(await resolve(server.url, { env: sources.env, readSecret: async () => stand }, where), where)
   const secret = references(server.url).secrets[0]
   const { origin } = await withSecretsAs("a")
   if (secret !== undefined && (await withSecretsAs("b")).origin !== origin) {
     throw new PosternError(secretMisplaced({ ...where, secret, reason: "it would decide which host it is sent to" }))
   }
 
-  const address = parseAddress(await expand(server.url, boundTo(sources, origin), where), where)
+  const address = toAddress(await resolve(server.url, boundTo(sources, origin), where), where)
   if (address.origin === origin) return address
   throw new PosternError(addressInvalid({ ...where, problem: "a secret in it changes the host that it is sent to" }))
 }
@@ -169,12 +169,14 @@ async function expandHeader(
   const resolved = await resolve(template, sources, where)
   const value = join(resolved)
   const source = describeSource(resolved, where.file)
-  if (isEmptyCredential(name, value)) throw new PosternError(credentialEmpty({ ...where, header: name, source }))
+  const { variables } = suspects(resolved)
+  if (isEmptyCredential(name, value)) throw new PosternError(credentialEmpty({ ...where, variables, header: name, source }))
 
   const blank = resolved.find(({ part, value: one }) => part.kind !== "text" && one !== one.trim())
   const problem =
     headerValueProblem(value) ?? (blank && `what ${describeSource([blank], where.file)} holds has white space at the beginning or the end`)
-  if (problem !== undefined) throw new PosternError(headerInvalid({ ...where, header: name, problem: `${problem} (from ${source})` }))
+  if (problem !== undefined)
+    throw new PosternError(headerInvalid({ ...where, variables, header: name, problem: `${problem} (from ${source})` }))
   return { name, value, source }
 }
 
@@ -234,8 +236,19 @@ function fitForProcess(value: string, where: Where): string {
   throw new PosternError(processInvalid({ ...where, problem: `${where.key} holds a NUL character` }))
 }
 
-function parseAddress(text: string, where: Where): URL {
+/** Which variables to look at where a text is of no use: the empty ones, or else all. */
+function suspects(resolved: readonly Resolved[]): { readonly variables: readonly string[]; readonly areEmpty: boolean } {
+  const found = resolved.flatMap(({ part, value }) => (part.kind === "variable" ? [{ name: part.name, isEmpty: value === "" }] : []))
+  const areEmpty = found.some(({ isEmpty }) => isEmpty)
+  const named = found.filter(({ isEmpty }) => isEmpty === areEmpty).map(({ name }) => name)
+  return { variables: [...new Set(named)], areEmpty }
+}
+
+function toAddress(resolved: readonly Resolved[], where: Where): URL {
+  const text = join(resolved)
   const problem = addressProblem(text)
-  if (problem !== undefined) throw new PosternError(addressInvalid({ ...where, problem }))
-  return new URL(text)
+  if (problem === undefined) return new URL(text)
+  const { variables, areEmpty } = suspects(resolved)
+  const cause = areEmpty ? `${problem} (empty: ${variables.join(", ")})` : problem
+  throw new PosternError(addressInvalid({ ...where, variables, problem: cause }))
 }

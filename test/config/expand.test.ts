@@ -131,14 +131,33 @@ test.each([
   ["file:///etc/passwd", "it begins with file: instead of https: or http:"],
   ["javascript:alert(1)", "it begins with javascript: instead of https: or http:"],
   ["example.com/mcp", "it is not a whole address"],
-  ["", "it is not a whole address"],
+  ["", "it is not a whole address (empty: URL)"],
   ["https://u:p@example.com/", "it holds a user name or a password; a header is the place for them"],
   ["https://example.com/a\nb", "it holds a blank or a control character"],
   [" https://example.com/", "it holds a blank or a control character"],
+  ["http:///127.0.0.1:7801/mcp", "it has no host behind https:// or http://"],
+  ["HTTPS:example.com/mcp", "it has no host behind https:// or http://"],
+  ["https:/example.com/mcp", "it has no host behind https:// or http://"],
+  ["https://?a=b", "it has no host behind https:// or http://"],
+  ["http:\\\\example.com\\mcp", "it holds a backslash before its query"],
+  ["https://example.com\\@evil.example/", "it holds a backslash before its query"],
 ])("the address %j from a variable is refused, and not shown", async (address, problem) => {
   const diagnosis = await diagnosisOf(expandAddress(http({ url: "${URL}" }), sourcesOf({ URL: address })))
 
   expect(diagnosis).toMatchObject({ code: "address-invalid", cause: `The address of the server "weather" cannot be used: ${problem}.` })
+})
+
+test("an empty variable in the place of the host makes no other piece of the address the host, and is told by name", async () => {
+  const sources = sourcesOf({ HOST: "", PORT: "443" }, { k: "x" })
+
+  const diagnosis = await diagnosisOf(expandAddress(http({ url: "https://${HOST}/mcp:${PORT}?key=${vault:k}" }), sources))
+
+  expect(diagnosis).toMatchObject({
+    code: "address-invalid",
+    cause: 'The address of the server "weather" cannot be used: it has no host behind https:// or http:// (empty: HOST).',
+    next: "correct HOST where the client is started, or the entry in /w/.mcp.json",
+  })
+  expect(sources.asked).toEqual([])
 })
 
 test.each([
@@ -169,19 +188,29 @@ test("a control character that stands in the file itself is refused in a header 
 })
 
 test.each([
-  ["Authorization", "Bearer ${EMPTY}"],
   ["Authorization", "Bearer "],
   ["authorization", "Basic"],
   ["Authorization", ""],
-  ["X-Api-Key", "${EMPTY}"],
   ["x-goog-api-key", "  "],
-  ["PRIVATE-TOKEN", "${UNSET:-}"],
   ["apikey", ""],
-  ["Cookie", "session=${EMPTY}"],
+  ["Cookie", "session="],
 ])("1.1: the header %s with the value %j has no credential, and the answer tells of single quotes", async (name, value) => {
-  const diagnosis = await diagnosisOf(expandHeaders(http({ headers: { [name]: value } }), "https://x", sourcesOf({ EMPTY: "" })))
+  const diagnosis = await diagnosisOf(expandHeaders(http({ headers: { [name]: value } }), "https://x", sourcesOf({})))
 
   expect(diagnosis).toMatchObject({ code: "credential-empty", next: expect.stringContaining("--header '") as string })
+})
+
+test.each([
+  ["Authorization", "Bearer ${EMPTY}", "credential-empty", "EMPTY"],
+  ["PRIVATE-TOKEN", "${UNSET:-}", "credential-empty", "UNSET"],
+  ["Cookie", "${NAME}=${EMPTY}${EMPTY}", "credential-empty", "EMPTY"],
+  ["X-Api-Key", "${TWO_LINES}", "header-invalid", "TWO_LINES"],
+])("1.1: the header %s with the value %j is no good because of a variable, and is mended there", async (name, template, code, variable) => {
+  const sources = sourcesOf({ EMPTY: "", NAME: "session", TWO_LINES: "a\nb" })
+
+  const diagnosis = await diagnosisOf(expandHeaders(http({ headers: { [name]: template } }), "https://x", sources))
+
+  expect(diagnosis).toMatchObject({ code, next: `correct ${variable} where the client is started, or the entry in /w/.mcp.json` })
 })
 
 test("an ordinary header may be empty, and a credential without a scheme is one", async () => {
