@@ -180,10 +180,11 @@ async function remoteSide(server: HttpServer, surroundings: Surroundings, settin
   if (method === "header") await checkProof(authenticator, url, signal)
   // The files that an identity of AWS comes from may be mended while we run, so it is told, and each message looks again.
   if (method === "aws") await checkProof(authenticator, url, signal).catch((error: unknown) => settings.onRefused(diagnosisOf(error)))
-  const door = { http: withCookies(http, url, tools.clock), authenticator, clock: tools.clock }
+  const learnSecret = (value: string): void => tools.redactor.learnPassing(value, "session")
+  const door = { http: withCookies(http, url, tools.clock, learnSecret), authenticator, clock: tools.clock }
   const silenceMs = server.timeoutMs ?? SILENCE_MS
   const limits = { silenceMs, resumeSilenceMs: server.resumeTimeoutMs ?? RESUMED_SILENCE_MS, maxFrameBytes: MAX_FRAME_BYTES }
-  const link = { name, url, door, receive, onSent, log, ...limits }
+  const link = { name, url, door, receive, onSent, learnSecret, log, ...limits }
   return { side: await (transport === "sse" ? sseSide(link, signal) : httpSide(link, store, signal)), authenticator, origin: url.origin }
 }
 

@@ -12,8 +12,9 @@ import type { Answer, Http, OutgoingRequest } from "./http.ts"
  * costs nothing more.
  *
  * @param home - the configured server. A request to another origin, and an answer of one, pass as they are
+ * @param learnSecret - hears each value that is kept: whoever has it is in the session
  */
-export function withCookies(http: Http, home: URL, clock: Clock): Http {
+export function withCookies(http: Http, home: URL, clock: Clock, learnSecret?: (value: string) => void): Http {
   let kept: { readonly identity: OutgoingRequest["identity"]; readonly jar: CookieJar } | undefined
 
   const learn = async (answer: Answer, { url, identity }: OutgoingRequest): Promise<Answer> => {
@@ -22,6 +23,7 @@ export function withCookies(http: Http, home: URL, clock: Clock): Http {
     const { createCookieJar } = await import("./cookie-jar.ts")
     if (kept === undefined || kept.identity !== identity) kept = { identity, jar: createCookieJar(clock.now) }
     kept.jar.learn(lines, url)
+    for (const line of lines) learnSecret?.(line.slice(line.indexOf("=") + 1).split(";", 1)[0] ?? "")
     return answer
   }
 

@@ -5,10 +5,12 @@ export interface Redactor {
   /** Remembers a secret, so that it never stands in what Postern itself writes. */
   learn(secret: string): void
   /**
-   * Remembers a secret that ends by itself, such as a token that a command mints. Of these only the latest are known, so that a
+   * Remembers a secret that ends by itself, such as a token that a command mints. Of each kind only the latest are known, so that a
    * bridge that lives for months does not grow.
+   *
+   * @param kind - `session`: what a server set itself. It may do so with each answer, and must not make us forget a token by that
    */
-  learnPassing(secret: string): void
+  learnPassing(secret: string, kind?: "token" | "session"): void
   /** @returns the text without learned secrets and without characters that steer a terminal */
   clean(text: string): string
 }
@@ -58,27 +60,34 @@ const MOST_PASSING = 64
 export function createRedactor(): Redactor {
   const kept = new Map<string, readonly string[]>()
   /** The oldest first. */
-  const passing = new Map<string, readonly string[]>()
-  /** Longest first: a secret that begins with another one is taken out whole. */
-  let forms: readonly string[] = []
+  const passing = { token: new Map<string, readonly string[]>(), session: new Map<string, readonly string[]>() }
+  /** Longest first: a secret that begins with another one is taken out whole. Undefined once more was learned. */
+  let forms: readonly string[] | undefined
 
   const learnInto = (known: Map<string, readonly string[]>, secret: string): void => {
     if (secret.length < SHORTEST_SECRET || kept.has(secret)) return
-    const present = passing.get(secret)
-    passing.delete(secret) // what is still in use is young again
+    const present = known.get(secret)
+    known.delete(secret) // what is still in use is young again
     known.set(secret, present ?? formsOf(secret))
-    if (present !== undefined) return
-    const [oldest] = passing.keys()
-    if (passing.size > MOST_PASSING && oldest !== undefined) passing.delete(oldest)
-    const all = new Set([...kept.values(), ...passing.values()].flat())
-    forms = [...all].toSorted((one, other) => other.length - one.length)
+    if (present === undefined) forms = undefined
+  }
+
+  const sortForms = (): readonly string[] => {
+    const all = new Set([kept, passing.token, passing.session].flatMap((known) => [...known.values()].flat()))
+    return [...all].toSorted((one, other) => other.length - one.length)
   }
 
   return {
     learn: (secret) => learnInto(kept, secret),
-    learnPassing: (secret) => learnInto(passing, secret),
+    learnPassing(secret, kind = "token") {
+      const known = passing[kind]
+      learnInto(known, secret)
+      const [oldest] = known.keys()
+      if (known.size > MOST_PASSING && oldest !== undefined) known.delete(oldest)
+    },
     clean(text) {
       let cleaned = text
+      forms ??= sortForms()
       for (const form of forms) cleaned = withoutRests(form, cleaned.replaceAll(form, "[redacted]"))
       return escapeControls(cleaned)
     },

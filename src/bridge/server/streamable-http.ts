@@ -25,6 +25,8 @@ export interface StreamableHttpSettings {
   /** Takes what the server says unasked, on the GET stream. */
   readonly receive: Receive
   readonly onSent?: OnSent | undefined
+  /** Hears the id of each session, which is a secret (S3). */
+  readonly learnSecret?: (id: string) => void
   readonly log: Log
   /** The longest message, in bytes. */
   readonly maxFrameBytes: number
@@ -100,6 +102,7 @@ export function streamableHttpLink(settings: StreamableHttpSettings): Link {
       // Whether it speaks another era or transport is for whoever stands above (S21).
       if (!isSuccess(answer)) throw new Refused(name, await readRefusal(answer))
       const id = answer.headers["mcp-session-id"]
+      if (typeof id === "string") settings.learnSecret?.(id)
       const learn: Receive = (said) => {
         if (said.kind === "response" && said.id === frame.id) enter(sessionHeaders(typeof id === "string" ? id : undefined, said))
         return receive(said)

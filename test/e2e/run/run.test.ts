@@ -102,6 +102,24 @@ test("a server that echoes the key in its refusal does not bring it into our err
   expect(client.stderr()).not.toContain("right-key-123456")
 })
 
+test("a server that echoes its session and its cookie does not bring them into our error", async () => {
+  await using set = await enrolled()
+  set.server.handler = ({ message, headers }, response) => {
+    if (message?.method === "initialize") response.setHeader("set-cookie", "LB=node-7-of-the-south; Path=/; HttpOnly")
+    if (message?.method !== "tools/call") return false
+    response.writeHead(500).end(`failed: ${headers["mcp-session-id"]} ${headers.cookie}`)
+    return true
+  }
+  await using client = startClient(set.home, ["run", "weather"])
+  await client.open()
+
+  const { error } = await client.request("tools/call", call("x"))
+
+  const [session = "no session"] = set.server.sessions
+  expect(set.server.seenOf("tools/call")[0]?.headers).toMatchObject({ "mcp-session-id": session, cookie: "LB=node-7-of-the-south" })
+  expect(error?.data?.evidence.join()).toContain("failed: [redacted] LB=[redacted]")
+})
+
 test("1.2: a variable that is not set is told in the answer to initialize, and nothing is sent", async () => {
   await using server = await startMcpServer()
   await using home = await makeHome()
