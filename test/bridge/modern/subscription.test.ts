@@ -1,7 +1,7 @@
 /** `subscriptions/listen` through the bridge (S18). */
 import { expect, test } from "vitest"
 import { type TestBridge, startBridge } from "../../harness/bridge.ts"
-import { sse } from "../../servers/mcp-server.ts"
+import { json, sse } from "../../servers/mcp-server.ts"
 import { type ModernServer, failure, modern, startModernServer } from "../../servers/modern-server.ts"
 
 const ID = "io.modelcontextprotocol/subscriptionId"
@@ -145,4 +145,19 @@ test("a subscription does not keep the bridge from its end", async () => {
 
   expect(performance.now() - begunMs).toBeLessThan(5_000) // an answer that is owed would be waited for a minute
   await expect.poll(() => server.streams.size).toBe(0)
+})
+
+test("one that stops in mid-event holds up no answer, however large", async () => {
+  await using server = await startModernServer()
+  const text = "x".repeat(30 << 20)
+  server.handler = ({ message }, response) =>
+    message?.method === "x/large" && json(response, { jsonrpc: "2.0", id: message.id, result: { resultType: "complete", text } })
+  await using bridge = startBridge(server.url)
+  await subscribe(bridge)
+
+  for (const stream of server.streams) stream.write(`data: ${"x".repeat(100_000)}`)
+  await bridge.request("tools/list", modern()) // by now the beginning of the event is read
+  const answers = await Promise.all([1, 2, 3].map((at) => bridge.request("x/large", modern(), `large-${at}`)))
+
+  expect(answers.map(({ result }) => String(result?.["text"]).length)).toEqual([1, 2, 3].map(() => text.length))
 })
