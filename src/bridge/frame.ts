@@ -35,13 +35,52 @@ const BYTE_ORDER_MARK = "\uFEFF"
  * @throws {NotAMessage} if the text is not JSON, or holds something else than JSON-RPC messages
  */
 export function readFrames(written: Buffer, writtenText = written.toString("utf8")): Frame[] {
+  return takeApart(written, writtenText).map(toFrame)
+}
+
+/** Text in the place of a message. */
+export interface Unread {
+  readonly kind: "unread"
+  readonly detail: string
+  /** The id of the message that it may have been, as JSON text; `null` if none could be made out. */
+  readonly id: string
+}
+
+/**
+ * As `readFrames`, of a line that may hold anything: what is no message keeps no other one of its batch back (JSON-RPC 2.0 section 6).
+ *
+ * @returns in the place of each message that is none, what is wrong with it
+ */
+export function readEach(line: Buffer): readonly (Frame | Unread)[] {
+  const readAll = (): (Frame | Unread)[] =>
+    takeApart(line, line.toString("utf8")).map((piece) => orUnread(() => toFrame(piece), piece.bytes))
+  return [orUnread(readAll, line)].flat()
+}
+
+function orUnread<Read>(read: () => Read, text: Buffer): Read | Unread {
+  try {
+    return read()
+  } catch (error) {
+    if (!(error instanceof NotAMessage)) throw error
+    return { kind: "unread", detail: error.message, id: idOfUnread(text) }
+  }
+}
+
+/** A JSON text that should be one message. */
+interface Piece {
+  readonly parsed: unknown
+  readonly bytes: Buffer
+  readonly text: string
+}
+
+function takeApart(written: Buffer, writtenText: string): Piece[] {
   const isMarked = writtenText.startsWith(BYTE_ORDER_MARK)
   const text = isMarked ? writtenText.slice(1) : writtenText
   const bytes = isMarked ? written.subarray(Buffer.byteLength(BYTE_ORDER_MARK)) : written
   const parsed = parse(text)
-  if (!Array.isArray(parsed)) return [toFrame(parsed, oneLine(bytes), () => text)]
+  if (!Array.isArray(parsed)) return [{ parsed, bytes: oneLine(bytes), text }]
   if (parsed.length === 0) throw new NotAMessage("an empty batch")
-  return Array.from(elements(text), ({ value }) => toFrame(parse(value), oneLine(Buffer.from(value)), () => value))
+  return Array.from(elements(text), ({ value }, at) => ({ parsed: parsed[at], bytes: oneLine(Buffer.from(value)), text: value }))
 }
 
 function parse(text: string): unknown {
@@ -52,17 +91,17 @@ function parse(text: string): unknown {
   }
 }
 
-function toFrame(parsed: unknown, bytes: Buffer, text: () => string): Frame {
+function toFrame({ parsed, bytes, text }: Piece): Frame {
   if (typeof parsed !== "object" || parsed === null || Array.isArray(parsed)) throw new NotAMessage("not a JSON object")
   const { id, method } = parsed as { id?: unknown; method?: unknown } // a checked object; its members stay unknown
   if (method !== undefined) {
     if (typeof method !== "string" || method === "") throw new NotAMessage("a method that is not a text")
     const revision = revisionOf(parsed)
     if (id === undefined) return { kind: "notification", bytes, id: "", method, revision }
-    return { kind: "request", bytes, id: idText(id, text), method, revision }
+    return { kind: "request", bytes, id: idText(id, () => text), method, revision }
   }
   if (!("result" in parsed || "error" in parsed)) throw new NotAMessage("neither a method, nor a result, nor an error")
-  return { kind: "response", bytes, id: id === undefined ? "null" : idText(id, text), method: "", revision: "" }
+  return { kind: "response", bytes, id: id === undefined ? "null" : idText(id, () => text), method: "", revision: "" }
 }
 
 function revisionOf({ params }: { readonly params?: unknown }): string {

@@ -428,6 +428,28 @@ test("malformed JSON on standard input is told, and the next line is read", asyn
   expect(next.result).toBeDefined()
 })
 
+test("what is no message in a batch is told by itself, and keeps no other request of the batch back", async () => {
+  await using faulty = await withFault(() => true)
+
+  faulty.bridge.write('[{"jsonrpc":"2.0","id":"b1","method":"tools/list"},5,[],{"jsonrpc":"2.0","id":"b2","method":7}]')
+  const answer = await faulty.bridge.heard(({ id }) => id === "b1")
+  await expect.poll(() => faulty.bridge.messages.length).toBe(1 + 4)
+
+  expect(answer.result).toBeDefined()
+  expect(faulty.server.seenOf("tools/list")).toHaveLength(1)
+  const told = faulty.bridge.messages.filter(({ error }) => error?.data?.code === "message-malformed")
+  expect(told.map(({ id }) => id)).toEqual([null, null, "b2"])
+})
+
+test("a byte order mark before a line of the client is passed over", async () => {
+  await using faulty = await withFault(() => true)
+
+  faulty.bridge.write('\uFEFF{"jsonrpc":"2.0","id":"marked","method":"tools/list"}')
+
+  expect((await faulty.bridge.heard(({ id }) => id === "marked")).result).toBeDefined()
+  expect(faulty.server.seenOf("tools/list")[0]?.body).toMatch(/^\{/)
+})
+
 test("a message over the limit is dropped while it arrives, and told under its id", async () => {
   await using faulty = await withFault(() => true, { maxFrameBytes: 1 << 20 })
 

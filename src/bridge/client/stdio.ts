@@ -1,6 +1,6 @@
 /** A client that has started us: it writes lines to our standard input and reads lines from our standard output. */
 import type { Readable, Writable } from "node:stream"
-import { NotAMessage, idOfUnread, readFrames } from "../frame.ts"
+import { idOfUnread, readEach } from "../frame.ts"
 import { lineCutter } from "../lines.ts"
 import type { ClientListener, ClientSide } from "./client-side.ts"
 
@@ -103,12 +103,10 @@ function writeLine(output: Writable, bytes: Buffer): boolean {
 
 /** @returns a promise where the server has to catch up first */
 function hear(line: Buffer, listener: ClientListener): Promise<void> | void {
-  try {
-    let caughtUp: Promise<void> | void = undefined
-    for (const frame of readFrames(line)) caughtUp = listener.onFrame(frame) ?? caughtUp
-    return caughtUp
-  } catch (error) {
-    if (!(error instanceof NotAMessage)) throw error
-    listener.onMalformed(error.message, idOfUnread(line))
+  let caughtUp: Promise<void> | void = undefined
+  for (const read of readEach(line)) {
+    if (read.kind === "unread") listener.onMalformed(read.detail, read.id)
+    else caughtUp = listener.onFrame(read) ?? caughtUp
   }
+  return caughtUp
 }
