@@ -117,7 +117,8 @@ export function addressRule(policy: AddressPolicy, resolve: LookupFunction = sys
 }
 
 /** Loaded when a name is resolved: an address needs no resolver. */
-const systemLookup: LookupFunction = (host, options, callback) => process.getBuiltinModule("node:dns").lookup(host, options, callback)
+const systemLookup: LookupFunction = (host, options, callback) =>
+  void import("node:dns").then(({ default: dns }) => dns.lookup(host, options, callback))
 
 interface Problem {
   readonly why: string
