@@ -61,7 +61,7 @@ const entrySchema = v.pipe(
     transport,
     url: text("the address of the server, in quotes"),
     headers: v.optional(v.pipe(object('an object of texts, such as {"X-Api-Key": "${API_KEY}"}'), v.record(v.string(), textValue))),
-    headersHelper: text("a command line in quotes"),
+    headersHelper: v.optional(v.pipe(v.string("a command line in quotes"), v.regex(/\S/, "a command line in quotes"))),
     aws: v.exactOptional(awsSchema),
     oauth: v.exactOptional(oauthSchema),
     pin: v.exactOptional(pinSchema),
