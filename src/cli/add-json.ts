@@ -1,10 +1,14 @@
 /** `postern add-json NAME JSON`: takes in an entry as other clients' documentation prints it. */
 import { Command, Option } from "commander"
+import { nestingProblem } from "../config/nesting.ts"
 import { PosternError } from "../core/diagnosis.ts"
 import { isObject, parseJson } from "../core/json.ts"
 import type { Context } from "./context.ts"
 import { usageWrong } from "./diagnoses.ts"
 import { enrollAndTell, type EnrollOptions } from "./enrolled.ts"
+
+/** `projects`, a folder in it, `mcpServers`, and the file itself. */
+const MOST_LEVELS_AROUND = 4
 
 /** `postern add-json`: takes a server in as a documentation prints it. */
 export const addJsonCommand = (context: Context): Command =>
@@ -31,6 +35,8 @@ function parseEntryText(text: string, name: string): Readonly<Record<string, unk
   const parsed = parseJson(text)
   if (parsed === undefined) return fail("The entry is not JSON; in most shells it stands in single quotes.")
   if (!isObject(parsed)) return fail("The entry is not a JSON object.")
+  const problem = nestingProblem(text, MOST_LEVELS_AROUND)
+  if (problem !== undefined) return fail(`The entry cannot stand in a configuration: ${problem}.`)
   const { mcpServers } = parsed
   if (!isObject(mcpServers)) return parsed
   const inner = mcpServers[name]

@@ -1,8 +1,9 @@
 /** One configuration file as it was read: its text, and the object in it. */
 import { PosternError } from "../core/diagnosis.ts"
-import { isObject } from "../core/json.ts"
+import { isObject, parseJson } from "../core/json.ts"
 import { readTextFile } from "../core/read-file.ts"
 import { configInvalid, configUnreadable } from "./diagnoses.ts"
+import { nestingProblem } from "./nesting.ts"
 import type { Fault } from "./schema.ts"
 
 /** A file as it was read: its text, and what it says. */
@@ -45,13 +46,13 @@ export async function invalid({ file, text }: ConfigDocument, faults: readonly [
 }
 
 async function parse(file: string, text: string): Promise<unknown> {
-  try {
-    return JSON.parse(text)
-  } catch (error) {
-    if (!(error instanceof SyntaxError)) throw error
-    const { parseJsonc } = await import("./jsonc.ts")
-    const parsed = parseJsonc(text)
-    if ("value" in parsed) return parsed.value
-    throw new PosternError(configUnreadable({ file, ...parsed }))
-  }
+  const plain = parseJson(text)
+  // Of two equal keys JSON keeps one, so the text is asked, and not what was read.
+  const problem = plain === undefined ? undefined : nestingProblem(text)
+  if (problem !== undefined) throw new PosternError(configUnreadable({ file, problem }))
+  if (plain !== undefined) return plain
+  const { parseJsonc } = await import("./jsonc.ts")
+  const parsed = parseJsonc(text)
+  if ("value" in parsed) return parsed.value
+  throw new PosternError(configUnreadable({ file, ...parsed }))
 }

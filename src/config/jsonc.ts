@@ -2,13 +2,14 @@
  * JSON as people write it: comments, trailing commas. Loaded only where `JSON.parse` is not enough (start-up: most files are
  * plain JSON, and need neither a position nor an edit).
  */
-import { findNodeAtLocation, type Node, type ParseError, parseTree, printParseErrorCode } from "jsonc-parser"
+import { findNodeAtLocation, type Node, type ParseError, parseTree, printParseErrorCode, stripComments } from "jsonc-parser"
 import type { Position } from "./diagnoses.ts"
 import type { KeyPath } from "./key-path.ts"
+import { nestingProblem } from "./nesting.ts"
 
-/** A text that is no JSON, and where it stops being it. */
+/** A text that is no JSON, and where it stops being it, if that is one place. */
 export interface Unparsable {
-  readonly at: Position
+  readonly at?: Position
   readonly problem: string
 }
 
@@ -31,17 +32,13 @@ const WORDS: Readonly<Record<string, string>> = {
  */
 export function parseJsonc(text: string): { readonly value: unknown } | Unparsable {
   if (text.trim() === "") return { at: { line: 1, column: 1 }, problem: "it is empty" }
+  const tooDeep = nestingProblem(stripComments(text))
+  if (tooDeep !== undefined) return { problem: tooDeep }
   const errors: ParseError[] = []
-  try {
-    const tree = parseTree(text, errors, { allowTrailingComma: true })
-    const [first] = errors
-    if (first !== undefined || tree === undefined) return { at: positionAt(text, first?.offset ?? 0), problem: inWords(first) }
-    return { value: toValue(tree) }
-  } catch (error) {
-    // Nesting that no configuration has, made to exhaust the stack.
-    if (error instanceof RangeError) return { at: { line: 1, column: 1 }, problem: "it is nested too deeply" }
-    throw error
-  }
+  const tree = parseTree(text, errors, { allowTrailingComma: true })
+  const [first] = errors
+  if (first !== undefined || tree === undefined) return { at: positionAt(text, first?.offset ?? 0), problem: inWords(first) }
+  return { value: toValue(tree) }
 }
 
 /** @returns where a value stands, or the nearest thing around it that does */

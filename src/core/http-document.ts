@@ -4,6 +4,7 @@ import { limited } from "./abort.ts"
 import { PosternError } from "./diagnosis.ts"
 import type { Http, OutgoingRequest } from "./http.ts"
 import { answerTooDeep, answerTooSlow } from "./http-failures.ts"
+import { levelsOf } from "./json.ts"
 
 /** Counted after decoding, so that a compressed bomb does not pass. */
 const MOST_BYTES = 1024 * 1024
@@ -50,19 +51,4 @@ function parse(text: string, origin: string): unknown {
   } catch {
     return undefined // no JSON: the caller says what that means where it stands
   }
-}
-
-/** How deep a JSON text is nested. A plain walk: an expression that skips strings takes quadratic time on one that never ends. */
-function levelsOf(text: string): number {
-  let deepest = 0
-  let level = 0
-  let inString = false
-  for (let at = 0; at < text.length; at++) {
-    const char = text[at]
-    if (char === '"') inString = !inString
-    else if (inString) at += char === "\\" ? 1 : 0
-    else if (char === "[" || char === "{") deepest = Math.max(deepest, ++level)
-    else if (char === "]" || char === "}") level--
-  }
-  return deepest
 }

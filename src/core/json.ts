@@ -17,3 +17,18 @@ export function parseJson(text: string): unknown {
 export function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === "object" && value !== null && !Array.isArray(value)
 }
+
+/** @returns how deep a JSON text is nested, or any text that begins as one. A plain walk: an expression that skips strings takes quadratic time on one that never ends. */
+export function levelsOf(text: string): number {
+  let deepest = 0
+  let level = 0
+  let inString = false
+  for (let at = 0; at < text.length; at++) {
+    const char = text[at]
+    if (char === '"') inString = !inString
+    else if (inString) at += char === "\\" ? 1 : 0
+    else if (char === "[" || char === "{") deepest = Math.max(deepest, ++level)
+    else if (char === "]" || char === "}") level--
+  }
+  return deepest
+}

@@ -192,11 +192,28 @@ test.each([
   expect(error).toHaveProperty("diagnosis.evidence.0", `file: ${file}, ${at}`)
 })
 
-test("nesting made to exhaust the stack is an unreadable file", async () => {
+test.each([
+  ["plain JSON", (deep: string) => `{"x": ${deep}}`],
+  ["JSON with comments", (deep: string) => `// it's no "plain JSON\n{"x": ${deep}}`],
+  ["a value that the next of its name hides", (deep: string) => `{"x": ${deep}, "x": 1}`],
+  ["a file that does not end", (deep: string) => `{"x": ${deep}`],
+])("nesting made to exhaust the stack is an unreadable file: %s", async (_, textWith) => {
   await using folder = await makeFolder()
-  await folder.write(folder.places.config, `// not plain JSON\n${"[".repeat(200_000)}${"]".repeat(200_000)}`)
+  await folder.write(folder.places.config, textWith(`${"[".repeat(200_000)}${"]".repeat(200_000)}`))
 
-  await expect(load(folder)).rejects.toMatchObject({ diagnosis: { code: "config-unreadable" } })
+  await expect(load(folder)).rejects.toMatchObject({
+    diagnosis: { code: "config-unreadable", cause: "The configuration file cannot be read: it is nested deeper than 512 levels." },
+  })
+})
+
+test("a file at the limit of nesting is read, its unknown keys told with their places; a bracket in a text or comment is no level", async () => {
+  await using folder = await makeFolder()
+  const brackets = "[".repeat(1000)
+  await folder.write(folder.places.config, `{"x": ${"[".repeat(511)}${"]".repeat(511)}, "y": "${brackets}" /* ${brackets} */}`)
+
+  const { warnings } = await load(folder)
+
+  expect(warnings.map(({ code }) => code)).toEqual(["unknown-key", "unknown-key"])
 })
 
 test("a folder in place of the file is told as it is", async () => {
