@@ -1,4 +1,5 @@
 /** Why a server does not let us in. */
+import { type Findable, serverCommand } from "../config/server-command.ts"
 import { defineDiagnosis } from "../core/diagnosis.ts"
 import { quote } from "../core/redact.ts"
 import { posternCommand } from "../core/shell.ts"
@@ -21,14 +22,17 @@ export const proofMissing = defineDiagnosis({
   about:
     "The server wants proof of identity, and its entry has none: no header, no key. The answer's WWW-Authenticate header tells which kind of proof it asks for.",
   kind: "sign-in",
-  tell: ({ server, status, challenge, file }: { server: string; status: number; challenge: string | undefined; file: string }) => ({
-    cause: `The server "${server}" wants to know who asks, and no proof of identity is configured for it.`,
+  tell: ({ server, status, challenge }: { server: Findable; status: number; challenge: string | undefined }) => ({
+    cause: `The server "${server.name}" wants to know who asks, and no proof of identity is configured for it.`,
     evidence: [
       `answer: HTTP ${status}`,
       challenge ? `it asks for: ${quote(challenge)}` : "it does not say what it asks for",
-      `entry in ${file}`,
+      `entry in ${server.file}`,
     ],
-    next: `${posternCommand("remove", server)}, then add it again with --header 'Authorization: Bearer -'`,
+    next:
+      server.scope === "file"
+        ? `add the header that it asks for to its entry in ${server.file}`
+        : `${posternCommand("remove", server.name)}, then add it again with --header 'Authorization: ${/^\s*basic\b/i.test(challenge ?? "") ? "Basic" : "Bearer"} -'`,
   }),
 })
 
@@ -61,10 +65,10 @@ export const noSecretToAsk = defineDiagnosis({
   code: "no-secret-to-ask",
   about: "The server's entry refers to no secret of the vault, so there is none to ask for or to replace.",
   kind: "usage",
-  tell: ({ server, source }: { server: string; source: string }) => ({
-    cause: `The server "${server}" has no secret in the vault.`,
+  tell: ({ server, source }: { server: Findable; source: string }) => ({
+    cause: `The server "${server.name}" has no secret in the vault.`,
     evidence: [`its proof comes from: ${source}`],
-    next: posternCommand("get", server),
+    next: serverCommand("get", server),
   }),
 })
 

@@ -7,6 +7,7 @@
 import { type ExpandedHeader, expandHeaders } from "../config/expand.ts"
 import { isCredentialHeader } from "../config/header-rules.ts"
 import type { HttpServer } from "../config/server.ts"
+import { storeCommand } from "../config/server-command.ts"
 import { references } from "../config/template.ts"
 import { monotonicMs } from "../core/clock.ts"
 import { PosternError } from "../core/diagnosis.ts"
@@ -59,7 +60,7 @@ export function headerAuthenticator(server: HttpServer, origin: string, tools: A
       // Another process may have rotated the key, or the command minted another token, while this request was on its way.
       const changed = headers.some(({ name, value }) => request.headers[name.toLowerCase()] !== value)
       const { name: header, source } = keyAmong(headers)
-      const diagnosis = headerRefused({ server: server.name, header, source, status, next: howToReplace(server.name, source) })
+      const diagnosis = headerRefused({ server: server.name, header, source, status, next: howToReplace(server, source) })
       return { advice: changed ? "retry" : "denied", diagnosis }
     },
 
@@ -72,7 +73,7 @@ export function headerAuthenticator(server: HttpServer, origin: string, tools: A
 
     async signIn(interaction, signal) {
       const [secret] = secrets
-      if (secret === undefined) throw new PosternError(noSecretToAsk({ server: server.name, source: describeSource(server) }))
+      if (secret === undefined) throw new PosternError(noSecretToAsk({ server, source: describeSource(server) }))
       await tools.vault.write(secret, origin, await interaction.askSecret(`Key for ${server.name}`, signal))
       return this.identity()
     },
@@ -145,11 +146,16 @@ function keyAmong(headers: readonly ExpandedHeader[]): { readonly name: string; 
   return headers.find(({ name }) => isCredentialHeader(name)) ?? headers[0] ?? { name: "(none)", source: "nowhere" }
 }
 
-function howToReplace(server: string, source: string): string {
-  if (source.startsWith("vault:")) return posternCommand("rotate", server)
+function howToReplace(server: HttpServer, source: string): string {
+  if (source.startsWith("vault:")) return secretCommand(server, source.slice("vault:".length))
   if (source.startsWith("the variable ")) return `set ${source.slice("the variable ".length)} to a valid key where the client is started`
   if (source === "the headers command") return "run the headers command by itself, and see whom it speaks for"
   return `correct the header in ${source}`
+}
+
+/** `rotate` knows the entries of Postern's own files only. */
+function secretCommand({ name, scope, file }: HttpServer, secret: string): string {
+  return scope === "file" ? storeCommand(secret, file) : posternCommand("rotate", name)
 }
 
 function describeSource(server: HttpServer): string {

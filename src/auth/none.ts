@@ -37,7 +37,7 @@ export function noneAuthenticator(server: HttpServer, origin: string, tools: Met
       if (successor !== undefined || isBearer(challenge)) return (await becomeOauth()).recover(request, answer, signal)
       // 403 without a challenge is no question about identity (S52).
       if (status === 403 && challenge === undefined) return { advice: "denied", diagnosis: accessDenied({ server: server.name, status }) }
-      return { advice: "sign-in", diagnosis: proofMissing({ server: server.name, file: server.file, status, challenge }) }
+      return { advice: "sign-in", diagnosis: proofMissing({ server, status, challenge }) }
     },
     identity: async () => (await findSuccessor())?.identity() ?? identity,
     signIn: async (interaction, signal) => (await becomeOauth()).signIn(interaction, signal),

@@ -15,11 +15,10 @@ import type { AuthTools } from "./tools.ts"
  * @throws {PosternError} `no-secret-to-ask` for a local server, `oauth-sign-in-needed`, and whatever else leaves no proof to give
  */
 export async function proofHeaders(server: Server, tools: AuthTools, signal: AbortSignal): Promise<Readonly<Record<string, string>>> {
-  if (server.transport === "stdio")
-    throw new PosternError(noSecretToAsk({ server: server.name, source: "its own variables (a local server)" }))
+  if (server.transport === "stdio") throw new PosternError(noSecretToAsk({ server, source: "its own variables (a local server)" }))
   // A signature is made for one body and five minutes: it is no header to hand out.
   if (server.aws !== undefined)
-    throw new PosternError(noSecretToAsk({ server: server.name, source: "a signature of each single request (postern run makes them)" }))
+    throw new PosternError(noSecretToAsk({ server, source: "a signature of each single request (postern run makes them)" }))
   const url = await serverAddress(server, tools)
   const http = openHttp(server, url, tools.env)
   try {

@@ -61,7 +61,7 @@ export function findSecretPlace(server: Server, key?: string): SecretPlace {
     throw new PosternError(
       has.length > 0 && key !== undefined
         ? secretNotThere({ server: server.name, key, has })
-        : noSecretToAsk({ server: server.name, source: server.file }),
+        : noSecretToAsk({ server, source: server.file }),
     )
   }
   if (second !== undefined) throw new PosternError(severalSecrets({ server: server.name, keys: wanted.map((place) => place.key) }))

@@ -2,6 +2,8 @@
 import { Command } from "commander"
 import { originOf } from "../auth/enroll.ts"
 import { secretsOf } from "../auth/dismiss.ts"
+import { findEntry } from "../config/find.ts"
+import { requireTrusted } from "../config/guard.ts"
 import { nearest } from "../config/nearest.ts"
 import { PosternError } from "../core/diagnosis.ts"
 import { posternCommand } from "../core/shell.ts"
@@ -41,18 +43,25 @@ const statusCommand = (context: Context): Command =>
       if (status.fault) context.exitWith(EXIT_CODES.failed)
     })
 
+interface SetOptions {
+  readonly server?: string
+  readonly config?: string
+  readonly json?: true
+}
+
 const setCommand = (context: Context): Command =>
   new Command("set")
     .description("store a secret that a configuration refers to as ${vault:NAME}")
     .argument("<name>", "the name of the secret")
     .argument("[dash]", "- reads the secret from standard input; without it you are asked")
     .option("--server <name>", "the server that it is for, where that cannot be told from the configuration")
+    .option("--config <file>", "the file of the mcpServers shape that refers to it, where that is none of Postern's own")
     .option("--json", "print the result as JSON")
     .addHelpText("after", "\nExample:\n  $ postern vault set weather-service.authorization -")
-    .action(async (name: string, dash: string | undefined, options: { server?: string; json?: true }) => {
+    .action(async (name: string, dash: string | undefined, options: SetOptions) => {
       refuseTyped(dash, `${posternCommand("vault set", name)} -`)
       const tools = await context.tools()
-      const origin = await originFor(context, name, options.server)
+      const origin = await originFor(context, name, options)
       const question = `Secret ${name} (it is not shown)`
       if (dash !== "-" && !context.interactive)
         throw new PosternError(nobodyToAsk({ question, instead: `${posternCommand("vault set", name)} -` }))
@@ -87,17 +96,20 @@ const removeCommand = (context: Context): Command =>
     })
 
 /** A secret is bound to an origin, so it has to be known who it is for. */
-async function originFor(context: Context, secret: string, serverName: string | undefined): Promise<string> {
-  const { servers } = await context.configuration()
+async function originFor(context: Context, secret: string, { server: serverName, config }: SetOptions): Promise<string> {
+  const configuration = await context.configuration({ config })
+  if (serverName !== undefined) {
+    const server = findEntry(configuration, serverName)
+    requireTrusted(server)
+    return originOf(server, context)
+  }
   const known = (await (await context.tools()).vault.list()).find(({ name }) => name === secret)
   // What a stranger's project says of a secret must not decide where it may go.
-  const users = servers
-    .filter(({ trusted }) => trusted)
-    .filter((server) => (serverName === undefined ? secretsOf(server).includes(secret) : server.name === serverName))
+  const users = configuration.servers.filter((server) => server.trusted && secretsOf(server).includes(secret))
   const origins = [...new Set(await Promise.all(users.map((server) => originOf(server, context))))]
   const [origin] = origins
   if (origins.length === 1 && origin !== undefined) return origin
-  if (origins.length === 0 && known !== undefined && serverName === undefined) return known.origin
+  if (origins.length === 0 && known !== undefined) return known.origin
   const problem =
     origins.length === 0
       ? `No server refers to \${vault:${secret}}, so it is not known which address it may be sent to.`

@@ -2,6 +2,7 @@
 import { defineDiagnosis } from "../core/diagnosis.ts"
 import { escapeControls, quote } from "../core/redact.ts"
 import { posternCommand, shellWord } from "../core/shell.ts"
+import { storeCommand } from "./server-command.ts"
 import type { Scope } from "./server.ts"
 
 /** A place in a file; both count from 1, and a column is a UTF-16 unit, as editors count. */
@@ -25,6 +26,7 @@ export interface Where {
   readonly key: string
   /** Variables that the text is made of, where their values may be what is wrong. */
   readonly variables?: readonly string[]
+  readonly scope?: Scope
 }
 
 /** One line of evidence. */
@@ -180,7 +182,7 @@ export const secretMissing = defineDiagnosis({
   tell: ({ secret, ...where }: Where & { secret: string }) => ({
     cause: `The vault has no secret named "${quote(secret)}"; the server "${quote(where.server)}" needs it for ${quote(where.key)}.`,
     evidence: [...standsIn(where), "nothing was sent"],
-    next: `${posternCommand("vault set", secret)} -`,
+    next: storeCommand(secret, where.scope === "file" ? where.file : undefined),
   }),
 })
 

@@ -216,7 +216,7 @@ export function valueOfVariable({ name, fallback }: Extract<Part, { kind: "varia
 
 const join = (resolved: readonly Resolved[]): string => resolved.map(({ value }) => value).join("")
 
-const placeOf = (server: Server, key: string): Where => ({ server: server.name, file: server.file, key })
+const placeOf = (server: Server, key: string): Where => ({ server: server.name, file: server.file, scope: server.scope, key })
 
 const boundTo = ({ env, readSecret }: Sources, origin: string): Parameters<typeof expand>[1] => ({
   env,

@@ -108,7 +108,7 @@ test("a secret is read for the origin of the server, and one that the vault does
 
   expect(headers).toEqual([{ name: "X-Api-Key", value: "k3y", source: "vault:weather" }])
   expect(sources.asked).toEqual(["weather for https://api.example.com", "gone for https://api.example.com"])
-  expect(diagnosis).toMatchObject({ code: "secret-missing", next: "postern vault set gone -" })
+  expect(diagnosis).toMatchObject({ code: "secret-missing", next: "postern vault set gone - --config /w/.mcp.json" })
 })
 
 test("a secret in the query is read for the host that stands before it; one that would decide the host is not read at all", async () => {

@@ -4,6 +4,7 @@ import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { expect, test } from "vitest"
 import * as awsRemarks from "../../src/auth/aws/remarks.ts"
+import { proofMissing } from "../../src/auth/diagnoses.ts"
 import * as commandLine from "../../src/cli/diagnoses.ts"
 import { EXIT_CODES } from "../../src/cli/exit.ts"
 import * as remarks from "../../src/config/remarks.ts"
@@ -100,8 +101,7 @@ const otherwise: Readonly<Record<string, unknown>> = {
   ...Object.fromEntries(["missing", "revisions", "tried", "known"].map((key) => [key, []])),
   ...Object.fromEntries(["keys", "has", "named", "others", "all", "scopes", "names", "files"].map((key) => [key, [HOSTILE]])),
   ...Object.fromEntries(["next", "instead", "help", "command", "signIn", "mend", "renew", "again"].map((key) => [key, ""])),
-  server: HOSTILE, // what is handed on with the rest has to stand here
-  file: HOSTILE,
+  file: HOSTILE, // what is handed on with the rest has to stand here
   key: HOSTILE,
   at: undefined,
   scope: "user",
@@ -111,6 +111,7 @@ const otherwise: Readonly<Record<string, unknown>> = {
   holder: undefined,
   // Texts for some, and more than that for others.
   port: 1,
+  server: Object.assign(Object(HOSTILE) as object, { name: HOSTILE, scope: "file", file: HOSTILE }),
   url: Object.assign(Object(HOSTILE) as object, { host: HOSTILE, origin: "", pathname: HOSTILE }),
   caller: Object.assign(Object(HOSTILE) as object, { arn: HOSTILE, account: HOSTILE }),
 }
@@ -125,3 +126,11 @@ test.each(diagnoses.map((definition) => [definition.code, definition] as const))
     if (/\b(postern|ls|chmod|aws) |--\w/.test(next)) expect(outsideOfQuotes).not.toContain("touch")
   },
 )
+
+test.each([
+  ["Basic realm=x", { scope: "user" }, "postern remove api, then add it again with --header 'Authorization: Basic -'"],
+  ["Digest realm=x", { scope: "user" }, "postern remove api, then add it again with --header 'Authorization: Bearer -'"],
+  ["Basic realm=x", { scope: "file" }, "add the header that it asks for to its entry in /w/mcp.json"],
+] as const)("a server that asks for %s is mended in its entry, wherever that is: %j", (challenge, place, next) => {
+  expect(proofMissing({ server: { name: "api", file: "/w/mcp.json", ...place }, status: 401, challenge })).toMatchObject({ next })
+})

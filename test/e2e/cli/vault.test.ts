@@ -51,6 +51,29 @@ test.concurrent("7: vault set stores what a configuration refers to, bound to th
   expect([...(await whereIs(first, person)), ...(await whereIs(second, person))]).toEqual([])
 })
 
+test.concurrent("7: a secret that another client's file refers to is stored by the command that its absence is told with", async () => {
+  await using person = await makePerson()
+  const secret = newSecret()
+  const file = await person.write("its own/mcp.json", { mcpServers: { one: { url: URL, headers: { "X-Api-Key": "${vault:one-key}" } } } })
+
+  const missing = await person.postern(["headers", "one", "--config", file])
+  const set = await person.postern(["vault", "set", "one-key", "-", "--config", file], { stdin: secret })
+  const headers = await person.postern(["headers", "one", "--config", file])
+
+  expect(missing.stderr).toContain(`\n  next: postern vault set one-key - --config '${file}'\n`)
+  expect(set).toMatchObject({ code: 0, stderr: "" })
+  expect(headers.json()).toEqual({ "x-api-key": secret })
+})
+
+test.concurrent("7: a secret for a server of a project file is stored only once its owner has approved the file", async () => {
+  await using person = await makePerson()
+  await person.write(".postern.json", { mcpServers: { theirs: { url: URL, headers: { "X-Api-Key": "${vault:k}" } } } })
+
+  const refused = await person.postern(["vault", "set", "k", "-", "--server", "theirs"], { stdin: newSecret() })
+
+  expect([refused.code, refused.stderr]).toEqual([4, expect.stringContaining("next: postern trust ")])
+})
+
 test.concurrent("7: vault set refuses a secret that it cannot bind, one that cannot have that name, and one that is empty", async () => {
   await using person = await makePerson()
   await person.added(
@@ -64,7 +87,7 @@ test.concurrent("7: vault set refuses a secret that it cannot bind, one that can
   const wrong: readonly (readonly [readonly string[], string, string])[] = [
     [["unused", "-"], newSecret(), "No server refers to ${vault:unused}"],
     [["shared", "-"], newSecret(), "several addresses"],
-    [["third", "-", "--server", "nobody"], newSecret(), "--server NAME"],
+    [["third", "-", "--server", "nobody"], newSecret(), 'There is no server named "nobody"'],
     [["third", "-"], "\n", "empty"],
     [["third"], newSecret(), "postern vault set third -"],
     [["bad name", "-", "--server", "one"], newSecret(), "cannot be the name"],

@@ -1,0 +1,24 @@
+/** Commands about one server, for the next step of a diagnosis. */
+import { posternCommand, shellWord } from "../core/shell.ts"
+import type { Server } from "./server.ts"
+
+/**
+ * The command that stores a secret, for whoever refers to it.
+ *
+ * @param configFile - where the reference stands, if that file was named by `--config`
+ */
+export function storeCommand(secret: string, configFile?: string): string {
+  return `${posternCommand("vault set", secret)} -${configFile === undefined ? "" : ` --config ${shellWord(configFile)}`}`
+}
+
+/** What a command needs to find a server again. */
+export type Findable = Pick<Server, "name" | "scope" | "file">
+
+/**
+ * A command of those that take `--config`. A server of a file that was named by it is found in no other way.
+ *
+ * @param verb - for example `get`
+ */
+export function serverCommand(verb: string, { name, scope, file }: Findable): string {
+  return posternCommand(verb, name, scope === "file" ? `--config ${shellWord(file)}` : "")
+}
