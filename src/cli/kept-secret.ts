@@ -18,8 +18,9 @@ export function keptSecret(key: string, { name, fingerprint }: VaultEntry, statu
 }
 
 /** Who can use what the vault holds: the third question. */
-export function usableBy({ doesNotProtectFrom }: Pick<VaultStatus, "doesNotProtectFrom">): string {
-  return `this user account; the vault's key does not protect from ${doesNotProtectFrom.join(", ")}`
+export function usableBy({ doesNotProtectFrom, keyPlace, noKeychain }: VaultStatus): string {
+  const place = noKeychain === undefined ? "" : ` is in ${keyPlace}, since there is no OS keychain here (${noKeychain}), and`
+  return `this user account; the vault's key${place} does not protect from ${doesNotProtectFrom.join(", ")}`
 }
 
 /** The second and the third answer, as the end of a text that has given the first. */

@@ -135,10 +135,15 @@ function tellRemoved({ name, removed, neededBy, near }: Removed): string {
   return neededBy.length === 0 ? forgotten : `${forgotten}\n  note: ${neededBy.join(", ")} needs it: ${posternCommand("vault set", name)} -`
 }
 
+const tellOrElse = ({ keySource, keyPlace }: NonNullable<VaultStatus["orElse"]>): string =>
+  `${keySource}: ${keyPlace}, where the keychain has no keyring to store it in, which the first secret shows`
+
 function tellStatus(status: VaultStatus, columns: number | undefined): string {
   const lines = [
     `vault           ${status.path}${status.exists ? "" : " (nothing is stored yet)"}`,
     `key             ${status.keySource}: ${status.keyPlace}`,
+    ...(status.orElse === undefined ? [] : [`or else         ${tellOrElse(status.orElse)}`]),
+    ...(status.noKeychain === undefined ? [] : [`no keychain     ${status.noKeychain}`]),
     `protects from   ${status.protectsFrom.join(", ")}`,
     `but not from    ${status.doesNotProtectFrom.join(", ")}`,
     ...(status.fault ? [`problem         ${status.fault.cause}`, `  next: ${status.fault.next ?? ""}`] : []),

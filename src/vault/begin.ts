@@ -12,14 +12,19 @@ export type KeySources = readonly [KeySource, ...KeySource[]]
  * Makes an empty vault with a new key.
  *
  * @param sources - the next one is tried only where the one before it does not exist here; one that is locked or refuses is told
+ * @param passOver - hears of one that does not exist here
  */
-export async function beginVault(sources: KeySources, opener: VaultOpener): Promise<OpenedVault> {
-  const [first, next, ...rest] = sources
+export async function beginVault(
+  [first, next, ...rest]: KeySources,
+  opener: VaultOpener,
+  passOver?: (absence: Diagnosis) => void,
+): Promise<OpenedVault> {
   try {
     return await beginWith(first, opener)
   } catch (error) {
     if (!failedWith(error, keychainAbsent) || next === undefined) throw error
-    return beginVault([next, ...rest], opener)
+    passOver?.(error.diagnosis)
+    return beginVault([next, ...rest], opener, passOver)
   }
 }
 
@@ -37,15 +42,22 @@ async function beginWith(source: KeySource, opener: VaultOpener): Promise<Opened
   return vault
 }
 
-/**
- * Which source a new vault would get now. Makes nothing, and asks no person.
- *
- * @returns the source, and what is wrong with it
- */
-export async function sourceForNew([first, ...others]: KeySources): Promise<{ readonly source: KeySource; readonly fault?: Diagnosis }> {
-  const [next, ...rest] = others
+/** The key that a new vault would get, and what is to be said of it. */
+export interface Prospect {
+  readonly source: KeySource | undefined
+  /** What is wrong with it. */
+  readonly fault?: Diagnosis | undefined
+  /** Why the one before it does not come into question. */
+  readonly absence?: Diagnosis | undefined
+  /** What is taken in its place if it turns out not to exist. A keychain without a keyring shows that only when it is to store a key. */
+  readonly orElse?: KeySource
+}
+
+/** Which source a new vault would get now, as far as that can be seen without making anything and without asking a person. */
+export async function sourceForNew([first, next, ...rest]: KeySources): Promise<Prospect> {
   if (next === undefined) return { source: first }
   const fault = (await failureOf(first.verify()))?.diagnosis
-  if (fault?.code === keychainAbsent.code) return sourceForNew([next, ...rest])
-  return { source: first, ...(fault ? { fault } : {}) }
+  if (fault === undefined) return { source: first, orElse: next }
+  if (fault.code !== keychainAbsent.code) return { source: first, fault }
+  return { absence: fault, ...(await sourceForNew([next, ...rest])) }
 }

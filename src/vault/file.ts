@@ -3,16 +3,15 @@ import type { Clock } from "../core/clock.ts"
 import { PosternError, failureOf } from "../core/diagnosis.ts"
 import { type Log, silentLog } from "../core/log.ts"
 import { fileStamp } from "../core/read-file.ts"
-import { type KeySources, sourceForNew } from "./begin.ts"
+import { type KeySources, type Prospect, sourceForNew } from "./begin.ts"
 import { vaultBadName, vaultNoEntry } from "./diagnoses.ts"
-import { type OpenedVault, unsealSecret, withRecords } from "./format.ts"
+import { type OpenedVault, type VaultFile, unsealSecret, withRecords } from "./format.ts"
 import type { KeySource } from "./keys/key-source.ts"
 import { moveVault } from "./move.ts"
 import { isName, isOrigin } from "./names.ts"
-import type { VaultOpener } from "./opener.ts"
 import { type RecordPlace, checkOrigin, entryOf, factsOf, findRecord, otherRecords, putSecret } from "./records.ts"
 import { renewSecret, sharedRecord } from "./renewal.ts"
-import { openStore } from "./store.ts"
+import { type VaultStore, openStore } from "./store.ts"
 import { exportVault, importVault } from "./transfer.ts"
 import type { KeptSecret, Vault, VaultEntry, VaultStatus } from "./vault.ts"
 
@@ -103,7 +102,7 @@ export function fileVault({ path, keys, forNew, forExport, clock, log = silentLo
       return ((await opener.parse())?.records ?? []).map(entryOf)
     },
 
-    status: () => describe(path, forNew, opener),
+    status: () => describe(store, forNew),
 
     move: (to) => moveVault(store, keys, to),
 
@@ -113,22 +112,26 @@ export function fileVault({ path, keys, forNew, forExport, clock, log = silentLo
   }
 }
 
-async function describe(path: string, forNew: KeySources, opener: VaultOpener): Promise<VaultStatus> {
-  const file = await opener.parse()
-  const { source: known, fault } =
-    file === undefined
-      ? await sourceForNew(forNew)
-      : { source: opener.findSource(file), fault: (await failureOf(opener.reader()))?.diagnosis }
+async function describe(store: VaultStore, forNew: KeySources): Promise<VaultStatus> {
+  const file = await store.opener.parse()
+  const { source: known, fault, absence, orElse } = file === undefined ? await sourceForNew(forNew) : await presentKey(store, file)
   return {
-    path,
+    path: store.path,
     exists: file !== undefined,
     keySource: known?.name ?? file?.key.source ?? "unknown",
     keyPlace: known?.place ?? "unknown",
     protectsFrom: known?.protectsFrom ?? [],
     doesNotProtectFrom: known?.doesNotProtectFrom ?? [],
     entries: file?.records.map(entryOf) ?? [],
+    ...(absence ? { noKeychain: absence.evidence.join("; ") } : {}),
+    ...(orElse ? { orElse: { keySource: orElse.name, keyPlace: orElse.place } } : {}),
     ...(fault ? { fault } : {}),
   }
+}
+
+/** The same of the key that a vault has. */
+async function presentKey({ opener, noKeychain }: VaultStore, file: VaultFile): Promise<Prospect> {
+  return { source: opener.findSource(file), fault: (await failureOf(opener.reader()))?.diagnosis, absence: noKeychain() }
 }
 
 function put(vault: OpenedVault, place: RecordPlace, kept: KeptSecret): { readonly next: OpenedVault; readonly result: VaultEntry } {

@@ -2,6 +2,7 @@
 import { dirname } from "node:path"
 import { ensurePrivateFolder, writeFileAtomic } from "../core/atomic-file.ts"
 import type { Clock } from "../core/clock.ts"
+import type { Diagnosis } from "../core/diagnosis.ts"
 import type { Log } from "../core/log.ts"
 import { type KeySources, beginVault } from "./begin.ts"
 import { type OpenedVault, formatVault } from "./format.ts"
@@ -23,6 +24,8 @@ export interface VaultStore {
   readonly change: ChangeVault
   /** Makes the vault in which the first secret is put. Called under the lease. */
   begin(): Promise<OpenedVault>
+  /** Why `begin` made no key in the keychain; undefined if it did, or was not called. */
+  noKeychain(): Diagnosis | undefined
 }
 
 /** Where the vault lies, and which keys may open it. */
@@ -43,6 +46,7 @@ interface Present extends Revised {
 export function openStore({ path, keys, forNew, clock, log }: StoreOptions): VaultStore {
   const opener = vaultOpener(path, keys)
   const file = sharedFile(path, opener, log)
+  let absence: Diagnosis | undefined
   const prepare = async (): Promise<void> => {
     await ensurePrivateFolder(dirname(path))
     await opener.reader()
@@ -52,7 +56,8 @@ export function openStore({ path, keys, forNew, clock, log }: StoreOptions): Vau
     path,
     opener,
     prepare,
-    begin: () => beginVault(forNew, opener),
+    begin: () => beginVault(forNew, opener, (why) => (absence = why)),
+    noKeychain: () => absence,
     async change(decide) {
       await prepare()
       const decideOnPresent = async ({ vault }: Present) => {

@@ -88,6 +88,10 @@ export interface VaultStatus {
   readonly keyPlace: string
   readonly protectsFrom: readonly string[]
   readonly doesNotProtectFrom: readonly string[]
+  /** What was seen in place of a keychain, where a new vault has none: as long as nothing is stored, and for the object that made it. */
+  readonly noKeychain?: string
+  /** The key that a new vault gets if the keychain has no keyring to store one in: only the first secret shows that. */
+  readonly orElse?: Pick<VaultStatus, "keySource" | "keyPlace">
   readonly entries: readonly VaultEntry[]
   /** Why the vault does not open, for example because its key is missing. The entries are then as they stand in the file, unproven. */
   readonly fault?: Diagnosis

@@ -155,11 +155,34 @@ describe.skipIf(noSession !== undefined)(`with a keychain${noSession ? `, which 
     await using desktop = await makeDesktop({ keyring })
 
     const before = await desktop.open().status()
-    await desktop.open().write("key", origin, "secret")
+    const maker = desktop.open()
+    await maker.write("key", origin, "secret")
 
     expect(before.exists).toBe(false)
     expect(await desktop.open().status()).toMatchObject({ keySource: "key-file", keyPlace: desktop.folder.keyPath })
     expect(await desktop.open().read("key", origin)).toBe("secret")
+    const why = keyring === "none" ? "Secret Service: no result found" : "not provided by any .service files"
+    expect(await maker.status()).toMatchObject({ noKeychain: expect.stringContaining(why) })
+  })
+
+  test("before the first secret, the status promises no keychain: one without a keyring is told from others by storing only", async () => {
+    await using desktop = await makeDesktop()
+    await using bare = await makeDesktop({ keyring: "none" })
+    await using noDesktop = await makeVaultFolder()
+
+    for (const { open, folder } of [desktop, bare]) {
+      expect(await open().status()).toMatchObject({
+        keySource: "keychain",
+        orElse: { keySource: "key-file", keyPlace: folder.keyPath },
+      })
+    }
+    const alone = await noDesktop.open().status()
+
+    expect(alone).toMatchObject({ keySource: "key-file", noKeychain: expect.stringContaining("no D-Bus session") })
+    expect(alone).not.toHaveProperty("orElse")
+    await desktop.open().write("key", origin, "secret")
+    expect(await desktop.open().status()).not.toHaveProperty("orElse")
+    expect(await bare.folder.contents()).toEqual({})
   })
 
   test("a vault of the keychain is not opened where there is none: it is told as absent, and no key file is made", async () => {

@@ -49,7 +49,8 @@ test("without a keychain and with nobody to ask, the key is a key file, and the 
   const added = await person.postern(["add", "weather", "--header", "Authorization: Bearer secret-token-123", URL])
   const { stdout } = await person.postern(["vault", "status"])
 
-  expect(added.stdout).toContain("the vault's key does not protect from other programs of this user")
+  expect(added.stdout).toContain(`the vault's key is in ${person.folder}/vault.key, since there is no OS keychain here (no D-Bus session: `)
+  expect(added.stdout).toContain("and does not protect from other programs of this user")
   expect(stdout).toContain(`key             key-file: ${person.folder}/vault.key`)
   expect(stdout).toMatch(/^protects from {3}an accidental commit/m)
   expect(stdout).toMatch(/^but not from {4}other programs of this user, administrators of this machine, a stolen disk/m)
@@ -75,6 +76,27 @@ test("with a keychain, the key goes there, and a client without the variables of
   })
   expect(await readdir(person.folder)).not.toContain("vault.key")
   expect(await whereIs(secret, person)).toEqual([])
+})
+
+test("where the keychain has no keyring, the status promises no more than it knows, and the answer to `add` says where the key is", async ({
+  skip,
+}) => {
+  if (noSession !== undefined) return skip(noSession)
+  await using session = await startKeyringSession({ keyring: "none" })
+  await using person = await makePerson()
+  const { env } = session
+
+  const before = await person.postern(["vault", "status"], { env })
+  const added = await person.postern(["add", "weather", "--header", "Authorization: Bearer secret-token-123", URL], { env })
+  const again = await person.postern(["add", "other", "--header", "Authorization: Bearer secret-token-123", URL], { env })
+  const after = await person.postern(["vault", "status"], { env })
+
+  expect(before.stdout).toContain("key             keychain: the Secret Service of this session")
+  expect(before.stdout).toContain(`or else         key-file: ${person.folder}/vault.key, where the keychain has no keyring to store it in`)
+  expect(added.stdout).toContain(`is in ${person.folder}/vault.key, since there is no OS keychain here (Couldn't access platform storage: `)
+  expect(again.stdout).toContain("the vault's key does not protect from other programs of this user")
+  expect(after.stdout).toContain(`key             key-file: ${person.folder}/vault.key`)
+  expect(after.stdout).not.toContain("or else")
 })
 
 test("`vault move` goes to each source and back; a running bridge goes on with its next message", async ({ skip }) => {

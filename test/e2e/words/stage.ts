@@ -16,6 +16,7 @@ const TOKEN = "secret-token-123"
 /** What differs from run to run, as the pages show it. */
 const SHOWN = {
   home: "/home/you",
+  session: "/run/user/1000",
   server: "127.0.0.1:45975",
   portal: "127.0.0.1:45999",
   moved: "127.0.0.1:45998",
@@ -121,12 +122,14 @@ const scenes: Readonly<Record<string, (set: Set) => Promise<unknown>>> = {
 export async function openStage(): Promise<Stage> {
   const root = await realpath(await mkdtemp(join(tmpdir(), "postern-words-")))
   const home = join(root, "home")
+  const session = join(root, "session")
   const everything = await startEverything(TOKEN)
   const portal = await listen((_, answer) => answer.setHeader("content-type", "text/html").end("<html>Sign in to the network</html>"))
   const moved = await listen((_, answer) => answer.writeHead(307, { location: "https://elsewhere.example/mcp" }).end())
   const silent = await listen(() => undefined)
   const places = [
     [home, SHOWN.home],
+    [session, SHOWN.session],
     [new URL(everything.url).host, SHOWN.server],
     [portal.host, SHOWN.portal],
     [moved.host, SHOWN.moved],
@@ -148,7 +151,7 @@ export async function openStage(): Promise<Stage> {
     desktop = { DBUS_SESSION_BUS_ADDRESS, XDG_RUNTIME_DIR }
   }
   const type = async (line: string): Promise<string> => {
-    const env = { PATH: `${join(root, "bin")}:${process.env["PATH"]}`, HOME: home, ...desktop }
+    const env = { PATH: `${join(root, "bin")}:${process.env["PATH"]}`, HOME: home, XDG_RUNTIME_DIR: session, ...desktop }
     // A credential that is asked for comes from a pipe here; everything else has nothing to read.
     const command = / -'/.test(line) ? `printf %s ${TOKEN} | ${real(line)}` : `${real(line)} ${line.includes(" < ") ? "" : "</dev/null"}`
     const options = { env, cwd: join(home, "projects/shop") }
