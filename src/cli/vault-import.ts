@@ -9,6 +9,7 @@ import type { VaultImport } from "../vault/vault.ts"
 import type { Context } from "./context.ts"
 import { EXIT_CODES } from "./exit.ts"
 import { usableBy } from "./kept-secret.ts"
+import { EXPORT_PASSPHRASE } from "./vault-export.ts"
 
 interface Imported extends VaultImport {
   readonly file: string
@@ -23,7 +24,7 @@ export const importCommand = (context: Context): Command =>
     .argument("<file>", "the file")
     .option("--replace", "overwrite a secret that differs from the one in the file")
     .option("--json", "print the result as JSON")
-    .addHelpText("after", "\nExample:\n  $ postern vault import secrets.postern")
+    .addHelpText("after", `\nExample:\n  $ postern vault import secrets.postern\n\n${EXPORT_PASSPHRASE}`)
     .action(async (name: string, options: { replace?: true; json?: true }) => {
       const path = resolve(context.cwd, name)
       const text = await readTextFile(path)

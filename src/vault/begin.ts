@@ -35,7 +35,7 @@ async function beginWith(source: KeySource, opener: VaultOpener): Promise<Opened
   const stored = await source.load(params)
   if (!stored?.equals(key)) {
     const fault = "the store does not give back the key that it was given"
-    throw new PosternError(vaultKeyWrong({ place: source.place, fault, mend: source.mend }))
+    throw new PosternError(vaultKeyWrong({ ...source, fault }))
   }
   const vault = newVault({ id, source: source.name, params, key })
   opener.learn(vault.file, key)

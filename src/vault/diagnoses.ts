@@ -2,6 +2,7 @@
 import { defineDiagnosis } from "../core/diagnosis.ts"
 import { quote } from "../core/redact.ts"
 import { posternCommand } from "../core/shell.ts"
+import type { KeySource } from "./keys/key-source.ts"
 
 export * from "./keys/diagnoses.ts"
 
@@ -41,13 +42,17 @@ export const vaultKeyMissing = defineDiagnosis({
   }),
 })
 
-/** A key that does not open this vault. */
+interface WrongKey extends Pick<KeySource, "place" | "key" | "opens" | "mend"> {
+  readonly fault: string
+}
+
+/** A key that does not open this vault, or this export. */
 export const vaultKeyWrong = defineDiagnosis({
   code: "vault-key-wrong",
   about:
     "There is a key, and it is not the one that the vault was written with: it belongs to another vault, the key file was overwritten or damaged, or the passphrase is another one.",
-  tell: ({ place, fault, mend }: { place: string; fault: string; mend: string }) => ({
-    cause: `The key from ${place} does not open the vault: ${fault}.`,
+  tell: ({ place, key = `key from ${place}`, opens = "the vault", mend, fault }: WrongKey) => ({
+    cause: `The ${key} does not open ${opens}: ${fault}.`,
     evidence: [`key: ${place}`, "the vault was left as it is"],
     next: mend,
   }),

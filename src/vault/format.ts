@@ -106,10 +106,9 @@ export function newVault({ id, source, params, key: master }: VaultOrigin): Open
  * @param source - where the key came from
  * @throws {PosternError} `vault-key-wrong`; `vault-corrupt` if any part of the file is not as it was written
  */
-export function unlockVault(path: string, file: VaultFile, key: MasterKey, source: Pick<KeySource, "place" | "mend">): OpenedVault {
+export function unlockVault(path: string, file: VaultFile, key: MasterKey, source: KeySource): OpenedVault {
   if (!areEqual(file.key.check, checkValue(key, file.id))) {
-    const { place, mend } = source
-    throw new PosternError(vaultKeyWrong({ place, fault: `it is not the key that ${path} was written with`, mend }))
+    throw new PosternError(vaultKeyWrong({ ...source, fault: `it is not the one that ${path} was written with` }))
   }
   const keys = deriveKeys(key, file.id)
   if (!areEqual(file.mac, macOf(file, keys))) throw corrupt(path, "its content does not fit its seal")

@@ -10,7 +10,7 @@ import type { Vault } from "./vault.ts"
 
 /** Who may be asked, and by which surroundings. */
 export interface OpenOptions {
-  /** Names the desktop session and POSTERN_PASSPHRASE_FILE; default: the variables of this process. */
+  /** Names the desktop session, and the files of passphrases; default: the variables of this process. */
   readonly env?: Environment
   /** Asks a person without showing what is typed. Absent: nobody can be asked. */
   readonly askSecret?: (question: string) => Promise<string>
@@ -23,6 +23,14 @@ export interface OpenOptions {
 
 /** A client gives up on a bridge after some 30 s; a person who is looking for a password may take longer. */
 const KEYCHAIN_LIMIT_MS = { alone: 10_000, withPerson: 120_000 } as const
+
+/** The passphrases that there are. An export goes to somebody or somewhere else: what opens it must not open the vault. */
+const OF_VAULT = { of: "the vault", variable: "POSTERN_PASSPHRASE_FILE", right: "the right passphrase" }
+const OF_EXPORT = {
+  of: "the export",
+  variable: "POSTERN_EXPORT_PASSPHRASE_FILE",
+  right: "the passphrase that the export was made with",
+}
 
 /**
  * The vault of one user. Nothing is read, asked, made or written until it is used.
@@ -40,13 +48,12 @@ export function openVault(places: Pick<Places, "vault" | "vaultKey">, clock: Clo
     signal,
   })
   const file = keyFile(places.vaultKey)
-  const typed = { file: env["POSTERN_PASSPHRASE_FILE"] || undefined, ask: askSecret }
-  const passphrase = passphraseKey({ of: "the vault", ...typed })
+  const passphrase = passphraseKey({ ...OF_VAULT, env, ask: askSecret })
   return fileVault({
     path: places.vault,
     keys: [keychain, passphrase, file],
-    forNew: typed.file === undefined ? [keychain, file] : [passphrase],
-    forExport: passphraseKey({ of: "the export", ...typed }),
+    forNew: env[OF_VAULT.variable] ? [passphrase] : [keychain, file],
+    forExport: passphraseKey({ ...OF_EXPORT, env, ask: askSecret }),
     clock,
     ...(log ? { log } : {}),
   })

@@ -18,7 +18,7 @@ import {
 import type { KeySource } from "./keys/key-source.ts"
 import { isName, isOrigin } from "./names.ts"
 import type { VaultStore } from "./store.ts"
-import type { VaultImport } from "./vault.ts"
+import type { VaultExport, VaultImport } from "./vault.ts"
 
 /** A secret in clear, with its facts. */
 export interface OpenSecret {
@@ -43,15 +43,12 @@ export function withSecrets(vault: OpenedVault, secrets: readonly OpenSecret[]):
 }
 
 /** See `Vault.exportAll`. @param source - what opens the file */
-export async function exportVault(
-  { path, opener }: VaultStore,
-  source: KeySource,
-): Promise<{ readonly text: string; readonly names: readonly string[] }> {
+export async function exportVault({ path, opener }: VaultStore, source: KeySource): Promise<VaultExport> {
   const vault = await opener.open()
   // A sign-in stays where it was made: two machines that renew one refresh token lose it both (RFC 9700 section 4.14.2).
   const secrets = vault ? openSecrets(path, vault).filter(({ head }) => head.facts === undefined) : []
   if (secrets.length === 0) throw new PosternError(vaultEmpty({ path }))
-  return { text: await sealExport(secrets, source), names: secrets.map(({ head }) => head.name) }
+  return { text: await sealExport(secrets, source), key: `the ${source.key ?? source.place}`, names: secrets.map(({ head }) => head.name) }
 }
 
 /** See `Vault.importAll`. @param source - what opens the file */

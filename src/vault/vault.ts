@@ -108,6 +108,15 @@ export interface VaultMove {
   readonly oldKeyLeft?: Diagnosis
 }
 
+/** Secrets on their way to another machine. */
+export interface VaultExport {
+  /** The text of the file. */
+  readonly text: string
+  /** What opens it, as a sentence names it: `the passphrase that was typed`. */
+  readonly key: string
+  readonly names: readonly string[]
+}
+
 /** What an import did with each name. */
 export interface VaultImport {
   readonly added: readonly string[]
@@ -181,10 +190,9 @@ export interface Vault {
    * All plain secrets, sealed with a passphrase of their own, in the format of a vault with a passphrase. Sign-ins and sessions
    * belong to the machine that made them, and stay there.
    *
-   * @returns the text of the file, and the names that are in it
    * @throws {PosternError} `vault-empty`; `vault-passphrase-needed`
    */
-  exportAll(): Promise<{ readonly text: string; readonly names: readonly string[] }>
+  exportAll(): Promise<VaultExport>
   /**
    * Takes in what `exportAll` gave: names, secrets, origins and times.
    *

@@ -49,7 +49,7 @@ function openWithLimit(
   onWait?: () => void,
 ): Vault {
   const [keychain, file] = [keychainKey({ env, limitMs, onWait }), keyFile(folder.keyPath)]
-  const forExport = passphraseKey({ of: "the export" })
+  const forExport = passphraseKey({ of: "the export", variable: "none", env, right: "another" })
   return fileVault({ path: folder.vaultPath, keys: [keychain, file], forNew: [keychain, file], forExport, clock: systemClock })
 }
 

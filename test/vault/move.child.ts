@@ -40,7 +40,7 @@ function dying(source: KeySource): KeySource {
 }
 
 const keychain = dying(keychainKey({ env: process.env, limitMs: 10_000 }))
-const passphrase = dying(passphraseKey({ of: "the vault", file: process.env["POSTERN_PASSPHRASE_FILE"] }))
+const passphrase = dying(passphraseKey({ of: "the vault", variable: "POSTERN_PASSPHRASE_FILE", env: process.env, right: "another" }))
 const file = dying(keyFile(join(folder, "state", "vault.key")))
 const sources = { keys: [keychain, passphrase, file], forNew: [file], forExport: passphrase } as const
 const vault = fileVault({ path: join(folder, "data", "vault.json"), ...sources, clock: systemClock })

@@ -58,6 +58,28 @@ test("a wrong passphrase is told as a wrong key, and changes nothing", async () 
   expect(await readFile(folder.vaultPath)).toEqual(vault)
 })
 
+test("a mistyped passphrase is told as that, and not as a key", async () => {
+  await using folder = await makeVaultFolder()
+  await (await openWithFile(folder, "correct horse")).write("key", origin, "secret")
+
+  await expect(folder.open(systemClock, person("correct house")).read("key", origin)).rejects.toMatchObject({
+    diagnosis: {
+      cause: `The passphrase that was typed does not open the vault: it is not the one that ${folder.vaultPath} was written with.`,
+      next: "run the command again with the right passphrase",
+    },
+  })
+})
+
+test("with nobody to ask, a variable that is set and empty is told as empty", async () => {
+  await using folder = await makeVaultFolder()
+  await (await openWithFile(folder, "correct horse")).write("key", origin, "secret")
+  const empty = folder.open(systemClock, { env: { XDG_RUNTIME_DIR: folder.path, POSTERN_PASSPHRASE_FILE: "" } })
+
+  await expect(empty.read("key", origin)).rejects.toMatchObject({
+    diagnosis: { code: "vault-passphrase-needed", evidence: expect.arrayContaining(["POSTERN_PASSPHRASE_FILE is empty"]) },
+  })
+})
+
 test("with nobody to ask, the passphrase is said to be needed, and no other key is made or tried", async () => {
   await using folder = await makeVaultFolder()
   await (await openWithFile(folder, "correct horse")).write("key", origin, "secret")
@@ -101,7 +123,14 @@ test("a new passphrase is typed twice, and two that differ change nothing", asyn
 
   const moving = folder.open(systemClock, clumsy).move("passphrase")
 
-  await expect(moving).rejects.toMatchObject({ diagnosis: { code: "vault-passphrase-unusable", kind: "usage" } })
+  await expect(moving).rejects.toMatchObject({
+    diagnosis: {
+      code: "vault-passphrase-mistyped",
+      kind: "usage",
+      cause: "The new passphrase of the vault was typed in two different ways.",
+      next: "run the command again, and type the same twice",
+    },
+  })
   expect(await folder.contents()).toEqual(before)
   await folder.open(systemClock, careful).move("passphrase")
   expect(careful.asked).toHaveLength(2)
@@ -145,6 +174,9 @@ test("the same letters in other bytes are the same passphrase", async () => {
 })
 
 describe("what POSTERN_PASSPHRASE_FILE names is told when it cannot be used, and nothing is made", () => {
+  const remedy = (path: string): string =>
+    `put the passphrase into ${path} (mode 0600), or let POSTERN_PASSPHRASE_FILE name the file that holds it`
+
   test.each<[string, Buffer | string]>([
     ["empty", ""],
     ["a line break", "\n"],
@@ -153,7 +185,9 @@ describe("what POSTERN_PASSPHRASE_FILE names is told when it cannot be used, and
     await using folder = await makeVaultFolder()
     const vault = await openWithFile(folder, content)
 
-    await expect(vault.write("key", origin, "secret")).rejects.toMatchObject({ diagnosis: { code: "vault-passphrase-unusable" } })
+    await expect(vault.write("key", origin, "secret")).rejects.toMatchObject({
+      diagnosis: { code: "vault-passphrase-unusable", next: remedy(folder.at("passphrase")) },
+    })
     expect(Object.keys(await folder.contents())).toEqual(["passphrase"])
   })
 
@@ -161,7 +195,13 @@ describe("what POSTERN_PASSPHRASE_FILE names is told when it cannot be used, and
     await using folder = await makeVaultFolder()
     const vault = folder.open(systemClock, { env: { POSTERN_PASSPHRASE_FILE: folder.at("nowhere") } })
 
-    await expect(vault.write("key", origin, "secret")).rejects.toMatchObject({ diagnosis: { code: "vault-passphrase-unusable" } })
+    await expect(vault.write("key", origin, "secret")).rejects.toMatchObject({
+      diagnosis: {
+        code: "vault-passphrase-unusable",
+        cause: `The passphrase cannot be read from ${folder.at("nowhere")}: there is no such file.`,
+        next: remedy(folder.at("nowhere")),
+      },
+    })
     expect(await folder.contents()).toEqual({})
   })
 

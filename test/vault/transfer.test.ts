@@ -15,6 +15,21 @@ const nothing: VaultImport = { added: [], replaced: [], unchanged: [], kept: [] 
 /** The vault, with a person who types the same at every question. */
 const open = (folder: VaultFolder, typed = passphrase): Vault => folder.open(systemClock, { askSecret: async () => typed })
 
+/** The vault, with files that hold the passphrases. */
+async function withFiles(
+  folder: VaultFolder,
+  files: { readonly vault?: string; readonly export?: string },
+  askSecret?: (question: string) => Promise<string>,
+): Promise<Vault> {
+  for (const [name, typed] of Object.entries(files)) await writeFile(folder.at(name), typed, { mode: 0o600 })
+  const env = {
+    XDG_RUNTIME_DIR: folder.path,
+    ...(files.vault === undefined ? {} : { POSTERN_PASSPHRASE_FILE: folder.at("vault") }),
+    ...(files.export === undefined ? {} : { POSTERN_EXPORT_PASSPHRASE_FILE: folder.at("export") }),
+  }
+  return folder.open(systemClock, { env, ...(askSecret ? { askSecret } : {}) })
+}
+
 const take = (vault: Vault, text: string | Buffer, replace = false): Promise<VaultImport> =>
   vault.importAll({ path: "/home/you/secrets.postern", bytes: Buffer.from(text) }, { replace })
 
@@ -118,12 +133,66 @@ test("with nobody to ask, and no file that holds it, an export or import says th
   await expect(take(folder.open(), await makeExport())).rejects.toMatchObject({ diagnosis: { code: "vault-passphrase-needed" } })
 })
 
-test("a wrong passphrase imports nothing", async () => {
+test("a wrong passphrase imports nothing, and is told of the export and not of the vault", async () => {
   await using folder = await makeVaultFolder()
 
-  await expect(take(open(folder, "wrong"), await makeExport())).rejects.toMatchObject({ diagnosis: { code: "vault-key-wrong" } })
-
+  const typed = take(open(folder, "wrong"), await makeExport())
+  await expect(typed).rejects.toMatchObject({
+    diagnosis: {
+      code: "vault-key-wrong",
+      cause: "The passphrase that was typed does not open the export: it is not the one that /home/you/secrets.postern was written with.",
+      next: "run the command again with the passphrase that the export was made with",
+    },
+  })
   expect(await folder.contents()).toEqual({})
+
+  const written = take(await withFiles(folder, { export: "wrong" }), await makeExport())
+  await expect(written).rejects.toMatchObject({
+    diagnosis: {
+      code: "vault-key-wrong",
+      cause: expect.stringContaining(`The passphrase in ${folder.at("export")} does not open the export`),
+      next: `put the passphrase that the export was made with into ${folder.at("export")}`,
+    },
+  })
+  expect(Object.keys(await folder.contents())).toEqual(["export"])
+})
+
+test("an export has a passphrase of its own: that of the vault neither makes one nor opens one", async () => {
+  await using folder = await makeVaultFolder()
+  await (await withFiles(folder, { vault: "of the vault" })).write("dev", origin, "secret of dev")
+  const asked: string[] = []
+  const askSecret = (question: string): Promise<string> => Promise.resolve(asked.push(question)).then(() => passphrase)
+
+  const { text, key } = await (await withFiles(folder, { vault: "of the vault" }, askSecret)).exportAll()
+  const taken = await take(await withFiles(folder, { vault: "of the vault" }, askSecret), text)
+  const alone = await withFiles(folder, { vault: "of the vault" })
+
+  expect(asked).toEqual(["New passphrase of the export (it is not shown)", "The same again", "Passphrase of the export (it is not shown)"])
+  expect(key).toBe("the passphrase that was typed")
+  expect(taken).toEqual({ ...nothing, unchanged: ["dev"] })
+  for (const use of [() => alone.exportAll(), () => take(alone, text)]) {
+    await expect(use()).rejects.toMatchObject({
+      diagnosis: {
+        code: "vault-passphrase-needed",
+        cause: "The passphrase of the export is needed, and there is nobody to ask.",
+        evidence: expect.arrayContaining(["POSTERN_EXPORT_PASSPHRASE_FILE is not set"]),
+      },
+    })
+  }
+})
+
+test("POSTERN_EXPORT_PASSPHRASE_FILE makes and opens an export without a question, beside a vault of another passphrase", async () => {
+  await using laptop = await makeVaultFolder()
+  await using newLaptop = await makeVaultFolder()
+  const vault = await withFiles(laptop, { vault: "of the vault", export: passphrase })
+  await vault.write("dev", origin, "secret of dev")
+
+  const { text, key } = await vault.exportAll()
+  const taken = await take(await withFiles(newLaptop, { vault: "of another vault", export: passphrase }), text)
+
+  expect(key).toBe(`the passphrase in ${laptop.at("export")}`)
+  expect(taken).toEqual({ ...nothing, added: ["dev"] })
+  expect(await (await withFiles(newLaptop, { vault: "of another vault" })).read("dev", origin)).toBe("secret of dev")
 })
 
 test("an export that was cut, changed or is something else is told as that, and imports nothing", async () => {

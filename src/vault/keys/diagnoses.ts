@@ -80,23 +80,36 @@ export const keychainUnavailable = defineDiagnosis({
 export const passphraseNeeded = defineDiagnosis({
   code: "vault-passphrase-needed",
   about:
-    "The vault opens with a passphrase, POSTERN_PASSPHRASE_FILE does not name a file that holds it, and there is no person at a terminal to ask: a client has started the bridge, or a script has run the command.",
-  tell: ({ of }: { of: string }) => ({
+    "A passphrase opens the vault, POSTERN_PASSPHRASE_FILE does not name a file that holds it, and there is no person at a terminal to ask: a client has started the bridge, or a script has run the command. An export has a passphrase of its own, and POSTERN_EXPORT_PASSPHRASE_FILE for it.",
+  tell: ({ of, variable, value }: { of: string; variable: string; value: string | undefined }) => ({
     cause: `The passphrase of ${of} is needed, and there is nobody to ask.`,
-    evidence: ["POSTERN_PASSPHRASE_FILE is not set", "standard input is no terminal"],
-    next: "set POSTERN_PASSPHRASE_FILE to a private file (mode 0600) that holds the passphrase, where Postern is started",
+    evidence: [`${variable} is ${value === undefined ? "not set" : "empty"}`, "standard input is no terminal"],
+    next: `set ${variable} to a private file (mode 0600) that holds the passphrase, where Postern is started`,
   }),
 })
 
-/** A passphrase that is empty, or no text. */
+/** The file of a passphrase is not there, empty, or no text. */
 export const passphraseUnusable = defineDiagnosis({
   code: "vault-passphrase-unusable",
-  about: "What was given as a passphrase cannot be one: empty, not text, typed in two different ways, or its file is not there.",
+  about:
+    "The file that POSTERN_PASSPHRASE_FILE or POSTERN_EXPORT_PASSPHRASE_FILE names is not there, is empty, or is no text. Nobody is asked in its place, and no other key is used.",
   kind: "usage",
-  tell: ({ source, fault }: { source: string; fault: string }) => ({
-    cause: `The passphrase from ${source} cannot be used: ${fault}.`,
-    evidence: [`from: ${source}`, "nothing was changed"],
-    next: "give it again",
+  tell: ({ path, variable, fault }: { path: string; variable: string; fault: string }) => ({
+    cause: `The passphrase cannot be read from ${path}: ${fault}.`,
+    evidence: [`${variable} names ${path}`],
+    next: `put the passphrase into ${path} (mode 0600), or let ${variable} name the file that holds it`,
+  }),
+})
+
+/** A new passphrase was not typed the same twice. */
+export const passphraseMistyped = defineDiagnosis({
+  code: "vault-passphrase-mistyped",
+  about: "A new passphrase is typed twice, since one that was mistyped would be lost for good. The two were not the same.",
+  kind: "usage",
+  tell: ({ of }: { of: string }) => ({
+    cause: `The new passphrase of ${of} was typed in two different ways.`,
+    evidence: ["nothing was changed"],
+    next: "run the command again, and type the same twice",
   }),
 })
 

@@ -12,6 +12,10 @@ export interface KeySource {
   readonly name: string
   /** Where the key is, for a person: a path, the name of a store. */
   readonly place: string
+  /** The key itself, as a sentence names it, where it lies in no place: `passphrase that was typed`. */
+  readonly key?: string
+  /** What it opens, if not the vault. */
+  readonly opens?: string
   readonly protectsFrom: readonly string[]
   readonly doesNotProtectFrom: readonly string[]
   /** What a person does when the key is missing or is not the right one. */

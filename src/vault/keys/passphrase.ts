@@ -3,8 +3,9 @@ import { isUtf8 } from "node:buffer"
 import { randomBytes, scrypt } from "node:crypto"
 import { promisify } from "node:util"
 import { PosternError } from "../../core/diagnosis.ts"
+import type { Environment } from "../../core/places.ts"
 import { readPrivateFile } from "../../core/read-file.ts"
-import { keyParamsRefused, passphraseNeeded, passphraseUnusable } from "./diagnoses.ts"
+import { keyParamsRefused, passphraseMistyped, passphraseNeeded, passphraseUnusable } from "./diagnoses.ts"
 import type { KeyParams, KeySource, MasterKey } from "./key-source.ts"
 import { KEY_BYTES } from "./key-text.ts"
 
@@ -12,8 +13,11 @@ import { KEY_BYTES } from "./key-text.ts"
 export interface PassphraseTerms {
   /** What it opens, as questions name it: `the vault`. */
   readonly of: string
-  /** What POSTERN_PASSPHRASE_FILE names: a private file that holds the passphrase. Asks nobody, so it wins. */
-  readonly file?: string | undefined
+  /** The variable that names a private file with the passphrase. Asks nobody, so it wins. */
+  readonly variable: string
+  readonly env: Environment
+  /** What should have been given where another one was. */
+  readonly right: string
   /** Asks a person without showing what is typed; absent where there is nobody. */
   readonly ask?: ((question: string) => Promise<string>) | undefined
 }
@@ -27,8 +31,8 @@ const SALT_BYTES = 16
 
 /** The key source that somebody knows. */
 export function passphraseKey(terms: PassphraseTerms): KeySource {
-  const place = terms.file === undefined ? "a passphrase that is not stored" : `the passphrase in ${terms.file}`
-  const mend = terms.file === undefined ? "give the right passphrase" : `put the right passphrase into ${terms.file}`
+  const { of, right, ask } = terms
+  const file = fileOf(terms)
   let fresh: Promise<string> | undefined
   let made: { readonly params: KeyParams; readonly key: MasterKey } | undefined
 
@@ -41,7 +45,9 @@ export function passphraseKey(terms: PassphraseTerms): KeySource {
 
   return {
     name: "passphrase",
-    place,
+    place: file === undefined ? "a passphrase that is not stored" : `the passphrase in ${file}`,
+    key: file === undefined ? "passphrase that was typed" : `passphrase in ${file}`,
+    opens: of,
     protectsFrom: [
       "other users of this machine",
       "a stolen disk",
@@ -51,10 +57,10 @@ export function passphraseKey(terms: PassphraseTerms): KeySource {
     doesNotProtectFrom: [
       "whoever guesses it (a short one is found from a copy of the vault)",
       "a program that sees what is typed or what a running bridge remembers",
-      ...(terms.file === undefined ? [] : [`whoever can read ${terms.file}`]),
+      ...(file === undefined ? [] : [`whoever can read ${file}`]),
     ],
-    mend,
-    isRenewable: terms.file === undefined && terms.ask !== undefined,
+    mend: file === undefined ? `run the command again with ${right}` : `put ${right} into ${file}`,
+    isRenewable: file === undefined && ask !== undefined,
     async verify() {
       await newPassphrase()
     },
@@ -73,24 +79,29 @@ export function passphraseKey(terms: PassphraseTerms): KeySource {
   }
 }
 
-async function readPresent({ of, file, ask }: PassphraseTerms): Promise<string> {
-  if (file !== undefined) return readPassphraseFile(file)
-  if (ask === undefined) throw new PosternError(passphraseNeeded({ of }))
+/** A variable that is empty names nothing. */
+const fileOf = ({ env, variable }: PassphraseTerms): string | undefined => env[variable] || undefined
+
+async function readPresent(terms: PassphraseTerms): Promise<string> {
+  const { of, variable, env, ask } = terms
+  const file = fileOf(terms)
+  if (file !== undefined) return readPassphraseFile(file, variable)
+  if (ask === undefined) throw new PosternError(passphraseNeeded({ of, variable, value: env[variable] }))
   return ask(`Passphrase of ${of} (it is not shown)`)
 }
 
 async function readNew(terms: PassphraseTerms): Promise<string> {
-  const { of, file, ask } = terms
-  if (file !== undefined || ask === undefined) return readPresent(terms)
+  const { of, ask } = terms
+  if (fileOf(terms) !== undefined || ask === undefined) return readPresent(terms)
   const first = await ask(`New passphrase of ${of} (it is not shown)`)
   // What is mistyped here is lost for good.
   if ((await ask("The same again")) === first) return first
-  throw new PosternError(passphraseUnusable({ source: "the prompt", fault: "the two are not the same" }))
+  throw new PosternError(passphraseMistyped({ of }))
 }
 
-async function readPassphraseFile(path: string): Promise<string> {
+async function readPassphraseFile(path: string, variable: string): Promise<string> {
   const bytes = await readPrivateFile(path)
-  const fail = (fault: string): PosternError => new PosternError(passphraseUnusable({ source: `${path} (POSTERN_PASSPHRASE_FILE)`, fault }))
+  const fail = (fault: string): PosternError => new PosternError(passphraseUnusable({ path, variable, fault }))
   if (bytes === undefined) throw fail("there is no such file")
   if (!isUtf8(bytes)) throw fail("it is not UTF-8 text")
   const passphrase = bytes.toString("utf8").replace(/\r?\n$/, "")

@@ -25,10 +25,14 @@ async function addWeather(person: Person, env: NodeJS.ProcessEnv = {}): Promise<
   return secret
 }
 
-async function writePassphrase(person: Person, passphrase = "correct horse"): Promise<NodeJS.ProcessEnv> {
-  const file = await person.write("passphrase", `${passphrase}\n`)
+async function writePassphrase(
+  person: Person,
+  variable: "POSTERN_PASSPHRASE_FILE" | "POSTERN_EXPORT_PASSPHRASE_FILE",
+  passphrase = "correct horse",
+): Promise<NodeJS.ProcessEnv> {
+  const file = await person.write(variable, `${passphrase}\n`)
   await chmod(file, 0o600)
-  return { POSTERN_PASSPHRASE_FILE: file }
+  return { [variable]: file }
 }
 
 /** The processes that speak with the keychain of one session. */
@@ -156,7 +160,9 @@ test("a passphrase is typed hidden, twice when it is new, and opens the vault fo
     code: "vault-passphrase-needed",
     next: expect.stringContaining("POSTERN_PASSPHRASE_FILE"),
   })
-  const withFile = await person.postern(["headers", "weather"], { env: await writePassphrase(person, passphrase) })
+  const withFile = await person.postern(["headers", "weather"], {
+    env: await writePassphrase(person, "POSTERN_PASSPHRASE_FILE", passphrase),
+  })
   expect(withFile.json()).toEqual({ authorization: `Bearer ${secret}` })
 })
 
@@ -164,16 +170,27 @@ test("what one home exports the other imports: once, never over another secret u
   await using laptop = await makePerson()
   await using newLaptop = await makePerson()
   const secret = await addWeather(laptop)
-  const env = await writePassphrase(laptop)
+  const env = await writePassphrase(laptop, "POSTERN_EXPORT_PASSPHRASE_FILE")
+  const own = await writePassphrase(laptop, "POSTERN_PASSPHRASE_FILE", "of the vault")
   const file = join(laptop.home, "secrets.postern")
 
-  const exported = await laptop.postern(["vault", "export", file], { env })
+  const withoutOne = await laptop.postern(["vault", "export", file, "--json"], { env: own })
+  const exported = await laptop.postern(["vault", "export", file], { env: { ...own, ...env } })
   const again = await laptop.postern(["vault", "export", file], { env })
   const alone = await newLaptop.postern(["vault", "import", file, "--json"])
-  const wrong = await newLaptop.postern(["vault", "import", file, "--json"], { env: await writePassphrase(newLaptop, "another") })
+  const wrong = await newLaptop.postern(["vault", "import", file, "--json"], {
+    env: await writePassphrase(newLaptop, "POSTERN_EXPORT_PASSPHRASE_FILE", "another"),
+  })
   const imported = await newLaptop.postern(["vault", "import", file, "--json"], { env })
 
-  expect(exported).toMatchObject({ code: 0, stdout: expect.stringContaining("1 secret is in") })
+  expect(withoutOne.json<ErrorObject>().error).toMatchObject({
+    code: "vault-passphrase-needed",
+    next: expect.stringContaining("POSTERN_EXPORT_PASSPHRASE_FILE"),
+  })
+  expect(exported).toMatchObject({
+    code: 0,
+    stdout: expect.stringContaining(`encrypted with the passphrase in ${env["POSTERN_EXPORT_PASSPHRASE_FILE"]}: weather.authorization.`),
+  })
   expect((await stat(file)).mode & 0o777).toBe(0o600)
   expect(again).toMatchObject({ code: 2, stderr: expect.stringContaining("is there already") })
   expect(alone.json<ErrorObject>().error.code).toBe("vault-passphrase-needed")
