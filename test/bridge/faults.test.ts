@@ -264,6 +264,23 @@ test("the server's retry is waited for before a stream is asked for again, and n
   expect(waits).toEqual([700, 30_000])
 })
 
+test.each(["\n", "\r", "\r\n"])("an event whose lines end with %j is read once it is whole, wherever its text is cut", async (lineEnd) => {
+  const text = [": a comment", "", "data: first", "data: second", "", ""].join(lineEnd)
+  for (let cut = 1; cut <= text.length; cut++) {
+    const answer = {
+      stream: async function* () {
+        yield Buffer.from(text.slice(0, cut))
+        yield Buffer.from(text.slice(cut))
+        await new Promise(() => undefined) // the server leaves its stream open
+      },
+    } as Pick<Answer, "stream">
+
+    const { value } = await readEvents(answer, newCursor(), 1_000, "x").next()
+
+    expect(value).toEqual({ type: "message", data: "first\nsecond" })
+  }
+})
+
 test("ids belong to one stream: two cut answers are each asked for from their own (S4)", async () => {
   await using server = await startMcpServer()
   const asked: unknown[] = []

@@ -53,11 +53,28 @@ export async function* readEvents(
     onRetry: (ms) => (cursor.retryMs = Math.min(ms, LONGEST_RETRY_MS)),
     onComment: (comment) => (cursor.heldBytes -= Math.min(cursor.heldBytes, comment.length + 2)), // its colon and its line feed
   })
+  const unifyLineEnds = lineEndUnifier()
   const decoder = new TextDecoder() // keeps a character that two chunks share; drops a leading BOM, as the format asks
   for await (const chunk of answer.stream()) {
     cursor.heldBytes += chunk.length
     if (cursor.heldBytes > maxBytes) throw new PosternError(answerTooLarge({ origin, maxBytes }))
-    parser.feed(decoder.decode(chunk, { stream: true }))
+    parser.feed(unifyLineEnds(decoder.decode(chunk, { stream: true })))
     yield* arrived.splice(0)
+  }
+}
+
+/**
+ * A line may end with a carriage return alone. The parser takes one that a chunk ends with for the half of a pair, and holds its line
+ * back until more comes, which may be never.
+ *
+ * @returns a function that takes the chunks of one stream, and gives each back with a line feed for each of its line ends
+ */
+function lineEndUnifier(): (chunk: string) => string {
+  let endsInReturn = false
+  return (chunk) => {
+    if (chunk === "") return chunk
+    const rest = endsInReturn && chunk.startsWith("\n") ? chunk.slice(1) : chunk
+    endsInReturn = chunk.endsWith("\r")
+    return rest.includes("\r") ? rest.replace(/\r\n?/g, "\n") : rest
   }
 }
