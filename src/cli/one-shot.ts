@@ -3,7 +3,7 @@ import type { OpenBridge } from "../bridge/connect.ts"
 import { findServer } from "../config/find.ts"
 import { silentLog } from "../core/log.ts"
 import type { Context } from "./context.ts"
-import { pour } from "./pour.ts"
+import { serverWords } from "./server-words.ts"
 
 /**
  * Connects to a server through the same bridge as `run`, asks, and hangs up.
@@ -16,13 +16,14 @@ export async function askServer<Result>(
   ask: (bridge: OpenBridge) => Promise<Result>,
 ): Promise<Result> {
   const { connect } = await import("../bridge/connect.ts")
+  await using words = serverWords(context, true)
   await using bridge = await connect({
     name,
     clientInfo: { name: "postern", version: context.version },
     findServer: async () => findServer(await context.configuration({ config }), name),
     tools: await context.tools(),
     log: silentLog,
-    stderr: (chunk) => pour(context.stderr, chunk),
+    stderr: words.hear,
     signal: context.signal,
   })
   return await ask(bridge)

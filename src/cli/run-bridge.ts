@@ -7,7 +7,7 @@ import { type Log, jsonLog, silentLog } from "../core/log.ts"
 import { posternCommand } from "../core/shell.ts"
 import type { Context } from "./context.ts"
 import { EXIT_CODES, tellDiagnosis } from "./exit.ts"
-import { pour } from "./pour.ts"
+import { serverWords } from "./server-words.ts"
 
 /** The options of `run`, by the names that commander gives them. Each takes a value: any, or one of `words`, of which the first is meant where it is left out. */
 export const RUN_OPTIONS = {
@@ -63,6 +63,7 @@ export async function runServer(name: string, options: RunOptions, context: Cont
     note(
       `postern: note: a client starts this, and speaks MCP with it; Ctrl-D ends it. To look at the server: ${posternCommand("tools", name)}`,
     )
+  await using words = serverWords(context, stderr.isTTY === true)
   const refused = await runBridge({
     name,
     findServer: async () => findServer(await context.configuration(options), name),
@@ -71,7 +72,7 @@ export async function runServer(name: string, options: RunOptions, context: Cont
     memoryFolder: context.places.memory,
     signIn: { mode: options.signIn ?? "ask", prompt: options.authPrompt !== "off" },
     log: options.log === undefined ? silentLog : logTo(options.log, context),
-    stderr: (chunk) => pour(stderr, chunk),
+    stderr: words.hear,
     onRefused: (diagnosis) => note(tellDiagnosis(diagnosis)),
     signal,
   })

@@ -11,7 +11,9 @@ export interface Redactor {
    * @param kind - `session`: what a server set itself. It may do so with each answer, and must not make us forget a token by that
    */
   learnPassing(secret: string, kind?: "token" | "session"): void
-  /** @returns the text without learned secrets and without characters that steer a terminal */
+  /** @returns the text without learned secrets, and otherwise as it is: for a text that is whole, and goes to a program */
+  redact(text: string): string
+  /** @returns the text without learned secrets, also in part where it was cut, and without characters that steer a terminal */
   clean(text: string): string
 }
 
@@ -84,6 +86,10 @@ export function createRedactor(): Redactor {
       learnInto(known, secret)
       const [oldest] = known.keys()
       if (known.size > MOST_PASSING && oldest !== undefined) known.delete(oldest)
+    },
+    redact(text) {
+      forms ??= sortForms()
+      return forms.reduce((rest, form) => rest.replaceAll(form, "[redacted]"), text)
     },
     clean(text) {
       let cleaned = text

@@ -155,3 +155,39 @@ test.concurrent("4: what does not go together on the command line is refused, an
   for (const [at, { stderr }] of refusals.entries()) expect(stderr).toContain(wrong[at]?.[1])
   expect([...(await person.files()).keys()]).toEqual([])
 })
+
+/** A server that tells its token on stderr, in colour, in two pieces; and again, without a line feed, when its input ends. */
+const TALKER = `
+import { createInterface } from "node:readline"
+const token = process.env.API_TOKEN
+process.stderr.write("\\u001b[31mtok " + token.slice(0, 9))
+for await (const line of createInterface({ input: process.stdin })) {
+  const { id, method, params } = JSON.parse(line)
+  if (method === "initialize") process.stderr.write(token.slice(9) + " \\u202eend\\n")
+  const result = { protocolVersion: params?.protocolVersion, capabilities: {}, serverInfo: { name: "talker", version: "1" }, tools: [] }
+  if (id !== undefined) process.stdout.write(JSON.stringify({ jsonrpc: "2.0", id, result }) + "\\n")
+}
+process.stderr.write("bye " + token)
+`
+
+test.concurrent("what a local server writes of itself is shown without the secrets that it was given, and steers no terminal", async () => {
+  await using person = await makePerson()
+  const token = newSecret()
+  await person.write("talker.mjs", TALKER)
+  await person.postern(["add", "talker", "--env", "API_TOKEN=-", "--", "node", "talker.mjs"], { stdin: token })
+  const initialize = JSON.stringify({ jsonrpc: "2.0", id: 1, method: "initialize", params: {} })
+
+  const tools = await person.postern(["tools", "talker"])
+  const call = await person.postern(["call", "talker", "any"])
+  const run = await person.postern(["run", "talker"], { stdin: `${initialize}\n` })
+  const terminal = person.terminal(["run", "talker"])
+  await terminal.shows("Ctrl-D")
+  terminal.type(`${initialize}\r`)
+  await terminal.shows("\\u202eend")
+  terminal.type("\u0004")
+  await terminal.exited
+
+  for (const { stderr } of [tools, call]) expect(stderr).toBe("\\u001b[31mtok [redacted] \\u202eend\nbye [redacted]")
+  expect(run.stderr).toBe("\u001b[31mtok [redacted] \u202eend\nbye [redacted]") // a client reads it, and knows what it shows
+  for (const text of ["\\u001b[31mtok [redacted] \\u202eend\r\n", "bye [redacted]"]) expect(terminal.seen()).toContain(text)
+})
