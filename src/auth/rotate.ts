@@ -4,7 +4,7 @@ import { addressInvalid, credentialEmpty, headerInvalid } from "../config/diagno
 import type { Server } from "../config/server.ts"
 import { parseTemplate } from "../config/template.ts"
 import { PosternError, defineDiagnosis } from "../core/diagnosis.ts"
-import { quote } from "../core/redact.ts"
+import { escapeControls, quote } from "../core/redact.ts"
 import { posternCommand, shellWord } from "../core/shell.ts"
 import type { VaultEntry } from "../vault/vault.ts"
 import { asGiven } from "./as-given.ts"
@@ -114,6 +114,17 @@ function checkValue({ name, file }: Server, { key, kind, prefix }: SecretPlace, 
     throw asGiven(addressInvalid({ ...where, problem: "the new value has characters that must stand as %XX there" }), { evidence })
   }
   if (kind !== "header") return
+  if (SCHEME_ALONE.test(prefix) && SCHEME.test(bare)) {
+    const scheme = prefix.trim()
+    const next = `give the credential of ${scheme} alone, or write the other scheme into the entry in ${escapeControls(file)} first`
+    throw asGiven(
+      headerInvalid({ ...where, header: key, problem: `the entry says ${scheme}, and the new value begins with another scheme` }),
+      {
+        evidence,
+        next,
+      },
+    )
+  }
   const problem = headerValueProblem(prefix + bare)
   if (isEmptyCredential(key, prefix + bare)) {
     throw asGiven(credentialEmpty({ ...where, header: key, source: "the new value" }), { evidence })
@@ -123,6 +134,7 @@ function checkValue({ name, file }: Server, { key, kind, prefix }: SecretPlace, 
 
 /** `Bearer`, `Basic` and their like, before the credential (RFC 9110 section 11.4). */
 const SCHEME = /^([A-Za-z][A-Za-z0-9-]*) +\S/
+const SCHEME_ALONE = /^[A-Za-z][A-Za-z0-9-]* +$/
 
 function keepScheme(present: string, value: string): string {
   const scheme = SCHEME.exec(present)?.[1]

@@ -64,6 +64,20 @@ test.concurrent("1.3: a scheme that stands in the file is not doubled", async ()
   expect(await headersOf(person, "weather")).toEqual({ authorization: `Bearer ${second}` })
 })
 
+test.concurrent("1.3: another scheme than the one that stands in the file is refused, and the old key stays", async () => {
+  await using person = await makePerson()
+  await person.added(["add", "weather", "--header", "Authorization: Bearer ${vault:shared-key}", URL])
+  const [old, other] = [newSecret(), newSecret()]
+  await person.postern(["vault", "set", "shared-key", "-"], { stdin: old })
+
+  const refused = await person.postern(["rotate", "weather", "-"], { stdin: `Basic ${other}` })
+
+  expect(refused).toMatchObject({ code: 2, stdout: "" })
+  expect(refused.stderr).toContain("the entry says Bearer, and the new value begins with another scheme")
+  expect(refused.stderr).not.toContain(other)
+  expect(await headersOf(person, "weather")).toEqual({ authorization: `Bearer ${old}` })
+})
+
 test.concurrent("1.3: where a server has two secrets, --header chooses, and the other one stays", async () => {
   await using person = await makePerson()
   const [one, two, next] = [newSecret(), newSecret(), newSecret()]
