@@ -2,7 +2,6 @@
 import { configInvalid, credentialEmpty, headerInvalid, templateInvalid } from "../config/diagnoses.ts"
 import { type NewServer, type Target, checkServerName, setServer } from "../config/edit.ts"
 import { expandTlsFiles } from "../config/expand-files.ts"
-import { stdioOrigin } from "../config/expand.ts"
 import { headerNameProblem, headerValueProblem, isEmptyCredential, repeatedHeaderNames } from "../config/header-rules.ts"
 import { parseEntry } from "../config/schema.ts"
 import type { HttpServer, Server } from "../config/server.ts"
@@ -11,7 +10,7 @@ import { quote } from "../core/redact.ts"
 import type { VaultEntry } from "../vault/vault.ts"
 import { asGiven } from "./as-given.ts"
 import { findLiterals } from "./literals.ts"
-import { serverAddressInClear } from "./server-address.ts"
+import { originOf } from "./server-address.ts"
 import type { AuthTools } from "./tools.ts"
 
 /** A server to be taken in. */
@@ -117,11 +116,6 @@ function checkTemplates(server: Server, secretKeys: readonly string[] = []): voi
     const evidence = [`stands in: ${quote(key)}`, "known: ${VARIABLE}, ${VARIABLE:-default}, ${vault:NAME}"]
     throw asGiven(templateInvalid({ server: name, file, key, part: broken.written }), { evidence })
   }
-}
-
-/** What a server's secrets are bound to. */
-export async function originOf(server: Server, tools: Pick<AuthTools, "env">): Promise<string> {
-  return server.transport === "stdio" ? stdioOrigin(server) : (await serverAddressInClear(server, tools)).origin
 }
 
 const secretName = (server: string, key: string): string =>

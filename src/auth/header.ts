@@ -160,6 +160,6 @@ function secretCommand({ name, scope, file }: HttpServer, secret: string): strin
 
 function describeSource(server: HttpServer): string {
   if (server.headersHelper !== undefined) return "the headers command"
-  const variables = Object.values(server.headers).flatMap((template) => references(template).variables)
-  return variables.length > 0 ? `the variable ${variables.join(" and ")}` : server.file
+  const variables = new Set(Object.values(server.headers).flatMap((template) => references(template).variables))
+  return variables.size > 0 ? `the variable ${[...variables].join(" and ")}` : server.file
 }

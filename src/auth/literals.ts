@@ -46,10 +46,9 @@ function clientSecret(value: string | undefined): Literal[] {
 
 /** Keys in an address: it is logged on its way, so a header is the better place; but some servers take no other. */
 function inQuery(url: string): Literal[] {
-  const query = /\?([^#]*)/.exec(url)?.[1] ?? ""
-  return query.split("&").flatMap((parameter) => {
-    const [, key = "", value = ""] = /^([^=]+)=(.*)$/.exec(parameter) ?? []
-    if (!isSecretParameter(key) || !isLiteral(value)) return []
+  return secretParameters(url).flatMap(({ key, value }) => {
+    if (!isLiteral(value)) return []
+    const parameter = `${key}=${value}`
     // The first that is equal to it is as good as any other: once one is replaced, the next is found.
     return [
       {
@@ -58,6 +57,15 @@ function inQuery(url: string): Literal[] {
         replaceIn: (entry, reference) => ({ ...entry, url: replaceParameter(String(entry["url"]), parameter, `${key}=${reference}`) }),
       },
     ]
+  })
+}
+
+/** The parameters of an address whose names say that they hold a credential; their values as they are written. */
+export function secretParameters(url: string): readonly { readonly key: string; readonly value: string }[] {
+  const query = /\?([^#]*)/.exec(url)?.[1] ?? ""
+  return query.split("&").flatMap((parameter) => {
+    const [, key = "", value = ""] = /^([^=]+)=(.*)$/.exec(parameter) ?? []
+    return isSecretParameter(key) ? [{ key, value }] : []
   })
 }
 

@@ -9,7 +9,7 @@ import { posternCommand, shellWord } from "../core/shell.ts"
 import type { VaultEntry } from "../vault/vault.ts"
 import { asGiven } from "./as-given.ts"
 import { noSecretToAsk } from "./diagnoses.ts"
-import { originOf } from "./enroll.ts"
+import { originOf } from "./server-address.ts"
 import type { AuthTools } from "./tools.ts"
 
 /** A rotation that does not say which of the secrets it is about. */

@@ -4,6 +4,7 @@ import { findEntry } from "../config/find.ts"
 import { PosternError } from "../core/diagnosis.ts"
 import type { Server } from "../config/server.ts"
 import { inOneLine } from "../core/redact.ts"
+import { posternCommand } from "../core/shell.ts"
 import type { ServerFacts } from "../inspect/servers.ts"
 import type { Vault } from "../vault/vault.ts"
 import type { Context } from "./context.ts"
@@ -83,6 +84,9 @@ function tell(server: Details, nowMs: number): string {
     ...(server.dialects.length === 0 ? [] : [["checks left out", server.dialects.join(", ")] as [string, string]]),
     ["environment", server.environment ?? "-"],
     ["entry", `${server.file} (${server.scope})`],
+    ...(server.enabled
+      ? []
+      : [["enabled", server.scope === "file" ? "no" : `no: ${posternCommand("enable", server.name)}`] as [string, string]]),
     ...(server.trusted ? [] : [["trusted", "no: postern trust"] as [string, string]]),
     ...(server.problem === null ? [] : [["problem", server.problem.cause] as [string, string]]),
   ]

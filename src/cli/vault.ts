@@ -1,6 +1,6 @@
 /** `postern vault status|set|remove`: the vault itself. What moves it as a whole has files of its own. */
 import { Command } from "commander"
-import { originOf } from "../auth/enroll.ts"
+import { originOf } from "../auth/server-address.ts"
 import { secretsOf } from "../auth/dismiss.ts"
 import { findEntry } from "../config/find.ts"
 import { requireTrusted } from "../config/guard.ts"

@@ -4,7 +4,9 @@ import { secretsOf } from "../auth/dismiss.ts"
 import { oauthSignInNeeded } from "../auth/oauth/diagnoses.ts"
 import { type GrantEntry, findGrant, grantIdentity, whyNotGood } from "../auth/oauth/grant.ts"
 import { grantOwnerInClear } from "../auth/oauth/owner.ts"
+import { secretParameters } from "../auth/literals.ts"
 import { authenticatorFor, methodOf } from "../auth/registry.ts"
+import { originOf } from "../auth/server-address.ts"
 import type { AuthTools } from "../auth/tools.ts"
 import { isCredentialHeader } from "../config/header-rules.ts"
 import { wantsSignIn } from "../bridge/door-memory.ts"
@@ -17,6 +19,8 @@ import { PosternError } from "../core/diagnosis.ts"
 import type { Http } from "../core/http.ts"
 import type { Identity } from "../core/identity.ts"
 import { silentLog } from "../core/log.ts"
+import { vaultOriginMismatch } from "../vault/diagnoses.ts"
+import type { VaultEntry } from "../vault/vault.ts"
 
 /** One server as `list --json` prints it. The shape only grows. */
 export interface ServerFacts {
@@ -166,18 +170,35 @@ async function identityOf(server: Server, tools: AuthTools): Promise<{ identity:
     if (missing !== undefined) {
       return { identity: null, problem: { code: "secret-missing", cause: `The vault has no secret named "${missing}".` } }
     }
+    const elsewhere = await storedForAnother(server, entries, tools)
+    if (elsewhere !== null) return { identity: null, problem: elsewhere }
     const source = storedIn(server).join(", ") || "none"
     // A method of its own knows best; otherwise the oldest secret counts, since that is the one to be replaced.
     const sinceMs = entries.length === 0 ? {} : { sinceMs: Math.min(...entries.map(({ changedAtMs }) => changedAtMs)) }
     if (server.transport === "stdio") return { identity: { subject: "its own variables", source, ...sinceMs }, problem: null }
     const [entry] = entries
-    if (methodOf(server) === "none" && entry !== undefined)
-      return { identity: { subject: `key ${entry.fingerprint}`, source, ...sinceMs }, problem: null }
+    if (methodOf(server) === "none" && source !== "none") {
+      const subject = entry === undefined ? "whoever holds the key in its address" : `key ${entry.fingerprint}`
+      return { identity: { subject, source, ...sinceMs }, problem: null }
+    }
     // The origin matters only where something is sent; to say who one is, nothing is.
     return { identity: await authenticatorFor(server, "", { ...tools, http: noHttp }).identity(), problem: null }
   } catch (error) {
     if (!(error instanceof PosternError)) throw error
     return { identity: null, problem: { code: error.diagnosis.code, cause: error.diagnosis.cause } }
+  }
+}
+
+/** Why the vault would not give a secret out: for whom each was stored stands in clear. Where the address is not known here, nothing is said. */
+async function storedForAnother(server: Server, entries: readonly VaultEntry[], tools: AuthTools): Promise<ServerFacts["problem"]> {
+  if (entries.length === 0 || !server.trusted) return null
+  try {
+    const asked = await originOf(server, tools)
+    const entry = entries.find(({ origin }) => origin !== asked)
+    return entry === undefined ? null : vaultOriginMismatch({ name: entry.name, stored: entry.origin, asked })
+  } catch (error) {
+    if (error instanceof PosternError) return null // a variable that a client sets, for example
+    throw error
   }
 }
 
@@ -190,21 +211,20 @@ const noHttp: Http = {
 
 function storedIn(server: Server): readonly string[] {
   const inAddress = server.transport === "stdio" ? [] : references(server.url).secrets.map((one) => `vault:${one}`)
+  const parameters = server.transport === "stdio" ? [] : secretParameters(server.url).flatMap(({ value }) => placesOf(value, true))
   const values = server.transport === "stdio" ? server.env : server.headers
   const holdsSecret = server.transport === "stdio" ? isSensitiveName : isCredentialHeader
-  const places = Object.entries(values).flatMap(([name, template]) => {
-    const { variables, secrets } = references(template)
-    if (secrets.length > 0 || variables.length > 0)
-      return [...secrets.map((one) => `vault:${one}`), ...variables.map((one) => `variable ${one}`)]
-    return holdsSecret(name) ? ["file (in clear)"] : []
-  })
-  const clientSecret = server.transport === "stdio" ? undefined : server.oauth?.clientSecret
-  if (clientSecret !== undefined) {
-    const { variables, secrets } = references(clientSecret)
-    places.push(...secrets.map((one) => `vault:${one}`), ...variables.map((one) => `variable ${one}`))
-  }
+  const places = Object.entries(values).flatMap(([name, template]) => placesOf(template, holdsSecret(name)))
+  const clientSecret = (server.transport === "stdio" ? undefined : server.oauth?.clientSecret) ?? ""
   const command = server.transport !== "stdio" && server.headersHelper !== undefined ? ["command"] : []
-  return [...new Set([...inAddress, ...places, ...command])]
+  return [...new Set([...inAddress, ...parameters, ...places, ...placesOf(clientSecret, false), ...command])]
+}
+
+/** Where the parts of one text come from. @param isSecret - whether its name says that it is a credential, also where it stands in clear */
+function placesOf(template: string, isSecret: boolean): readonly string[] {
+  const { variables, secrets } = references(template)
+  const places = [...secrets.map((one) => `vault:${one}`), ...variables.map((one) => `variable ${one}`)]
+  return places.length === 0 && isSecret && template !== "" ? ["file (in clear)"] : places
 }
 
 function date(ms: number | undefined): string | null {

@@ -62,6 +62,49 @@ test.concurrent("5: get answers the three questions for each kind of source", as
   expect(await answers("open")).toEqual(["there is none", "-", "-"])
 })
 
+test.concurrent("5: a key in an address is told wherever it comes from, and a variable of two headers once", async () => {
+  await using person = await makePerson()
+  await person.added(
+    ["add", "parameter", `${URL}?token=\${TOK}`],
+    ["add", "host", "https://${HOST}/mcp?page=${PAGE}"],
+    ["add", "twice", "--header", "X-Api-Key: ${KEY}", "--header", "X-Other-Key: ${KEY}", URL],
+  )
+  const file = await person.write("theirs.json", { mcpServers: { clear: { url: `${URL}?access_token=${newSecret()}` } } })
+  const answer = async (label: string, ...args: readonly string[]): Promise<string | undefined> =>
+    new RegExp(`^${label} +(.*)$`, "m").exec((await person.postern(["get", ...args])).stdout)?.[1]
+
+  expect(await answer("where is the secret", "parameter")).toBe("variable TOK")
+  expect(await answer("who", "parameter")).toBe("whoever holds the key in its address")
+  expect(await answer("where is the secret", "clear", "--config", file)).toBe("file (in clear)")
+  expect(await answer("where is the secret", "host")).toBe("there is none")
+  expect(await answer("who", "twice")).toBe("whoever holds the variable KEY")
+})
+
+test.concurrent("5: a secret that was stored for another address is told by list and get, before something is to be sent", async () => {
+  await using person = await makePerson()
+  await person.postern(["add", "moved", "--header", "X-Api-Key: -", URL], { stdin: newSecret() })
+  const config = await person.read("config.json")
+  await person.write(`${person.folder}/config.json`, config.replace("api.example", "other.example"))
+
+  const listed = await person.postern(["list", "--json"])
+  const got = await person.postern(["get", "moved"])
+
+  expect(listed.json()).toMatchObject({ servers: [{ problem: { code: "vault-origin-mismatch" } }] })
+  expect(got.stdout).toMatch(/^problem .* was stored for https:\/\/api.example, and is not given to https:\/\/other.example\.$/m)
+})
+
+test.concurrent("get says that a server is switched off, with the command that switches it on", async () => {
+  await using person = await makePerson()
+  await person.added(["add", "off", URL])
+  const before = await person.postern(["get", "off"])
+  await person.postern(["disable", "off"])
+
+  const after = await person.postern(["get", "off"])
+
+  expect(before.stdout).not.toContain("enable")
+  expect(after.stdout).toMatch(/^enabled +no: postern enable off$/m)
+})
+
 test.concurrent("5: remove and vault remove say that the secret is forgotten, and what may still be valid", async () => {
   await using person = await makePerson()
   await person.postern(["add", "one", "--header", "X-Api-Key: -", URL], { stdin: newSecret() })
