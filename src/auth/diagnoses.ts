@@ -72,6 +72,19 @@ export const noSecretToAsk = defineDiagnosis({
   }),
 })
 
+/** Headers were to be printed, and none proves who one is. */
+export const noHeaders = defineDiagnosis({
+  code: "no-headers",
+  about:
+    "`postern headers` prints the headers that prove who one is. This server is proved otherwise: a local server has no headers, and a signature for AWS is made for each single request.",
+  kind: "usage",
+  tell: ({ server, why }: { server: Findable; why: string }) => ({
+    cause: `The server "${server.name}" has no headers to print: ${why}.`,
+    evidence: ["nothing was printed"],
+    next: `let the client start it: ${serverCommand("run", server)}`,
+  }),
+})
+
 /** A question for a person, where there is none. */
 export const nobodyToAsk = defineDiagnosis({
   code: "nobody-to-ask",
@@ -90,7 +103,7 @@ export const secretEmpty = defineDiagnosis({
   about: "A secret was asked for and nothing was given. An empty pipe is most often a variable that is not set, or a command that failed.",
   kind: "usage",
   tell: ({ source }: { source: string }) => ({
-    cause: `The secret from ${source} is empty.`,
+    cause: `What was to be read from ${source} is empty.`,
     evidence: ["nothing was changed"],
     next: "give it again",
   }),

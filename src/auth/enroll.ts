@@ -1,5 +1,6 @@
 /** Takes a server in: its literal secrets go to the vault, its entry, with references in their place, to a configuration file. */
-import { configInvalid, credentialEmpty, headerInvalid, templateInvalid } from "../config/diagnoses.ts"
+import { configInvalid, credentialEmpty, headerInvalid, secretMisplaced, templateInvalid } from "../config/diagnoses.ts"
+import { isSensitiveName } from "../config/describe.ts"
 import { type NewServer, type Target, checkServerName, setServer } from "../config/edit.ts"
 import { expandTlsFiles } from "../config/expand-files.ts"
 import { headerNameProblem, headerValueProblem, isEmptyCredential, repeatedHeaderNames } from "../config/header-rules.ts"
@@ -7,9 +8,10 @@ import { parseEntry } from "../config/schema.ts"
 import type { HttpServer, Server } from "../config/server.ts"
 import { parseTemplate } from "../config/template.ts"
 import { quote } from "../core/redact.ts"
+import { shellWord } from "../core/shell.ts"
 import type { VaultEntry } from "../vault/vault.ts"
 import { asGiven } from "./as-given.ts"
-import { findLiterals } from "./literals.ts"
+import { findLiterals, secretParameters } from "./literals.ts"
 import { originOf } from "./server-address.ts"
 import type { AuthTools } from "./tools.ts"
 
@@ -48,6 +50,8 @@ export async function enrollServer(newcomer: Newcomer, target: Target, tools: Au
     await checkCertificates(server, tools)
   }
   checkTemplates(server, newcomer.secretKeys)
+  checkPlaces(server)
+  checkNotEmpty(server)
   for (const { value } of literals) tools.redactor.learn(value)
 
   const origin = literals.length === 0 ? "" : await originOf(server, tools)
@@ -101,6 +105,38 @@ async function checkCertificates(server: HttpServer, { env }: AuthTools): Promis
   if (server.tls === undefined || Object.values(server.tls).some((file) => file.includes("${"))) return
   const { readCertificates } = await import("../core/http-tls.ts")
   await readCertificates(expandTlsFiles(server, env) ?? {}, env).forServer()
+}
+
+/** What every start would refuse: a secret where it can be seen, or where it would decide the address. */
+function checkPlaces(server: Server): void {
+  const { name, file } = server
+  const [texts, reason]: [[string, string][], string] =
+    server.transport === "stdio"
+      ? [
+          [["command", server.command], ...server.args.map((arg, at): [string, string] => [`args[${at}]`, arg])],
+          "other users of the machine can see it there; --env is the place for it",
+        ]
+      : [[["url", /^(?:[^:/?#]+:\/\/)?[^/?#]*/.exec(server.url)?.[0] ?? ""]], "it would decide which host it is sent to"]
+  for (const [key, text] of texts) {
+    const [, secret] = /\$\{vault:([^}]*)/.exec(text) ?? []
+    if (secret !== undefined)
+      throw asGiven(secretMisplaced({ server: name, file, key, secret, reason }), { evidence: [`stands in: ${key}`] })
+  }
+}
+
+/** What an unset variable in double quotes leaves of a credential outside of headers. */
+function checkNotEmpty(server: Server): void {
+  const where = { server: server.name, file: server.file, source: "the command line" }
+  if (server.transport === "stdio") {
+    const key = Object.keys(server.env).find((name) => isSensitiveName(name) && server.env[name]?.trim() === "")
+    if (key === undefined) return
+    const next = `write it in single quotes: --env ${shellWord(`${key}=\${APP_API_TOKEN}`)}, or give - as the value to be asked for it`
+    throw asGiven(credentialEmpty({ ...where, key, header: key, kind: "variable" }), { evidence: [`variable: ${quote(key)}`], next })
+  }
+  const key = secretParameters(server.url).find(({ value }) => value === "")?.key
+  if (key === undefined) return
+  const next = `write the address in single quotes, with ${key}=\${APP_API_TOKEN}`
+  throw asGiven(credentialEmpty({ ...where, key, header: key, kind: "parameter" }), { evidence: [`parameter: ${quote(key)}`], next })
 }
 
 /** A `${` that begins no reference would be stored as a secret, or refused when the connection starts. */

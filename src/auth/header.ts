@@ -158,7 +158,8 @@ function secretCommand({ name, scope, file }: HttpServer, secret: string): strin
   return scope === "file" ? storeCommand(secret, file) : posternCommand("rotate", name)
 }
 
-function describeSource(server: HttpServer): string {
+/** Where the headers of a server come from, if not from the vault. */
+export function describeSource(server: HttpServer): string {
   if (server.headersHelper !== undefined) return "the headers command"
   const variables = new Set(Object.values(server.headers).flatMap((template) => references(template).variables))
   return variables.size > 0 ? `the variable ${[...variables].join(" and ")}` : server.file

@@ -9,6 +9,7 @@ import { posternCommand, shellWord } from "../core/shell.ts"
 import type { VaultEntry } from "../vault/vault.ts"
 import { asGiven } from "./as-given.ts"
 import { noSecretToAsk } from "./diagnoses.ts"
+import { describeSource } from "./header.ts"
 import { originOf } from "./server-address.ts"
 import type { AuthTools } from "./tools.ts"
 
@@ -61,7 +62,7 @@ export function findSecretPlace(server: Server, key?: string): SecretPlace {
     throw new PosternError(
       has.length > 0 && key !== undefined
         ? secretNotThere({ server: server.name, key, has })
-        : noSecretToAsk({ server, source: server.file }),
+        : noSecretToAsk({ server, source: server.transport === "stdio" ? server.file : describeSource(server) }),
     )
   }
   if (second !== undefined) throw new PosternError(severalSecrets({ server: server.name, keys: wanted.map((place) => place.key) }))

@@ -69,6 +69,8 @@ function isLocal({ argv }: Context, words: readonly string[], { transport }: Add
   if (dashes !== -1 || transport === "stdio") {
     if (transport === "http" || transport === "sse") fail(`A server of the transport ${transport} has an address, not a command.`)
     if (words.length === 0) fail("After -- the command is missing.")
+    if (dashes !== -1 && words.length > argv.length - dashes - 1)
+      fail("Before -- stands the name only: a server has an address, or a command after --.")
     return true
   }
   if (words.length === 0) fail("The address of the server is missing, or -- and its command.")
@@ -93,6 +95,7 @@ async function localEntry(context: Context, [command = "", ...args]: readonly st
   if (options.resumeTimeout !== undefined) fail("A local server has no streams to resume; --resume-timeout is for one with an address.")
   const pairs = (options.env ?? []).map((assignment): Pair => {
     const pair = splitPair(assignment)
+    if (pair !== undefined && /\s/.test(pair[0])) fail(`"${quote(pair[0], 40)}" is not the name of a variable.`)
     // After an equals sign may stand a secret.
     return pair ?? fail(`--env "${quote(assignment.includes("=") ? "" : assignment, 40)}" is not NAME=value.`)
   })

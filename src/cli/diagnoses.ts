@@ -17,7 +17,7 @@ export const secretTooLong = defineDiagnosis({
   about: "What came on standard input is longer than any header may be.",
   kind: "usage",
   tell: ({ maxBytes }: { maxBytes: number }) => ({
-    cause: `The secret from standard input is longer than ${maxBytes} bytes.`,
+    cause: `What came on standard input is longer than ${maxBytes} bytes.`,
     evidence: ["nothing was changed"],
   }),
 })

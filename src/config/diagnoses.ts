@@ -238,9 +238,14 @@ export const headerInvalid = defineDiagnosis({
 export const credentialEmpty = defineDiagnosis({
   code: "credential-empty",
   about:
-    "A header that carries a credential has none: `Bearer ` and nothing, or an empty key. The usual cause is an unset variable in double quotes: the shell puts nothing in its place before Postern sees it. In single quotes the reference itself reaches Postern, and a variable that is not set is then told by name.",
-  tell: ({ header, source, ...where }: Where & { header: string; source: string }) => ({
-    cause: `The header ${quote(header)} of the server "${quote(where.server)}" has no credential in it.`,
+    "A header that carries a credential has none (or, when a server is added, a variable, or a parameter of the address): `Bearer ` and nothing, or an empty key. The usual cause is an unset variable in double quotes: the shell puts nothing in its place before Postern sees it. In single quotes the reference itself reaches Postern, and a variable that is not set is then told by name.",
+  tell: ({
+    header,
+    kind = "header",
+    source,
+    ...where
+  }: Where & { header: string; kind?: "header" | "variable" | "parameter"; source: string }) => ({
+    cause: `The ${kind} ${quote(header)} of the server "${quote(where.server)}" has no credential in it.`,
     evidence: [...standsIn(where), `the value came from ${quote(source)}`, "nothing was sent"],
     next: where.variables?.length
       ? correctValue(where)

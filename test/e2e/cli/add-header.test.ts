@@ -1,6 +1,6 @@
 /** Row 1.1: a key in a header, taken in by `add` and `add-json`. */
 import { expect, test } from "vitest"
-import { formsOf, makePerson, newSecret, visibleOf, whereIs } from "../../harness/postern.ts"
+import { type ErrorObject, formsOf, makePerson, newSecret, visibleOf, whereIs } from "../../harness/postern.ts"
 
 const URL = "https://api.weather-data.com/mcp"
 const headersIn = (config: string, name: string): unknown => JSON.parse(config).mcpServers[name].headers
@@ -103,6 +103,31 @@ test.concurrent.each([
   expect(refused.stderr).toContain("single quotes")
   expect(refused.stderr).toContain("${APP_API_TOKEN}")
   expect([...(await person.files()).keys()]).toEqual([])
+})
+
+test.concurrent.each([
+  [["--env", "API_KEY=", "--", "node", "x.js"], "credential-empty", "variable API_KEY"],
+  [[`${URL}?access_token=`], "credential-empty", "parameter access_token"],
+  [["--", "${vault:k}"], "secret-misplaced", "command"],
+  [["--", "node", "--token=${vault:k}"], "secret-misplaced", "args[0]"],
+  [["https://${vault:k}/mcp"], "secret-misplaced", "url"],
+  [["https://api.example:${vault:k}/mcp"], "secret-misplaced", "url"],
+  [["--env", "A B=c", "--", "node", "x.js"], "usage-wrong", '"A B"'],
+  [[URL, "--", "node"], "usage-wrong", "Before -- stands the name only"],
+])("what every start would refuse, or would start without its credential, is refused by add: %j (%s)", async (words, code, told) => {
+  await using person = await makePerson()
+
+  const refused = await person.postern(["add", "weather", "--json", ...words])
+
+  expect([refused.code, refused.json<ErrorObject>().error]).toMatchObject([2, { code }])
+  expect(refused.stdout).toContain(told.replaceAll('"', '\\"'))
+  expect([...(await person.files()).keys()]).toEqual([])
+})
+
+test.concurrent("an empty variable that is no credential, and a secret in the query, are taken", async () => {
+  await using person = await makePerson()
+
+  await person.added(["add", "one", "--env", "LOG_LEVEL=", "--", "node"], ["add", "two", "https://${HOST}/mcp?key=${vault:k}&page="])
 })
 
 test.concurrent("1.1: an empty pipe is refused, and nothing is written", async () => {

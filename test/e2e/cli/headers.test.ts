@@ -95,7 +95,7 @@ test.concurrent("1.5: where there is no proof to give, stdout stays empty and th
     [1, "variable-not-set", ""],
     [1, "secret-missing", ""],
     [1, "server-disabled", ""],
-    [2, "no-secret-to-ask", ""],
+    [2, "no-headers", ""],
     [4, "vault-origin-mismatch", ""],
     [4, "project-not-trusted", ""],
     [2, "unknown-server", ""],
