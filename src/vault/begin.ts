@@ -1,5 +1,5 @@
 /** How a vault gets its key. A vault never stands before its key: that is stored, and read back as another process would, first. */
-import { type Diagnosis, PosternError, failedWith, failureOf } from "../core/diagnosis.ts"
+import { type Diagnosis, PosternError, failureOf } from "../core/diagnosis.ts"
 import { keychainAbsent, vaultKeyWrong } from "./diagnoses.ts"
 import { type OpenedVault, newVault, newVaultId } from "./format.ts"
 import type { KeySource } from "./keys/key-source.ts"
@@ -22,10 +22,16 @@ export async function beginVault(
   try {
     return await beginWith(first, opener)
   } catch (error) {
-    if (!failedWith(error, keychainAbsent) || next === undefined) throw error
+    if (!(error instanceof PosternError) || next === undefined) throw error
+    if (error.diagnosis.code !== keychainAbsent.code) throw new PosternError(orAnother(error.diagnosis, next), { cause: error })
     passOver?.(error.diagnosis)
     return beginVault([next, ...rest], opener, passOver)
   }
+}
+
+/** No other source is taken in silence; a person may name one. */
+function orAnother(fault: Diagnosis, { name }: KeySource): Diagnosis {
+  return { ...fault, next: `${fault.next}; or choose another key: postern vault move --to ${name}` }
 }
 
 async function beginWith(source: KeySource, opener: VaultOpener): Promise<OpenedVault> {
@@ -58,6 +64,6 @@ export async function sourceForNew([first, next, ...rest]: KeySources): Promise<
   if (next === undefined) return { source: first }
   const fault = (await failureOf(first.verify()))?.diagnosis
   if (fault === undefined) return { source: first, orElse: next }
-  if (fault.code !== keychainAbsent.code) return { source: first, fault }
+  if (fault.code !== keychainAbsent.code) return { source: first, fault: orAnother(fault, next) }
   return { absence: fault, ...(await sourceForNew([next, ...rest])) }
 }

@@ -93,8 +93,16 @@ describe.skipIf(noSession !== undefined)(`between all sources${noSession ? `, wh
     await desk.session.lock()
     const before = await desk.folder.contents()
 
-    await expect(desk.open().move("keychain")).rejects.toMatchObject({ diagnosis: { code: "keychain-locked" } })
-    await expect(desk.folder.open().move("keychain")).rejects.toMatchObject({ diagnosis: { code: "keychain-absent" } })
+    // Another key, in its place, is what the vault has: only the keychain itself is worth a step.
+    await expect(desk.open().move("keychain")).rejects.toMatchObject({
+      diagnosis: { code: "keychain-locked", next: "unlock the keychain, and try again" },
+    })
+    await expect(desk.folder.open().move("keychain")).rejects.toMatchObject({
+      diagnosis: {
+        code: "keychain-absent",
+        next: "run it where the keychain is (DBUS_SESSION_BUS_ADDRESS names the session)",
+      },
+    })
 
     expect(await desk.folder.contents()).toEqual(before)
   })
@@ -108,7 +116,12 @@ describe.skipIf(noSession !== undefined)(`between all sources${noSession ? `, wh
 
     const moved = await opened.move("key-file")
 
-    expect(moved).toMatchObject({ from: "keychain", to: "key-file", moved: true, oldKeyLeft: { code: "keychain-locked" } })
+    expect(moved).toMatchObject({
+      from: "keychain",
+      to: "key-file",
+      moved: true,
+      oldKeyLeft: { code: "keychain-locked", next: "unlock the keychain, and try again" },
+    })
     expect(await readBoth(desk.folder.open())).toEqual(both)
   })
 

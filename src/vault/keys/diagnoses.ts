@@ -6,25 +6,19 @@ import { quote } from "../../core/redact.ts"
 interface KeychainSeen {
   /** The library's own words, and what else was seen. */
   readonly evidence: readonly string[]
-  /** Whether a new key was to be stored: then another source may be chosen, by name. */
-  readonly isNew: boolean
+  /** Whether the key of a vault was looked for: then it is there that another one can be chosen. */
+  readonly isOpening: boolean
 }
-
-const orAnother = (step: string, isNew: boolean): string =>
-  isNew ? `${step}; or choose another key: postern vault move --to key-file` : step
 
 /** There is no OS keychain to ask. */
 export const keychainAbsent = defineDiagnosis({
   code: "keychain-absent",
   about:
     "The vault's key is in the OS keychain, and there is none here: no D-Bus session, no Secret Service on it, a Secret Service without any keyring, or the optional package @napi-rs/keyring is not installed for this platform. A client may also start the bridge without the variables that lead to the session. A vault that is new gets a key file instead, and the answer says so; a vault that is there is not opened in any other way.",
-  tell: ({ evidence, isNew }: KeychainSeen) => ({
+  tell: ({ evidence, isOpening }: KeychainSeen) => ({
     cause: "There is no OS keychain here.",
     evidence,
-    next: orAnother(
-      "run it where the keychain is (DBUS_SESSION_BUS_ADDRESS names the session); there, postern vault move --to key-file ends the need for it",
-      isNew,
-    ),
+    next: `run it where the keychain is (DBUS_SESSION_BUS_ADDRESS names the session)${isOpening ? "; there, postern vault move --to key-file ends the need for it" : ""}`,
   }),
 })
 
@@ -33,10 +27,10 @@ export const keychainLocked = defineDiagnosis({
   code: "keychain-locked",
   about:
     "There is an OS keychain, and it is locked: it was not opened at login (for example over SSH), or its question for a password was dismissed or could not be shown. The vault's key is in it, or was about to go there. No other key is used instead.",
-  tell: ({ evidence, isNew }: KeychainSeen) => ({
+  tell: ({ evidence }: KeychainSeen) => ({
     cause: "The OS keychain is locked.",
     evidence,
-    next: orAnother("unlock the keychain, and try again", isNew),
+    next: "unlock the keychain, and try again",
   }),
 })
 
@@ -45,10 +39,10 @@ export const keychainDenied = defineDiagnosis({
   code: "keychain-denied",
   about:
     "The OS keychain is there and refuses Postern: a rule of the system forbids it, or a person was asked and said no. No other key is used instead.",
-  tell: ({ evidence, isNew }: KeychainSeen) => ({
+  tell: ({ evidence }: KeychainSeen) => ({
     cause: "The OS keychain refuses Postern.",
     evidence,
-    next: orAnother("allow it in the keychain's settings, and try again", isNew),
+    next: "allow it in the keychain's settings, and try again",
   }),
 })
 
@@ -57,10 +51,10 @@ export const keychainSlow = defineDiagnosis({
   code: "keychain-slow",
   about:
     "The OS keychain was asked and gave no answer in time: it may be asking a person in a window that nobody sees, or it hangs. The call was given up, so that nothing else waits for it. No other key is used instead.",
-  tell: ({ evidence, isNew }: KeychainSeen) => ({
+  tell: ({ evidence }: KeychainSeen) => ({
     cause: "The OS keychain does not answer.",
     evidence,
-    next: orAnother("answer what the keychain asks in a window of its own, and try again", isNew),
+    next: "answer what the keychain asks in a window of its own, and try again",
   }),
 })
 
@@ -69,10 +63,10 @@ export const keychainUnavailable = defineDiagnosis({
   code: "keychain-unavailable",
   about:
     "The OS keychain failed in a way that Postern does not know. The evidence is what the library says, word for word. No other key is used instead.",
-  tell: ({ evidence, isNew }: KeychainSeen) => ({
+  tell: ({ evidence }: KeychainSeen) => ({
     cause: "The OS keychain fails.",
     evidence,
-    next: orAnother("see whether other programs can use the keychain, and try again", isNew),
+    next: "see whether other programs can use the keychain, and try again",
   }),
 })
 

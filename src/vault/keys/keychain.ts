@@ -10,13 +10,13 @@ import type { KeychainFault, KeychainRequest, KeychainTerms } from "./keychain-c
 /** The key source of a desktop. Each call has the time limit of `terms`; `run` and scripts want a short one. */
 export function keychainKey(terms: KeychainTerms): KeySource {
   const facts = factsOf(process.platform)
-  const ask = async (request: KeychainRequest, isNew: boolean): Promise<string | undefined> => {
+  const ask = async (request: KeychainRequest, isOpening = false): Promise<string | undefined> => {
     const { callKeychain, KeychainFault } = await import("./keychain-call.ts") // most starts have no keychain to ask
     try {
       return await callKeychain(request, terms)
     } catch (error) {
       if (!(error instanceof KeychainFault)) throw error
-      throw new PosternError(diagnose(error)({ evidence: [quote(error.message, 500)], isNew }), { cause: error })
+      throw new PosternError(diagnose(error)({ evidence: [quote(error.message, 500)], isOpening }), { cause: error })
     }
   }
 
@@ -25,19 +25,19 @@ export function keychainKey(terms: KeychainTerms): KeySource {
     ...facts,
     async verify() {
       // A name that is never given: it asks for no unlocking, and a keychain that is there answers that it has none.
-      await ask({ op: "get", account: "probe" }, true)
+      await ask({ op: "get", account: "probe" })
     },
     async create(vaultId) {
       const key = randomBytes(KEY_BYTES)
-      await ask({ op: "set", account: vaultId, secret: key.toString("base64") }, true)
+      await ask({ op: "set", account: vaultId, secret: key.toString("base64") })
       return { key, params: { account: vaultId } }
     },
     async load(params) {
-      const text = await ask({ op: "get", account: accountIn(params) }, false)
+      const text = await ask({ op: "get", account: accountIn(params) }, true)
       return text === undefined ? undefined : decodeKey(text, facts)
     },
     async remove(params) {
-      await ask({ op: "remove", account: accountIn(params) }, false)
+      await ask({ op: "remove", account: accountIn(params) })
     },
   }
 }
