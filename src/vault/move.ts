@@ -5,7 +5,8 @@
  * 2. The vault is written, sealed anew under the new key, in one step, under the lease. It names the new source from then on.
  * 3. The old key is removed, once the new vault is durable. At worst it is left, and opens nothing but old copies.
  *
- * Nothing else is told that it happened: a running bridge sees that the file is another one, and finds the new source in it.
+ * Nothing else is told that it happened: a running bridge sees that the file is another one, and finds the new source in it. It
+ * goes on if it can get the key from there, which it cannot if that is a passphrase and it has no file of it.
  */
 import { failureOf } from "../core/diagnosis.ts"
 import { beginVault } from "./begin.ts"

@@ -180,7 +180,8 @@ export interface Vault {
   status(): Promise<VaultStatus>
   /**
    * Gives the vault a new key from another source. The new key is stored and read back before the vault is written, in one step,
-   * and the old one is removed after that: whoever is killed in between leaves a vault that opens. Running bridges go on.
+   * and the old one is removed after that: whoever is killed in between leaves a vault that opens. Running bridges
+   * go on where they can get the new key: none of them can ask for a passphrase.
    *
    * @param to - the name of the source; where there is no vault yet, an empty one with such a key is made
    * @throws {PosternError} `vault-*`, `keychain-*`; the vault is then as before

@@ -1,5 +1,5 @@
 /** `postern vault` from outside, on each source of the vault's key: the built binary, a real keychain, a real terminal. */
-import { chmod, readFile, readdir, stat } from "node:fs/promises"
+import { chmod, readFile, readdir, stat, writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import { expect, test } from "vitest"
 import { makeHome, startClient } from "../../harness/client.ts"
@@ -129,6 +129,27 @@ test("`vault move` goes to each source and back; a running bridge goes on with i
     expect(answer.result).toEqual({ content: [{ type: "text", text: to }] })
   }
   expect(client.stderr()).toBe("")
+})
+
+test("after a move to a passphrase the answer says what clients need, which is what a bridge that runs without it says too", async () => {
+  await using server = await startMcpServer({ key: "right-key-123456" })
+  await using home = await makeHome()
+  await home.postern(["add", "weather", "--header", "Authorization: Bearer -", server.url], "right-key-123456\n")
+  const file = join(home.path, "passphrase")
+  await writeFile(file, "correct horse\n", { mode: 0o600 })
+  await using client = startClient(home, ["run", "weather"])
+  await client.open()
+  Object.assign(home.env, { POSTERN_PASSPHRASE_FILE: file })
+
+  const moved = await home.postern(["vault", "move", "--to", "passphrase"])
+  const answer = await client.request("tools/call", { name: "echo", arguments: { text: "hello" } })
+  const again = await home.postern(["vault", "move", "--to", "passphrase"])
+
+  expect(moved.stdout).toContain("next: where clients are started, set POSTERN_PASSPHRASE_FILE to a private file (mode 0600)")
+  expect(moved.stdout).toContain("start them again")
+  expect(answer.error).toMatchObject({ data: { code: "vault-passphrase-needed" } })
+  expect(again.stdout).toContain("Nothing to do: ")
+  expect(again.stdout).toContain("next: to change the passphrase, run it at a terminal without POSTERN_PASSPHRASE_FILE")
 })
 
 test("a passphrase is typed hidden, twice when it is new, and opens the vault for the next command", async () => {
