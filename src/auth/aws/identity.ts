@@ -171,8 +171,9 @@ export function keepIdentity(tools: IdentityTools): IdentityKeeper {
 
 async function isSamePrincipal(before: Held, next: Held): Promise<boolean> {
   const [one, other] = await Promise.all([before.caller, next.caller])
-  if (other === undefined) return before.stamp === next.stamp // nobody could be asked, and nothing but the time has changed
-  return one !== undefined && principalOf(one.arn) === principalOf(other.arn)
+  // Of one of them AWS could not be asked: they are the same where nothing but the time has changed.
+  if (one === undefined || other === undefined) return before.stamp === next.stamp
+  return principalOf(one.arn) === principalOf(other.arn)
 }
 
 /** Whether a person has said that one identity may take the place of another. */
