@@ -81,7 +81,7 @@ export interface IdentityKeeper {
   current(signal: AbortSignal): Promise<HeldIdentity>
   /** The identity as it was last used. */
   last(): AwsIdentity | undefined
-  /** Makes the next request resolve the source again, since this key was refused as ended or unknown. */
+  /** Makes the next request resolve the source again, since this key was refused as ended or unknown; not one that is held no more. */
   forget(accessKeyId: string): void
 }
 
@@ -163,6 +163,7 @@ export function keepIdentity(tools: IdentityTools): IdentityKeeper {
     },
     last: () => held,
     forget(accessKeyId) {
+      if (accessKeyId !== held?.credentials.accessKeyId) return // a late answer to a former key
       forgotten = true
       tools.refuse(accessKeyId)
     },

@@ -1,6 +1,7 @@
 /** Keys that are renewed under a running bridge: the same identity goes on, and is asked for once. */
-import { writeFile } from "node:fs/promises"
+import { rm, writeFile } from "node:fs/promises"
 import { expect, test } from "vitest"
+import type { Authenticator } from "../../../src/auth/method.ts"
 import { addUser, type Holder, toCredentialsFile } from "../../servers/aws/keys.ts"
 import { type AwsStage, makeStage } from "./stage.ts"
 
@@ -15,6 +16,7 @@ async function withProgram(stage: AwsStage) {
     running: stage.authenticator(stage.server({ aws: { profile: "tool" } })),
     issue: ({ accessKeyId, secretAccessKey }: Holder) =>
       writeFile(printed, JSON.stringify({ Version: 1, AccessKeyId: accessKeyId, SecretAccessKey: secretAccessKey })),
+    breakDown: () => rm(printed),
   }
 }
 
@@ -52,4 +54,33 @@ test("2.6: keys that are replaced in their file stop, where AWS could not be ask
 
   await expect(stage.call(running)).rejects.toMatchObject({ diagnosis: { code: "aws-identity-changed" } })
   expect(stage.endpoint.callers).toEqual([dev])
+})
+
+test("a late refusal of keys that were replaced meanwhile does not ask their source, and its call goes out with the present ones", async () => {
+  await using stage = await makeStage()
+  const [old, renewed] = [addUser(stage.holders, "anna"), addUser(stage.holders, "anna")]
+  const { running, issue, breakDown } = await withProgram(stage)
+  await issue(old)
+  const onItsWay = [
+    async () => {
+      stage.holders.delete(old.accessKeyId)
+      await issue(renewed)
+      await stage.call(running)
+      await breakDown()
+    },
+  ]
+  const late: Authenticator = {
+    ...running,
+    async authorize(request, signal) {
+      const signed = await running.authorize(request, signal)
+      await onItsWay.pop()?.()
+      return signed
+    },
+  }
+
+  const answer = await stage.call(late)
+
+  expect(stage.endpoint.refusals).toHaveLength(2) // of the first keys, both
+  expect(answer.status).toBe(200)
+  expect(stage.endpoint.callers).toEqual([renewed, renewed])
 })
