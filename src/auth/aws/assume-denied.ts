@@ -8,7 +8,7 @@ import * as told from "./assume-diagnoses.ts"
 import { readDenial } from "./denial.ts"
 import { type Iam, type Role, getRole, simulateAssume } from "./iam.ts"
 import { parsePolicy } from "./policy-document.ts"
-import { type Principal, principalFrom } from "./principal.ts"
+import { type Principal, readPrincipal } from "./principal.ts"
 import { type Verdict, judgeTrust } from "./trust-policy.ts"
 
 /** What was tried. */
@@ -40,8 +40,9 @@ interface Findings {
 /** @returns the cause, as far as the caller's rights allow to find it; asks IAM at most three times, and never fails itself */
 export async function explainAssumeDenied(tried: DeniedAssume, iam: Iam, signal: AbortSignal): Promise<Diagnosis> {
   if (MFA_CODE_WRONG.test(tried.said)) return told.mfaCodeWrong({ ...tried, checked: [], unchecked: [] })
-  const role = principalFrom(tried.role)
-  const caller = principalFrom(tried.caller)
+  const [role, caller] = [readPrincipal(tried.role), readPrincipal(tried.caller)]
+  if (caller === undefined) return told.callerCannotAssume({ ...tried, checked: [], unchecked: [] })
+  if (role === undefined) return told.roleMissing({ ...tried, checked: ["this is no ARN of a role"], unchecked: [] })
   const found = await lookAtRole(tried, { role, caller }, iam, signal)
   const seen = {
     server: tried.server,

@@ -31,6 +31,17 @@ function trustCommand({ server, role }: Seen): string {
   return server === "" ? `postern aws trust --role ${shellWord(role)}` : posternCommand("aws trust", server)
 }
 
+/** Told of each caller that is neither an IAM user, nor a role, nor a session of one. */
+export const callerCannotAssume = defineDiagnosis({
+  code: "aws-caller-cannot-assume",
+  about: "The caller is the root user of an account, or a federated session. AWS lets neither assume a role, whomever the role trusts.",
+  tell: (seen: Seen) => ({
+    cause: `${short(seen.caller)} can assume no role: it is neither an IAM user nor a session of a role.`,
+    evidence: evidence(seen),
+    next: "act as an IAM user or a role: choose another profile",
+  }),
+})
+
 /** IAM answers GetRole with `NoSuchEntity`. */
 export const roleMissing = defineDiagnosis({
   code: "aws-role-missing",

@@ -26,6 +26,13 @@ export interface Principal {
  * @throws {PosternError} `aws-principal-unsuitable`
  */
 export function principalFrom(arn: string): Principal {
+  const principal = readPrincipal(arn)
+  if (principal === undefined) throw new PosternError(awsPrincipalUnsuitable({ arn }))
+  return principal
+}
+
+/** @returns undefined where `principalFrom` throws */
+export function readPrincipal(arn: string): Principal | undefined {
   const [, partition = "", service, account = "", resource = ""] = /^arn:([\w-]+):(iam|sts)::(\d{12}):(.+)$/.exec(arn) ?? []
   const [kind, ...rest] = resource.split("/")
   if (service === "sts" && kind === "assumed-role") {
@@ -34,7 +41,7 @@ export function principalFrom(arn: string): Principal {
   }
   if (service === "iam" && kind === "role") return roleOf(partition, account, rest)
   if (service === "iam" && kind === "user") return { kind: "user", partition, account, name: rest.at(-1) ?? "", arn }
-  throw new PosternError(awsPrincipalUnsuitable({ arn }))
+  return undefined
 }
 
 function roleOf(partition: string, account: string, path: readonly string[]): Omit<Principal, "session"> {

@@ -113,6 +113,27 @@ test.each<[string, string, Case]>([
   expect(diagnosis.evidence).toEqual(expect.arrayContaining([`role: ${ROLE}`, `caller: ${ada.arn}`]))
 })
 
+test.each([ROOT, `arn:aws:sts::${ACCOUNT}:federated-user/ada`])(
+  "that %s can assume no role is told with what STS said, and IAM is not asked",
+  async (caller) => {
+    const { diagnosis, calls } = await explain({ tried: { caller, said: "Roles may not be assumed by root accounts." } })
+
+    expect(diagnosis).toMatchObject({
+      code: "aws-caller-cannot-assume",
+      evidence: [`role: ${ROLE}`, `caller: ${caller}`, "STS said: Roles may not be assumed by root accounts."],
+      next: "act as an IAM user or a role: choose another profile",
+    })
+    expect(calls).toEqual([])
+  },
+)
+
+test("what is no ARN of a role at all is told as a role that does not exist", async () => {
+  const { diagnosis, calls } = await explain({ tried: { role: "bot" } })
+
+  expect(diagnosis.code).toBe("aws-role-missing")
+  expect(calls).toEqual([])
+})
+
 test("a role of another account is not asked for, and that is said", async () => {
   const { diagnosis, calls } = await explain({
     tried: { role: "arn:aws:iam::999999999999:role/theirs" },
