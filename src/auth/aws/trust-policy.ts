@@ -135,7 +135,7 @@ function holds(operator: string, key: string, values: readonly string[], { calle
   if (!/^(?:String|Arn)(?:Not)?(?:Equals|Like)(?:IfExists)?$|^Bool(?:IfExists)?$/.test(operator)) return undefined
   switch (key.toLowerCase()) {
     case "sts:externalid":
-      return externalId === undefined ? isNegated : any((value) => compare(value, externalId))
+      return externalId === undefined ? isNegated || operator.endsWith("IfExists") : any((value) => compare(value, externalId))
     case "aws:multifactorauthpresent":
       return values[0] === "false" ? mfa !== true : mfa
     case "aws:principalarn":

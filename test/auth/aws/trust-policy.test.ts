@@ -71,6 +71,18 @@ test.each<[string, PolicyDocument, Asking, object]>([
     { says: "external-id" },
   ],
   [
+    "looks at an external id where there is one, and gets none",
+    trusting({ AWS: ROOT }, { Condition: { StringEqualsIfExists: { "sts:ExternalId": "x-1" } } }),
+    { caller: USER },
+    { says: "yes", byAccount: true },
+  ],
+  [
+    "looks at an external id where there is one, and gets another",
+    trusting({ AWS: ROOT }, { Condition: { StringEqualsIfExists: { "sts:ExternalId": "x-1" } } }),
+    { caller: USER, externalId: "x-2" },
+    { says: "external-id" },
+  ],
+  [
     "gets its external id",
     trusting({ AWS: ROOT }, { Condition: { StringEquals: { "sts:ExternalId": ["x-0", "x-1"] } } }),
     { caller: USER, externalId: "x-1" },
