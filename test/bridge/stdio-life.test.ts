@@ -4,6 +4,7 @@ import { expect, onTestFinished, test } from "vitest"
 import { makeFrame } from "../../src/bridge/frame.ts"
 import type { Link, Receive } from "../../src/bridge/link.ts"
 import { stdioLink } from "../../src/bridge/server/stdio.ts"
+import { PosternError } from "../../src/core/diagnosis.ts"
 import { silentLog } from "../../src/core/log.ts"
 import { withResolvers } from "../../src/core/with-resolvers.ts"
 
@@ -12,14 +13,14 @@ const ignore: Receive = () => undefined
 const initialize = (id = 0) => makeFrame({ id, method: "initialize" })
 const call = (id: number) => makeFrame({ id, method: "tools/call" })
 
-/** Answers what it is asked, and waits for `x/both` until it is asked for the second time. */
+/** Answers what it is asked; `x/first` together with `x/last`, so long, and then it ends. */
 const ANSWERS = `
   const say = (id, result) => process.stdout.write(JSON.stringify({ jsonrpc: "2.0", id, result }) + "\\n")
   let last
   require("node:readline").createInterface({ input: process.stdin }).on("line", (line) => {
-    const { id, method } = JSON.parse(line)
+    const { id, method, params } = JSON.parse(line)
     if (method === "notifications/cancelled") console.error("told to cancel")
-    else if (method === "x/last") { for (const one of [last, id]) say(one, { text: "x".repeat(100_000) }); process.exitCode = 3; process.stdin.destroy() }
+    else if (method === "x/last") { for (const one of [last, id]) say(one, { text: "x".repeat(params.characters) }); process.exitCode = 3; process.stdin.destroy() }
     else if (method === "x/first") last = id
     else say(id, {})
   })`
@@ -47,14 +48,14 @@ function slowClient(): { receive: Receive; readonly reached: Promise<void>; take
 
 test("a client that is slow to take one answer makes no server silent: what comes after it is delivered, and nothing is cancelled", async () => {
   let told = ""
-  const link = serve(ANSWERS, { silenceMs: 200, stderr: (chunk) => void (told += String(chunk)) })
+  const link = serve(ANSWERS, { silenceMs: 1_000, stderr: (chunk) => void (told += String(chunk)) })
   await link.exchange(initialize(), ignore, signal)
   const client = slowClient()
 
   const slow = link.exchange(call(1), client.receive, signal)
   const next = link.exchange(call(2), ignore, signal)
   await client.reached
-  await new Promise((resolve) => setTimeout(resolve, 600)) // three times the limit
+  await new Promise((resolve) => setTimeout(resolve, 2_500)) // more than twice the limit
   client.takes()
   await Promise.all([slow, next])
 
@@ -68,13 +69,41 @@ test("what a process said before it ended is delivered, however slow the client 
   const heard: string[] = []
 
   const first = link.exchange(makeFrame({ id: 1, method: "x/first" }), client.receive, signal)
-  const last = link.exchange(makeFrame({ id: 2, method: "x/last" }), (frame) => void heard.push(frame.id), signal)
+  const last = link.exchange(
+    makeFrame({ id: 2, method: "x/last", params: { characters: 100_000 } }),
+    (frame) => void heard.push(frame.id),
+    signal,
+  )
   await client.reached
   await new Promise((resolve) => setTimeout(resolve, 1_200)) // more than twice the time that an empty pipe is given
   client.takes()
   await Promise.all([first, last])
 
   expect(heard).toEqual(["2"])
+})
+
+test("while the last words of a process wait for a slow client, the next message finds no process, and a new one takes no word away", async () => {
+  const link = serve(ANSWERS)
+  await link.exchange(initialize(), ignore, signal)
+  const client = slowClient()
+  const heard: string[] = []
+  const first = link.exchange(makeFrame({ id: 1, method: "x/first" }), client.receive, signal)
+  const last = link.exchange(
+    makeFrame({ id: 2, method: "x/last", params: { characters: 100 } }),
+    (frame) => void heard.push(frame.id),
+    signal,
+  )
+  await client.reached
+
+  const codeOf = (error: unknown): string | undefined => (error instanceof PosternError ? error.diagnosis.code : undefined)
+  const early = (): Promise<unknown> => link.exchange(call(3), ignore, AbortSignal.timeout(100)).catch(codeOf)
+  await expect.poll(early, { timeout: 20_000 }).toBe("session-lost") // once we have heard that it has gone
+  await link.exchange(initialize(), ignore, signal)
+  await link.exchange(call(3), (frame) => void heard.push(frame.id), signal)
+  client.takes()
+  await Promise.all([first, last])
+
+  expect(heard).toEqual(["3", "2"])
 })
 
 test("of two that open a session at once, one process is left, and none when the link is closed", async () => {
@@ -103,7 +132,7 @@ test("a process that ends by itself takes with it what it has started", async ()
   const script = `read line; sleep "$SECONDS_LEFT" >/dev/null 2>&1 & echo '{"jsonrpc":"2.0","id":0,"result":{}}'; read line; exit 1`
   const link = serve("", { command: "sh", args: ["-c", script], env: { PATH: process.env["PATH"] ?? "", SECONDS_LEFT: seconds } })
   await link.exchange(initialize(), ignore, signal)
-  expect(processesWith(`sleep ${seconds}`)).toHaveLength(1)
+  await expect.poll(() => processesWith(`sleep ${seconds}`)).toHaveLength(1)
 
   await expect(link.exchange(call(1), ignore, signal)).rejects.toMatchObject({ diagnosis: { code: "server-exited" } })
 

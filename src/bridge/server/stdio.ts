@@ -49,6 +49,7 @@ interface Life {
   readonly owed: OwedAnswers
   /** Resolves when the process has gone. */
   readonly gone: Promise<void>
+  hasGone: boolean
   /** Resolves when all that it said before has been delivered too: a client may be slow. */
   readonly delivered: Promise<void>
   /** True once it is. */
@@ -64,6 +65,7 @@ export function stdioLink(settings: StdioServerSettings): Link {
   let closed = false
   const opening = inTurn()
 
+  /** What the former process said goes on to be delivered. */
   const restart = async (): Promise<void> => {
     if (life) await end(life)
     if (!closed) life = start(settings)
@@ -73,13 +75,18 @@ export function stdioLink(settings: StdioServerSettings): Link {
     async exchange(frame, receive, signal) {
       if (frame.kind === "request" && frame.method === "initialize") await opening(restart)
       // A modern message needs no opening, and loses nothing with a process that has ended.
-      else if (frame.revision !== "" && !closed && (!life || life.over)) life = start(settings)
-      if (!life || life.over) throw new SessionLost(settings.name, "its process is not running")
+      else if (frame.revision !== "" && !closed && (!life || life.hasGone)) life = start(settings)
+      if (!life || life.hasGone) throw new SessionLost(settings.name, "its process is not running")
       await converse(life, frame, receive, { onSent: settings.onSent, signal })
     },
     async close() {
       closed = true
-      await opening(async () => life && end(life))
+      await opening(async () => {
+        if (!life) return
+        await end(life)
+        await orAborted(life.delivered, AbortSignal.timeout(GOODBYE_MS)).catch(() => undefined) // the client may not read any more
+        life.child.stdout.destroy()
+      })
     },
   }
 }
@@ -99,21 +106,25 @@ function start(settings: StdioServerSettings): Life {
   })
   const { promise: gone, resolve: tellGone } = withResolvers()
   const { promise: delivered, resolve: tellDelivered } = withResolvers()
-  const life: Life = { child, owed, gone, delivered, over: false, quiet: true, lastWords: "" }
+  const life: Life = { child, owed, gone, hasGone: false, delivered, over: false, quiet: true, lastWords: "" }
 
+  const leave = (): void => {
+    life.hasGone = true
+    tellGone()
+  }
   const finish = (how: string): void => {
     if (life.over) return
+    leave()
     life.over = true
     log.info("process ended", { server: name, how })
     owed.failAll(new PosternError(serverExited({ server: name, how, stderr: life.lastWords })))
     signalGroup(child, "SIGKILL") // whatever it had started and left behind
-    tellGone()
     tellDelivered()
   }
   child.on("error", (error: NodeJS.ErrnoException) => finish(`could not be started (${error.code ?? error.message}: ${command})`))
   const heard = hear(life, settings).catch((error: unknown) => log.info("output lost", { server: name, error: String(error) }))
   child.on("exit", (code, signal) => {
-    tellGone()
+    leave()
     life.quiet = true
     // What it said before it ended is delivered first; a pipe that something else still holds is not waited for.
     const looking = setInterval(() => {
@@ -192,7 +203,7 @@ async function converse({ child, owed }: Life, frame: Frame, receive: Receive, {
 const cancelLine = ({ id }: Frame): string =>
   `{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":${id},"reason":"no sign of life"}}\n`
 
-/** Ends the process and what it started: its input is closed, then it is told, then it is killed. Its last words are delivered where that can be. */
+/** Ends the process and what it started: its input is closed, then it is told, then it is killed. */
 async function end(life: Life): Promise<void> {
   if (life.over || life.child.pid === undefined) return
   const timers = [
@@ -203,6 +214,4 @@ async function end(life: Life): Promise<void> {
   await life.gone
   for (const timer of timers) clearTimeout(timer)
   signalGroup(life.child, "SIGKILL") // whatever it had started and left behind
-  await orAborted(life.delivered, AbortSignal.timeout(GOODBYE_MS)).catch(() => undefined) // the client may not read any more
-  life.child.stdout.destroy()
 }
