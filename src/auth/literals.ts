@@ -34,6 +34,30 @@ export function findLiterals(server: Server, secretKeys: readonly string[] = [])
     : [...inQuery(server.url), ...among("headers", server.headers, isCredentialHeader), ...clientSecret(server.oauth?.clientSecret)]
 }
 
+/** A shorter text beside a reference tells next to nothing: a scheme, the name of a cookie. */
+const SHORTEST_CLEAR = 8
+
+/**
+ * Names the credentials of an entry that stand in it in part: in the default of a variable, or beside a reference. They are sent as they
+ * are written, so no reference can take their place.
+ */
+export function credentialsInClear(server: Server): readonly string[] {
+  const among = (values: Readonly<Record<string, string>>, isSecret: (name: string) => boolean): readonly (readonly [string, string])[] =>
+    Object.entries(values).filter(([name]) => isSecret(name))
+  const texts =
+    server.transport === "stdio"
+      ? among(server.env, isSensitiveName)
+      : [...secretParameters(server.url).map(({ key, value }) => [key, value] as const), ...among(server.headers, isCredentialHeader)]
+  return texts.filter(([, template]) => holdsClearText(template)).map(([name]) => name)
+}
+
+function holdsClearText(template: string): boolean {
+  return parseTemplate(template).some((part) => {
+    if (part.kind === "variable") return (part.fallback ?? "") !== ""
+    return part.kind === "text" && part.written.replace(/^[A-Za-z][\w-]*(?: +|=)/, "").length >= SHORTEST_CLEAR
+  })
+}
+
 /** The secret of a client that somebody has registered by hand. */
 function clientSecret(value: string | undefined): Literal[] {
   if (value === undefined || !isLiteral(value)) return []

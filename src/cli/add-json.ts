@@ -24,7 +24,7 @@ export const addJsonCommand = (context: Context): Command =>
     )
     .action(async (name: string, json: string, options: EnrollOptions) => {
       const entry = parseEntryText(json === "-" ? await context.readSecret("The JSON entry") : json, name)
-      await enrollAndTell(context, { name, entry }, options, json === "-")
+      await enrollAndTell(context, { name, entry }, options, json === "-" ? "pipe" : "json")
     })
 
 /** Takes the entry itself, and forgives the whole `mcpServers` block around it. What it says is never repeated: it may hold secrets. */

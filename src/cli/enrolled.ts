@@ -1,7 +1,9 @@
 /** What `add` and `add-json` have in common: enrolling, and telling where the secret is now and what still remembers it. */
 import type { Enrolled, Newcomer } from "../auth/enroll.ts"
-import { CLIENT_SECRET } from "../auth/literals.ts"
+import { CLIENT_SECRET, credentialsInClear } from "../auth/literals.ts"
 import { findTarget } from "../config/edit.ts"
+import { keyNotUsed, unknownKey } from "../config/remarks.ts"
+import { readSection } from "../config/section.ts"
 import { posternCommand, shellWord } from "../core/shell.ts"
 import { approveAsItIs, isNewOrApproved } from "./project-approval.ts"
 import type { Context } from "./context.ts"
@@ -24,8 +26,11 @@ interface Result {
   readonly next: string
 }
 
-/** @param fromPipe - whether the whole entry came on standard input, so that no shell remembers it */
-export async function enrollAndTell(context: Context, newcomer: Newcomer, options: EnrollOptions, fromPipe = false): Promise<void> {
+/** How an entry was given: in options, as JSON, or on standard input, which no shell remembers. */
+type Given = "options" | "json" | "pipe"
+
+/** Takes a server in, and prints what came of it. */
+export async function enrollAndTell(context: Context, newcomer: Newcomer, options: EnrollOptions, given: Given = "options"): Promise<void> {
   const { enrollServer } = await import("../auth/enroll.ts")
   const { methodOf } = await import("../auth/registry.ts")
   const target = await findTarget(options.scope, context)
@@ -33,30 +38,33 @@ export async function enrollAndTell(context: Context, newcomer: Newcomer, option
   // Whoever writes a project file has read what they wrote; what else stood in it must have been approved before.
   const mayApprove = target.scope === "project" && (await isNewOrApproved(target.file, context))
   const enrolled = await enrollServer(newcomer, target, tools, context.signal)
-  const typed = fromPipe ? undefined : enrolled.secrets.find(({ key }) => !newcomer.secretKeys?.includes(key))?.key
+  const typed = given === "pipe" ? undefined : enrolled.secrets.find(({ key }) => !newcomer.secretKeys?.includes(key))?.key
   const status = enrolled.secrets.length === 0 ? undefined : await tools.vault.status()
   const result: Result = {
     name: newcomer.name,
     file: target.file,
     scope: target.scope,
     secrets: status === undefined ? [] : enrolled.secrets.map(({ key, entry }) => keptSecret(key, entry, status)),
-    notes: notesFor(enrolled, { scope: target.scope, typed, mayApprove }),
+    notes: [
+      ...notesFor(enrolled, { scope: target.scope, avoid: typed && howToAvoid(enrolled.server, typed, given), mayApprove }),
+      ...(await remarksOn(newcomer, enrolled.server)),
+    ],
     next: posternCommand(methodOf(enrolled.server) === "oauth" ? "auth" : "tools", newcomer.name),
   }
   if (mayApprove) await approveAsItIs(target.file, context)
   context.print(result, options.json, tell)
 }
 
-/** @param typed - a header, variable or parameter whose secret stood on the command line */
+/** @param avoid - what to do instead of typing a secret, where one stood on the command line */
 function notesFor(
-  { server, secrets }: Enrolled,
-  { scope, typed, mayApprove }: { scope: string; typed: string | undefined; mayApprove: boolean },
+  { secrets }: Enrolled,
+  { scope, avoid, mayApprove }: { scope: string; avoid: string | undefined; mayApprove: boolean },
 ): readonly string[] {
   const notes: string[] = []
-  if (typed !== undefined) {
+  if (avoid !== undefined) {
     notes.push(
       `The secret was typed on the command line: the shell's history may still hold it (in bash: history -d, in zsh: fc -W after editing), and so may the process list of that moment. ` +
-        `To avoid that, ${howToAvoid(server, typed)} in single quotes and set the variable where the client is started.`,
+        `To avoid that, ${avoid} in single quotes and set the variable where the client is started.`,
     )
   }
   if (scope === "project" && !mayApprove)
@@ -69,7 +77,24 @@ function notesFor(
   return notes
 }
 
-function howToAvoid(server: Enrolled["server"], key: string): string {
+/** What the next command that reads the entry would remark, told with the command that wrote it; and what of it is in clear. */
+async function remarksOn({ name, entry }: Newcomer, server: Enrolled["server"]): Promise<readonly string[]> {
+  const { scope, file } = server
+  const root = { mcpServers: { [name]: entry } }
+  const { warnings } = await readSection({ file, text: "", root }, { path: ["mcpServers"], scope, foreign: false, trusted: true })
+  const isUnused = (code: string): boolean => code === unknownKey.code || code === keyNotUsed.code
+  return [
+    ...warnings.map(({ code, cause }) => (isUnused(code) ? `${cause} It stands in the file as it was given, in clear.` : cause)),
+    ...credentialsInClear(server).map(
+      (key) =>
+        `${key} stands in the file in clear in part: what is written beside a reference, or as the default of a variable, does not go to the vault.`,
+    ),
+  ]
+}
+
+function howToAvoid(server: Enrolled["server"], key: string, given: Given): string {
+  if (given === "json")
+    return `give - in place of the entry, and the entry on standard input, or write \${APP_API_TOKEN} in place of the secret`
   const ask = "give - as the value to be asked for it, or write"
   if (server.transport === "stdio") return `${ask} --env ${shellWord(`${key}=\${APP_API_TOKEN}`)}`
   if (key === CLIENT_SECRET) return 'write "clientSecret": "${APP_CLIENT_SECRET}"'

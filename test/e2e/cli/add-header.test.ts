@@ -285,3 +285,57 @@ test.concurrent("1.1: a name that is taken is not written over, and its secret s
   expect(headers.json()).toEqual({ "x-api-key": secret })
   expect(status.json<{ entries: object[] }>().entries).toHaveLength(1)
 })
+
+test.concurrent("what of an entry is not used, not encrypted or in clear is told by the command that adds it", async () => {
+  await using person = await makePerson()
+  const secret = newSecret()
+  const added: readonly (readonly [readonly string[], string])[] = [
+    [["add", "default", "--header", `Authorization: Bearer \${A:-${secret}}`, URL], "Authorization stands in the file in clear in part"],
+    [["add", "beside", "--header", `X-Api-Key: ${secret}\${A:-}`, URL], "X-Api-Key stands in the file in clear in part"],
+    [["add", "parameter", `${URL}?token=\${A:-${secret}}`], "token stands in the file in clear in part"],
+    [["add", "open", "http://api.example/mcp"], "The connection to api.example is not encrypted."],
+    [["add-json", "env", `{"url": "${URL}", "env": {"API_KEY": "${secret}"}}`], "The key mcpServers.env.env is not used"],
+    [
+      ["add-json", "header", `{"url": "${URL}", "header": {"A": "${secret}"}}`],
+      'is not known; did you mean "headers"? It stands in the file',
+    ],
+  ]
+
+  for (const [args, told] of added) {
+    const { code, stdout } = await person.postern(args)
+    expect(code).toBe(0)
+    expect(stdout).toContain(told)
+    expect(stdout).not.toContain(secret)
+  }
+})
+
+test.concurrent("a reference beside a scheme or the name of a cookie is nothing in clear", async () => {
+  await using person = await makePerson()
+
+  const { stdout } = await person.postern([
+    "add",
+    "one",
+    "--header",
+    "Authorization: Negotiate ${A}",
+    "--header",
+    "Cookie: session-of-mine=${B:-}",
+    `${URL}?token=\${C}`,
+  ])
+
+  expect(stdout).toContain('Added "one"')
+  expect(stdout).not.toContain("note:")
+})
+
+test.concurrent("1.1: add-json says how its own secret is kept from the shell's history", async () => {
+  await using person = await makePerson()
+  const entry = JSON.stringify({ url: URL, headers: { Authorization: `Bearer ${newSecret()}` } })
+
+  const typed = await person.postern(["add-json", "one", entry])
+  const piped = await person.postern(["add-json", "two", "-"], { stdin: entry })
+  const empty = await person.postern(["add-json", "three", "-"])
+
+  expect(typed.stdout).toContain("To avoid that, give - in place of the entry, and the entry on standard input")
+  expect(typed.stdout).not.toContain("--header")
+  expect(piped.stdout).not.toContain("To avoid that")
+  expect(empty.stderr).toContain("What was to be read from standard input is empty.")
+})
