@@ -3,7 +3,7 @@ import { once } from "node:events"
 import { readFile, writeFile } from "node:fs/promises"
 import { text } from "node:stream/consumers"
 import { expect, test } from "vitest"
-import type { KeptSecret, SecretFacts } from "../../src/vault/vault.ts"
+import type { KeptSecret, SecretFacts, Vault } from "../../src/vault/vault.ts"
 import { mountSmallDisk } from "../core/folder.ts"
 import { compile } from "../harness/compile.ts"
 import { startRotatingServer } from "./rotating-server.ts"
@@ -29,6 +29,14 @@ const put = (folder: VaultFolder, kept: KeptSecret): Promise<void> =>
   folder.open().renew(record, async () => ({ next: kept, result: undefined }), terms, signal)
 const find = (folder: VaultFolder): Promise<KeptSecret | undefined> =>
   folder.open().renew(record, async (present) => ({ result: present }), terms, signal)
+
+/** The bytes of an export that holds one secret, sealed with `correct horse`. */
+async function anExport(): Promise<Buffer> {
+  await using folder = await makeVaultFolder()
+  await folder.open().write("key", origin, "secret")
+  const { text: exported } = await folder.open(undefined, { askSecret: async () => "correct horse" }).exportAll()
+  return Buffer.from(exported)
+}
 
 test("3.4: of six processes that want to renew one grant, one does, and the others have its result", async () => {
   await using server = await startRotatingServer()
@@ -78,6 +86,34 @@ test("a renewal holds up nobody who does something else with the vault", async (
   expect(result).toBe("token-1")
   expect(await folder.open().read(name, origin)).toBe("token-2")
   expect(await folder.open().read("key", origin)).toBe("another secret")
+})
+
+test.each<[string, (vault: Vault) => Promise<unknown>]>([
+  ["an import of another secret", async (vault) => vault.importAll({ path: "export", bytes: await anExport() }, { replace: false })],
+  ["a move to another key", (vault) => vault.move("passphrase")],
+])("a renewal is stored also where the whole vault is sealed anew in the middle of it: by %s", async (_, sealAnew) => {
+  await using folder = await makeVaultFolder()
+  await put(folder, { secret: "token-1", facts })
+  const passphrase = folder.at("passphrase")
+  await writeFile(passphrase, "correct horse\n", { mode: 0o600 })
+  const env = { XDG_RUNTIME_DIR: folder.path, POSTERN_PASSPHRASE_FILE: passphrase, POSTERN_EXPORT_PASSPHRASE_FILE: passphrase }
+  const open = (): Vault => folder.open(undefined, { env })
+  const sealed = async () => (JSON.parse(await readFile(folder.vaultPath, "utf8")) as { records: object[] }).records
+
+  await open().renew(
+    record,
+    async (_present, keep) => {
+      await keep({ secret: "token-1, and an exchange has begun", facts })
+      const before = await sealed()
+      await sealAnew(open())
+      expect(await sealed()).not.toEqual(expect.arrayContaining(before)) // the trap was reached
+      return { next: { secret: "token-2", facts }, result: undefined }
+    },
+    terms,
+    signal,
+  )
+
+  expect(await open().read(name, origin)).toBe("token-2")
 })
 
 test("a grant that was removed in the middle of its renewal does not come back", async () => {
