@@ -28,7 +28,7 @@ export interface RenewalWish {
   onUnstored(grant: Grant, fault?: PosternError): void
   /** What is needed of a grant that is not stored yet: only whoever holds its lease may renew it again. */
   needOfUnstored(): RenewalNeed | undefined
-  /** Hears that it is in memory only no more: it was stored after all, or is lost. */
+  /** Hears that nothing is in memory only any more: it was stored, or somebody has signed in or out meanwhile. */
   onStored(): void
 }
 
@@ -50,6 +50,13 @@ const STORE_PAUSES_MS = [250, 1_000, 5_000] as const
 /** The grant, or why there is none; kept apart so that what is stored comes first. */
 type Outcome = { readonly grant: Grant } | { readonly fault: PosternError }
 
+/** What was renewed, and came to a fence that was shut. */
+interface Unstored {
+  readonly unstored: Grant
+  /** The refresh token that it was renewed with. */
+  readonly exchanged: string
+}
+
 /**
  * Renews a grant under its lease, or returns what another process has renewed meanwhile.
  *
@@ -61,11 +68,8 @@ type Outcome = { readonly grant: Grant } | { readonly fault: PosternError }
  *   is then as it was
  */
 export async function renewGrant(wish: RenewalWish, tools: MethodTools, signal: AbortSignal): Promise<Grant> {
-  const { name, origin } = wish
   const outcome = await new Promise<Outcome>((resolve, reject) => {
-    const decide = (present: KeptSecret | undefined, keep: (interim: KeptSecret) => Promise<void>): Promise<Renewal<Outcome>> =>
-      decideRenewal(present, { wish, tools, keep, publish: (grant) => resolve({ grant }) })
-    tools.vault.renew({ name, origin }, decide, LEASE, signal).then(resolve, reject)
+    renewAndStore({ wish, tools, publish: (grant) => resolve({ grant }) }, signal).then(resolve, reject)
   })
   if ("fault" in outcome) throw outcome.fault
   return outcome.grant
@@ -79,7 +83,24 @@ interface Desk {
   publish(grant: Grant): void
 }
 
-async function decideRenewal(present: KeptSecret | undefined, desk: Desk): Promise<Renewal<Outcome>> {
+/** A lease that is lost between exchange and write is taken again: nobody else has what was renewed. */
+async function renewAndStore(desk: Omit<Desk, "keep">, signal: AbortSignal): Promise<Outcome> {
+  const { wish, tools } = desk
+  const underLease = (decide: typeof decideRenewal, untilOver: AbortSignal): Promise<Outcome | Unstored> =>
+    tools.vault.renew(wish, (present, keep) => decide(present, { ...desk, keep }), LEASE, untilOver)
+  try {
+    let outcome = await underLease(decideRenewal, signal)
+    while ("unstored" in outcome) {
+      const renewed = outcome
+      outcome = await underLease((_present, anew) => storeUnlessGone(renewed, anew), new AbortController().signal)
+    }
+    return outcome
+  } finally {
+    wish.onStored()
+  }
+}
+
+async function decideRenewal(present: KeptSecret | undefined, desk: Desk): Promise<Renewal<Outcome | Unstored>> {
   const { wish, tools } = desk
   if (present === undefined) return { result: { fault: signInNeeded(wish, "it was signed out") } }
   const grant = parseGrant(wish.name, present.secret)
@@ -96,7 +117,7 @@ async function decideRenewal(present: KeptSecret | undefined, desk: Desk): Promi
   if ("tokens" in outcome) {
     const renewed = withTokens(grant, outcome.tokens, tools.clock.now())
     for (const secret of secretsOfGrant(renewed)) tools.redactor.learnPassing(secret)
-    return storeStubbornly(renewed, desk)
+    return storeStubbornly({ unstored: renewed, exchanged: refreshToken }, desk)
   }
   return judgeRefusal(grant, outcome.refusal, desk)
 }
@@ -138,15 +159,13 @@ function withTokens(grant: Grant, tokens: Tokens, nowMs: number): Grant {
 }
 
 /** A renewed grant is never dropped: the old refresh token is used up by now. It may have to be renewed again before it can be stored. */
-async function storeStubbornly(first: Grant, desk: Desk): Promise<Renewal<Outcome>> {
+async function storeStubbornly({ unstored, exchanged }: Unstored, desk: Desk): Promise<Renewal<Outcome | Unstored>> {
   const { wish, tools, keep } = desk
-  let grant = first
+  let grant = unstored
   for (let attempt = 0; ; attempt++) {
     const fault = await failureOf(keep(keepGrant(grant)))
-    if (fault === undefined || isGone(fault)) {
-      if (attempt > 0) wish.onStored()
-      return { result: fault === undefined ? { grant } : await whatStandsThere(wish, tools) }
-    }
+    if (fault === undefined) return { result: { grant } }
+    if (isShut(fault)) return { result: { unstored: grant, exchanged } }
     if (attempt === 0) {
       wish.onUnstored(grant, new PosternError(oauthGrantNotStored({ server: wish.server, cause: fault.diagnosis.cause }), { cause: fault }))
       desk.publish(grant)
@@ -177,8 +196,15 @@ async function renewUnstored(grant: Grant, need: RenewalNeed, desk: Desk): Promi
   }
 }
 
-/** The record is not ours any more: somebody has signed out or in meanwhile, or the lease was taken over. */
-const isGone = (fault: PosternError): boolean => failedWith(fault, vaultOvertaken, lockLost)
+/** Not what was written is at fault, but the lease under which it was to be. */
+const isShut = (fault: PosternError): boolean => failedWith(fault, vaultOvertaken, lockLost)
+
+/** Somebody may have signed in or out while nobody held the lease. */
+async function storeUnlessGone(renewed: Unstored, desk: Desk): Promise<Renewal<Outcome | Unstored>> {
+  const now = await whatStandsThere(desk.wish, desk.tools)
+  if ("fault" in now || now.grant.refreshToken !== renewed.exchanged) return { result: now }
+  return storeStubbornly(renewed, desk)
+}
 
 async function whatStandsThere(wish: RenewalWish, { vault }: MethodTools): Promise<Outcome> {
   const secret = await vault.read(wish.name, wish.origin)

@@ -1,4 +1,4 @@
-import { readFile, writeFile } from "node:fs/promises"
+import { readFile, rm, writeFile } from "node:fs/promises"
 import { expect, onTestFinished, test, vi } from "vitest"
 import type { Grant } from "../../../src/auth/oauth/grant.ts"
 import { connect } from "../../../src/bridge/connect.ts"
@@ -45,6 +45,13 @@ async function grantIn(folder: VaultFolder): Promise<Grant & { facts: object }> 
   const vault = folder.open()
   const entry = (await vault.list()).find(({ facts }) => facts.kind === "grant")
   return { ...(JSON.parse((await vault.read(entry?.name ?? "", entry?.origin ?? "")) ?? "") as Grant), facts: entry?.facts ?? {} }
+}
+
+/** As somebody would who tidies up. @returns how many there were */
+async function removeLocks(folder: VaultFolder): Promise<number> {
+  const locks = Object.keys(await folder.contents()).filter((path) => path.endsWith(".lock"))
+  await Promise.all(locks.map((path) => rm(folder.at(path))))
+  return locks.length
 }
 
 const NO_DISK = "mounting a small disk is not permitted here"
@@ -284,6 +291,58 @@ test("a disk that fills up between exchange and write loses nothing: the session
   full.makeRoom()
   await expect.poll(async () => (await grantIn(folder)).accessToken, { timeout: 20_000 }).toBe(await one.token())
   expect(server.authorization.tokens.reuses).toBe(0)
+})
+
+test("a lease that is lost in the middle of an exchange is taken again, and what was renewed is stored", async () => {
+  await using server = await startProtectedServer()
+  await using folder = await makeVaultFolder()
+  await signedIn(server, folder)
+  server.authorization.beforeAnswer = async () => {
+    expect(await removeLocks(folder)).toBe(1) // the trap was reached
+  }
+  const one = makeMember(folder, serverAt(server.url), later(3600_000))
+
+  const token = await one.token()
+
+  expect(refreshes(server)).toBe(1)
+  expect(await grantIn(folder)).toMatchObject({ accessToken: token, version: 2 })
+  expect(await grantIn(folder)).not.toHaveProperty("exchangeBegunAtMs")
+  server.authorization.tokens.expireAccessTokens()
+  expect(await one.call()).toBe(200)
+  expect(server.authorization.tokens.reuses).toBe(0)
+})
+
+test("what was renewed does not take the place of a sign-in that was made while its lease was lost", async () => {
+  await using server = await startProtectedServer()
+  await using folder = await makeVaultFolder()
+  await signedIn(server, folder)
+  const { facts: _, ...former } = await grantIn(folder)
+  const ofSignIn = { ...former, version: 7, accessToken: "of the sign-in", refreshToken: "of the sign-in" }
+  server.authorization.beforeAnswer = async () => {
+    expect(await removeLocks(folder)).toBe(1) // the trap was reached
+    await putGrant(folder, ofSignIn)
+  }
+
+  const token = await makeMember(folder, serverAt(server.url), later(3600_000)).token()
+
+  expect(token).toBe("of the sign-in")
+  expect(await grantIn(folder)).toMatchObject(ofSignIn)
+})
+
+test("what was renewed does not come back after a sign-out that came while its lease was lost", async () => {
+  await using server = await startProtectedServer()
+  await using folder = await makeVaultFolder()
+  await signedIn(server, folder)
+  const grants = async () => (await folder.open().list()).filter(({ facts }) => facts.kind === "grant")
+  server.authorization.beforeAnswer = async () => {
+    expect(await removeLocks(folder)).toBe(1) // the trap was reached
+    for (const { name } of await grants()) await folder.open().remove(name)
+  }
+
+  const told = await makeMember(folder, serverAt(server.url), later(3600_000)).call()
+
+  expect(told).toMatchObject({ code: "oauth-sign-in-needed" })
+  expect(await grants()).toEqual([])
 })
 
 test("with a home that cannot be written, no exchange begins: the refresh token would be used up", async ({ skip }) => {
