@@ -6,21 +6,15 @@ import { nobodyToAsk, secretEmpty } from "../diagnoses.ts"
 import type { Interaction } from "../interaction.ts"
 import type { MethodTools } from "../tools.ts"
 import { type Flow, authorizationLink, judgeCallback, readPasted, startFlow } from "./authorization-request.ts"
-import { type ClientPlan, type ClientQuestion, realizeClient } from "./client.ts"
+import { type ClientPlan, type ClientQuestion, type RealClient, realizeClient } from "./client.ts"
 import { oauthPortTaken } from "./diagnoses.ts"
 import { TOKEN_LIMIT_MS } from "./exchange.ts"
 import type { OAuthClient } from "./grant.ts"
 import { strayPage } from "./page.ts"
 import { type ReceptionDesk, receptionDesk } from "./reception-desk.ts"
-import type { Registration } from "./registration.ts"
 
 /** A flow with its client. */
-export interface ClientFlow extends Flow {
-  /** A registration that is not kept yet. */
-  readonly registration?: Registration
-  /** Whether the client is a kept registration, which the server may have forgotten meanwhile. */
-  readonly isKept: boolean
-}
+export interface ClientFlow extends Flow, RealClient {}
 
 /** Makes something of a checked answer of the browser. */
 export type Redeem<Result> = (flow: ClientFlow, callback: URLSearchParams) => Promise<Result>
@@ -130,13 +124,13 @@ async function prepareFlow(question: Bindable, redirectUri: string, tools: Metho
   const { server, destination, scopes, plan } = question
   const flowWith = (client: OAuthClient): Flow =>
     startFlow({ server: server.name, destination, client, redirectUri, scopes, extraParameters: server.oauth?.authorizeParams ?? {} })
-  const first = await realizeClient(question, redirectUri, tools.http, signal)
+  const first = await realizeClient(question, redirectUri, tools, signal)
   const flow = flowWith(first.client)
   const canRegister = destination.metadata.registration_endpoint !== undefined
   const isDoubtful = first.isKept || (first.client.from === "document" && canRegister)
   if (!isDoubtful || (await isWelcome(flow, question, tools, signal))) return { ...flow, ...first }
   const anew = { ...question, plan: { kind: "registration", kept: undefined, ports: plan.ports } } as const
-  const second = await realizeClient(anew, redirectUri, tools.http, signal)
+  const second = await realizeClient(anew, redirectUri, tools, signal)
   return { ...flowWith(second.client), ...second }
 }
 

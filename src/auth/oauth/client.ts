@@ -65,17 +65,33 @@ export function purposeOf({ redirectHost = "127.0.0.1", redirectPath = "/callbac
   return `${redirectHost} ${redirectPath} ${callbackPort}`
 }
 
-/**
- * Makes the plan true for a redirect that is bound.
- *
- * @returns the client, and the registration if it is a new one, which is kept once it has proved good
- */
+/** A client that one can sign in as. */
+export interface RealClient {
+  readonly client: OAuthClient
+  /** Whether it is a kept registration, which the server may have forgotten meanwhile. */
+  readonly isKept: boolean
+  /** A new registration, which is kept once it has proved good. */
+  readonly registration?: Registration
+}
+
+/** Makes the plan true for a redirect that is bound. From here on a server may repeat the client's secrets, so the redactor knows them. */
 export async function realizeClient(
+  question: ClientQuestion & { readonly plan: ClientPlan },
+  redirectUri: string,
+  { http, redactor }: Pick<MethodTools, "http" | "redactor">,
+  signal: AbortSignal,
+): Promise<RealClient> {
+  const real = await findOrRegister(question, redirectUri, http, signal)
+  for (const secret of [real.client.secret, real.registration?.configurationToken]) if (secret !== undefined) redactor.learnPassing(secret)
+  return real
+}
+
+async function findOrRegister(
   { server, url, destination, policy, plan }: ClientQuestion & { readonly plan: ClientPlan },
   redirectUri: string,
   http: Http,
   signal: AbortSignal,
-): Promise<{ readonly client: OAuthClient; readonly isKept: boolean; readonly registration?: Registration }> {
+): Promise<RealClient> {
   if (plan.kind === "known") return { client: plan.client, isKept: false }
   if (plan.kept?.redirectUri === redirectUri) return { client: plan.kept.client, isKept: true }
   const { registration_endpoint = "" } = destination.metadata // there is one: that is what the plan stands on

@@ -6,6 +6,7 @@ import type { Clock } from "../../core/clock.ts"
 import { PosternError, failedWith } from "../../core/diagnosis.ts"
 import { answerTooSlow, connectionLost, serverSilent, serverUnreachable } from "../../core/http-failures.ts"
 import type { Interaction } from "../interaction.ts"
+import type { MethodTools } from "../tools.ts"
 import { type Reach, clientOf, proofOf, sendForm } from "./authorization-server.ts"
 import { oauthConsentRefused, oauthMetadataInvalid, oauthSignInTimeout } from "./diagnoses.ts"
 import type { Destination } from "./discovery.ts"
@@ -30,6 +31,8 @@ export interface DeviceFlow {
   readonly scopes: readonly string[]
 }
 
+type DeviceTools = Pick<MethodTools, "clock" | "redactor">
+
 /** RFC 8628 section 3.2: where the server says nothing, in seconds. */
 const DEFAULT_INTERVAL = 5
 /** Section 3.5: what `slow_down` adds, in seconds. */
@@ -49,11 +52,13 @@ const PASSING = [serverUnreachable, serverSilent, connectionLost, answerTooSlow]
  */
 export async function signInByDevice(
   flow: DeviceFlow,
-  { reach, interaction, clock }: { readonly reach: Reach; readonly interaction: Interaction; readonly clock: Clock },
+  { reach, interaction, tools }: { readonly reach: Reach; readonly interaction: Interaction; readonly tools: DeviceTools },
   signal: AbortSignal,
 ): Promise<TokenOutcome> {
   const { server, destination } = flow
+  const { clock } = tools
   const device = await authorizeDevice(flow, reach, signal)
+  tools.redactor.learnPassing(device.device_code)
   const url = passAddress(device.verification_uri_complete ?? device.verification_uri, "open for a person", reach.policy)
   const message = `Sign in to ${server} (issuer ${new URL(destination.issuer).host}), on this device or another`
   await interaction.openLink({ url, message, code: device.user_code }, signal)

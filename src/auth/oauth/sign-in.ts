@@ -153,14 +153,14 @@ async function signInOnce(
   }
   const byDevice = async (flow: FlowFacts, untilOver: AbortSignal): Promise<Grant> => {
     const { signInByDevice } = await import("./device.ts")
-    const outcome = await signInByDevice({ server: server.name, ...flow }, { reach, interaction, clock: tools.clock }, untilOver)
+    const outcome = await signInByDevice({ server: server.name, ...flow }, { reach, interaction, tools }, untilOver)
     return settle({ outcome, flow, server, owner, former }, tools, signal)
   }
 
   const hasDevice = destination.metadata.device_authorization_endpoint !== undefined
   const isPreferred = wish.device === "preferred" && plan.kind === "registration"
   if (hasDevice && (wish.device === "instead" || isPreferred)) {
-    const client = await realizeClient({ ...question, plan }, keptRedirect(plan), tools.http, signal)
+    const client = await realizeClient({ ...question, plan }, keptRedirect(plan), tools, signal)
     return byDevice({ ...client, destination, scopes }, signal)
   }
   const beside = wish.device === "beside" && hasDevice ? { beside: byDevice } : {}

@@ -2,7 +2,9 @@
 import { expect, onTestFinished, test } from "vitest"
 import { signInByDevice } from "../../../src/auth/oauth/device.ts"
 import { type Clock, systemClock } from "../../../src/core/clock.ts"
+import type { PosternError } from "../../../src/core/diagnosis.ts"
 import { createHttp } from "../../../src/core/http.ts"
+import { createRedactor } from "../../../src/core/redact.ts"
 import { personWho } from "../../harness/interaction.ts"
 import { json } from "../../servers/mcp-server.ts"
 import { startStrictAuthorizationServer } from "../../servers/strict-authorization-server.ts"
@@ -16,11 +18,16 @@ interface Said {
   readonly poll: (count: number) => { readonly status: number; readonly body: object } | undefined
 }
 
+interface Outcome {
+  readonly outcome: unknown
+  readonly polls: number
+  readonly sleepsMs: number[]
+  /** The redactor's exit for text. */
+  clean(text: string): string
+}
+
 /** Signs in with a clock that nobody waits for. */
-async function signInWith({
-  device,
-  poll,
-}: Said): Promise<{ readonly outcome: unknown; readonly polls: number; readonly sleepsMs: number[] }> {
+async function signInWith({ device, poll }: Said): Promise<Outcome> {
   const server = await startStrictAuthorizationServer()
   onTestFinished(() => server[Symbol.asyncDispose]())
   let polls = 0
@@ -45,8 +52,10 @@ async function signInWith({
   const reach = { http, policy: { home, allowPrivate: false }, limitMs: 5_000 }
   const interaction = personWho({ openLink: async () => "shown" })
 
-  const outcome = await signInByDevice(flow, { reach, interaction, clock }, signal).catch((error: unknown) => error)
-  return { outcome, polls, sleepsMs }
+  const redactor = createRedactor()
+
+  const outcome = await signInByDevice(flow, { reach, interaction, tools: { clock, redactor } }, signal).catch((error: unknown) => error)
+  return { outcome, polls, sleepsMs, clean: redactor.clean }
 }
 
 const pending = () => ({ status: 400, body: { error: "authorization_pending" } })
@@ -77,4 +86,16 @@ test.each<[string, { status: number; body: object } | undefined]>([
   expect(polls).toBe(2)
   expect(sleepsMs).toEqual([5_000, 10_000])
   expect(outcome).toMatchObject({ tokens: { accessToken: "at-1" } })
+})
+
+test("a device code that the token endpoint repeats in its refusal is not told", async () => {
+  const body = { error: "access_denied", error_description: "dc-5up3r-s3cret is of no use" }
+  const { outcome, clean } = await signInWith({
+    device: { device_code: "dc-5up3r-s3cret", expires_in: 60 },
+    poll: () => ({ status: 400, body }),
+  })
+
+  const told = JSON.stringify((outcome as PosternError).diagnosis)
+  expect(told).toContain("dc-5up3r-s3cret is of no use") // the trap was reached
+  expect(clean(told)).toContain("[redacted] is of no use")
 })

@@ -3,6 +3,7 @@ import { readdir } from "node:fs/promises"
 import { expect, test } from "vitest"
 import { covers } from "../../../src/auth/oauth/grant.ts"
 import { leave } from "../../../src/auth/oauth/leave.ts"
+import type { OAuthSettings } from "../../../src/config/server.ts"
 import { systemClock } from "../../../src/core/clock.ts"
 import { type Diagnosis, PosternError } from "../../../src/core/diagnosis.ts"
 import { createRedactor } from "../../../src/core/redact.ts"
@@ -386,6 +387,43 @@ test("a code that the token endpoint repeats in its refusal is not told", async 
   const told = JSON.stringify((refused as PosternError).diagnosis)
   expect(told).toContain(`the code ${code} is`) // the trap was reached
   expect(one.clean(told)).toContain("the code [redacted] is")
+})
+
+test.each<[string, (server: StrictPair) => OAuthSettings]>([
+  [
+    "the entry's client",
+    ({ authorization }) => {
+      authorization.clients.set("by-hand", { redirect_uris: ["http://127.0.0.1/callback"], client_secret: "cs-5up3r-s3cret" })
+      return { clientId: "by-hand", clientSecret: "cs-5up3r-s3cret" }
+    },
+  ],
+  [
+    "a registration that is not kept yet",
+    ({ authorization }) => {
+      authorization.bend.metadata = (honest) => ({ ...honest, token_endpoint_auth_methods_supported: ["client_secret_post"] })
+      authorization.bend.registration = (honest) => ({ ...honest, client_secret: "cs-5up3r-s3cret" })
+      return {}
+    },
+  ],
+  [
+    "the management of a registration",
+    ({ authorization }) => {
+      authorization.bend.registration = (honest) => ({ ...honest, registration_access_token: "cs-5up3r-s3cret" })
+      return {}
+    },
+  ],
+])("the secret of %s is not told, also where the token endpoint repeats it before it has given a token", async (_, prepare) => {
+  await using server = await startProtectedServer()
+  await using folder = await makeVaultFolder()
+  await using one = makeMember(folder, serverAt(server.url, prepare(server)))
+  server.authorization.handler = ({ path }, response) =>
+    path === "/token" && json(response, { error: "invalid_request", error_description: "cs-5up3r-s3cret is of no use" }, 400)
+
+  const refused: unknown = await one.authenticator.signIn(willingPerson(), signal).catch((error: unknown) => error)
+
+  const told = JSON.stringify((refused as PosternError).diagnosis)
+  expect(told).toContain("cs-5up3r-s3cret is of no use") // the trap was reached
+  expect(one.clean(told)).toContain("[redacted] is of no use")
 })
 
 test("whoever signs out of a server is signed out of it, also where there were two sign-ins that it could use", async () => {
