@@ -51,19 +51,16 @@ export async function signInByBrowser<Result extends { readonly subject?: string
   desk.open(flow)
 
   const waiting = new AbortController()
+  void orAborted(desk.done, signal).catch(desk.fail) // which changes nothing once an answer is being redeemed
   try {
     const message = `Sign in to ${server.name} (issuer ${new URL(destination.issuer).host})`
-    const way = await orAborted(
-      Promise.race([interaction.openLink({ url, message }, AbortSignal.any([signal, waiting.signal])), desk.done]),
-      signal,
-    )
+    const way = await Promise.race([interaction.openLink({ url, message }, waiting.signal), desk.done])
     // Over SSH, or without a display, the browser may run on another machine, which cannot come back here.
     if (way === "shown") {
-      const untilOver = AbortSignal.any([signal, waiting.signal])
-      void question.beside?.(flow, untilOver).then(desk.finish, () => undefined)
-      void paste(flow, desk, interaction, untilOver)
+      void question.beside?.(flow, waiting.signal).then(desk.finish, () => undefined)
+      void paste(flow, desk, interaction, waiting.signal)
     }
-    return await orAborted(desk.done, signal)
+    return await desk.done
   } finally {
     waiting.abort(new Error("the sign-in is over"))
     await desk.farewell

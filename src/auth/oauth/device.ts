@@ -66,7 +66,7 @@ export async function signInByDevice(
   let intervalMs = 1000 * Math.min(Math.max(device.interval ?? DEFAULT_INTERVAL, FASTEST), SLOWEST)
   for (let waitedMs = 0; waitedMs < device.expires_in * 1000; waitedMs += intervalMs) {
     await clock.sleep(intervalMs, signal)
-    const outcome = await askForTokens(flow, device.device_code, { reach, clock }, signal).catch(slowDownIfPassing)
+    const outcome = await askForTokens(flow, device.device_code, { reach, clock }).catch(slowDownIfPassing)
     if ("tokens" in outcome) return outcome
     const { error, status } = outcome.refusal
     if (error === "slow_down" || status === 429 || status >= 500) intervalMs = Math.min(intervalMs + 1000 * SLOWER_BY, 1000 * SLOWEST)
@@ -105,11 +105,11 @@ async function authorizeDevice(
   throw new PosternError(oauthMetadataInvalid({ address: metadata.device_authorization_endpoint ?? metadata.issuer, fault }))
 }
 
+/** Nobody's impatience tears it: the answer may be the tokens, which are given once. */
 async function askForTokens(
   { destination, client }: DeviceFlow,
   deviceCode: string,
   { reach, clock }: { readonly reach: Reach; readonly clock: Clock },
-  signal: AbortSignal,
 ): Promise<TokenOutcome> {
   const { metadata, resourceParameter } = destination
   const additionalParameters = resourceParameter === undefined ? {} : { resource: resourceParameter }
@@ -117,7 +117,7 @@ async function askForTokens(
     (options) =>
       oauth.deviceCodeGrantRequest(metadata, clientOf(client), proofOf(client), deviceCode, { ...options, additionalParameters }),
     reach,
-    signal,
+    new AbortController().signal,
   )
   return judgeTokens(answer, { issuer: metadata.issuer, clientId: client.id, nowMs: clock.now() })
 }

@@ -61,8 +61,8 @@ export interface CodeFlow {
   readonly resourceParameter: string | undefined
 }
 
-/** Exchanges a code. The resource is named again (S46). */
-export async function exchangeCode(flow: CodeFlow, reach: Reach, clock: Clock, signal: AbortSignal): Promise<TokenOutcome> {
+/** Exchanges a code. The resource is named again (S46). It ends by the limit of `reach` alone: a torn exchange loses its tokens. */
+export async function exchangeCode(flow: CodeFlow, reach: Reach, clock: Clock): Promise<TokenOutcome> {
   const { metadata, client, redirectUri, verifier, callback, resourceParameter } = flow
   const additionalParameters = resourceParameter === undefined ? {} : { resource: resourceParameter }
   const answer = await sendForm(
@@ -72,7 +72,7 @@ export async function exchangeCode(flow: CodeFlow, reach: Reach, clock: Clock, s
         additionalParameters,
       }),
     reach,
-    signal,
+    new AbortController().signal,
   )
   return judgeTokens(answer, { issuer: metadata.issuer, clientId: client.id, nowMs: clock.now() })
 }

@@ -31,12 +31,8 @@ export interface Settlement {
   readonly former: Grant | undefined
 }
 
-/** Pin, one accepted request, store: in this order, so that what is told as a success is one. */
-export async function settle(
-  { outcome, flow, server, owner, former }: Settlement,
-  tools: MethodTools,
-  signal: AbortSignal,
-): Promise<Grant> {
+/** Pin, one accepted request, store: in this order, so that what is told as a success is one. Nobody's impatience tears it. */
+export async function settle({ outcome, flow, server, owner, former }: Settlement, tools: MethodTools): Promise<Grant> {
   const { issuer } = flow.destination
   if ("refusal" in outcome) {
     const { error, said } = outcome.refusal
@@ -48,7 +44,7 @@ export async function settle(
   for (const secret of secretsOfGrant(grant)) tools.redactor.learnPassing(secret)
   requirePinned(server, grant)
   const configured = await configuredHeaders(server, owner.url.origin, tools)()
-  await requireAccepted(owner, { grant, configured }, tools.http, signal)
+  await requireAccepted(owner, { grant, configured }, tools.http)
   await store(owner, grant, tools)
   if (flow.registration) await keepRegistration(tools.vault, issuer, purposeOf(server.oauth ?? {}), flow.registration)
   return grant
@@ -86,9 +82,9 @@ async function requireAccepted(
   { server, url }: GrantOwner,
   { grant, configured }: { readonly grant: Grant; readonly configured: TestProof["configured"] },
   http: Http,
-  signal: AbortSignal,
 ): Promise<void> {
   const { accessToken } = grant
+  const { signal } = new AbortController()
   const { status, header } = await testRequest(url, { accessToken, configured }, http, signal).catch((error: unknown) => {
     if (!(error instanceof PosternError)) throw error
     return { status: 0, header: "" }

@@ -145,16 +145,21 @@ async function signInOnce(
   const question = { server, url: owner.url, destination, former: formerClient, fresh, policy }
   const plan = await planClient(question, tools, interaction, signal)
   const reach = { http: tools.http, policy, limitMs: TOKEN_LIMIT_MS }
-  const byCode = async (flow: ClientFlow, callback: URLSearchParams): Promise<Grant> => {
+  /** What was redeemed cannot be redeemed again, so the end of a bridge waits for what comes of it. */
+  const finish = (settled: Promise<Grant>): Promise<Grant> => {
+    tools.hold?.(settled.catch(() => undefined)) // whoever waits for the sign-in hears it
+    return settled
+  }
+  const byCode = (flow: ClientFlow, callback: URLSearchParams): Promise<Grant> => {
     const { metadata, resourceParameter } = destination
     tools.redactor.learnPassing(callback.get("code") ?? "")
-    const outcome = await exchangeCode({ ...flow, metadata, callback, resourceParameter }, reach, tools.clock, signal)
-    return settle({ outcome, flow, server, owner, former }, tools, signal)
+    const exchange = exchangeCode({ ...flow, metadata, callback, resourceParameter }, reach, tools.clock)
+    return finish(exchange.then((outcome) => settle({ outcome, flow, server, owner, former }, tools)))
   }
   const byDevice = async (flow: FlowFacts, untilOver: AbortSignal): Promise<Grant> => {
     const { signInByDevice } = await import("./device.ts")
     const outcome = await signInByDevice({ server: server.name, ...flow }, { reach, interaction, tools }, untilOver)
-    return settle({ outcome, flow, server, owner, former }, tools, signal)
+    return finish(settle({ outcome, flow, server, owner, former }, tools))
   }
 
   const hasDevice = destination.metadata.device_authorization_endpoint !== undefined

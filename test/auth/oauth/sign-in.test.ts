@@ -7,6 +7,7 @@ import type { OAuthSettings } from "../../../src/config/server.ts"
 import { systemClock } from "../../../src/core/clock.ts"
 import { type Diagnosis, PosternError } from "../../../src/core/diagnosis.ts"
 import { createRedactor } from "../../../src/core/redact.ts"
+import { withResolvers } from "../../../src/core/with-resolvers.ts"
 import { nobodyToAsk } from "../../../src/auth/diagnoses.ts"
 import { json } from "../../servers/mcp-server.ts"
 import { startProtectedServer, type StrictPair } from "../../servers/protected-server.ts"
@@ -187,6 +188,41 @@ test("a sign-in that fails leaves the former one as it was", async () => {
   await expect(one.authenticator.signIn(willingPerson(), signal)).rejects.toMatchObject({ diagnosis: { code: "oauth-consent-refused" } })
 
   expect(await one.token()).toBe(token)
+})
+
+test.each<[string, (server: StrictPair, giveUp: () => void) => void]>([
+  [
+    "while the code is redeemed",
+    ({ authorization }, giveUp) => {
+      authorization.beforeAnswer = giveUp
+    },
+  ],
+  [
+    "while the token is tried",
+    (server, giveUp) => {
+      server.handler = ({ headers }) => {
+        if (headers.authorization !== undefined) giveUp()
+        return false
+      }
+    },
+  ],
+])("a sign-in that is given up %s is finished and stored, and the end of the bridge waits for it", async (_, arrange) => {
+  await using server = await startProtectedServer()
+  await using folder = await makeVaultFolder()
+  await using one = makeMember(folder, serverAt(server.url))
+  const end = new AbortController()
+  const { promise: givenUp, resolve } = withResolvers()
+  arrange(server, () => {
+    end.abort(new Error("the bridge ends"))
+    resolve()
+  })
+  one.authenticator.signIn(willingPerson(), end.signal).catch(() => undefined)
+  await givenUp
+
+  await one.settled()
+
+  expect(await one.call()).toBe(200)
+  expect(server.authorization.exchanges("authorization_code")).toHaveLength(1)
 })
 
 test("a registration that the server has forgotten is made again, once, without anybody being shown an error", async () => {
