@@ -138,7 +138,7 @@ async function isWelcome(flow: Flow, { policy, destination }: Bindable, { http }
   try {
     const answer = await http.send(request, limited(signal, 10_000))
     answer.discard()
-    return answer.status < 400 || answer.status >= 500
+    return answer.status !== 400 && answer.status !== 401 // 403 and its like may be a wall that lets browsers pass
   } catch (error) {
     // A browser may come where we cannot; but to no address that was refused.
     if (signal.aborted || (error instanceof PosternError && error.diagnosis.kind === "guard")) throw error

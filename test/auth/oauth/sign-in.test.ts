@@ -1,5 +1,6 @@
 import { spawnSync } from "node:child_process"
 import { readdir } from "node:fs/promises"
+import type { ServerResponse } from "node:http"
 import { expect, test } from "vitest"
 import { covers } from "../../../src/auth/oauth/grant.ts"
 import { leave } from "../../../src/auth/oauth/leave.ts"
@@ -327,7 +328,10 @@ test("a server that wants its configured header beside the token can be signed i
   expect(server.authorization.seen.filter(({ headers }) => headers["x-api-key"] !== undefined)).toEqual([])
 })
 
-test("a kept registration is used on where its preflight is not answered: a browser may come where we cannot", async () => {
+test.each<[string, (response: ServerResponse) => void]>([
+  ["is not answered", (response) => response.destroy()],
+  ["meets a wall that lets browsers pass", (response) => response.writeHead(403).end("Just a moment...")],
+])("a kept registration is used on where its preflight %s: a browser may come where we cannot", async (_, answer) => {
   await using server = await startProtectedServer()
   await using folder = await makeVaultFolder()
   await using one = makeMember(folder, serverAt(server.url))
@@ -335,7 +339,7 @@ test("a kept registration is used on where its preflight is not answered: a brow
   const before = authorizations(server).length
   let preflights = 0
   server.authorization.handler = ({ path }, response) => {
-    if (path === "/authorize") response.destroy()
+    if (path === "/authorize") answer(response)
     return path === "/authorize"
   }
   const browser = willingPerson()
