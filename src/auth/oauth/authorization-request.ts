@@ -5,17 +5,16 @@ import { passAddress } from "../../core/address-gate.ts"
 import { areEqual } from "../../core/constant-time.ts"
 import { PosternError } from "../../core/diagnosis.ts"
 import { isObject } from "../../core/json.ts"
+import type { RealClient } from "./client.ts"
 import { type Reach, clientOf, proofOf, sendForm } from "./authorization-server.ts"
 import { oauthConsentRefused, oauthIssuerMismatch, oauthMetadataInvalid } from "./diagnoses.ts"
 import { type Destination, requireEndpoint } from "./discovery.ts"
-import { tokenFault, wordsOf } from "./exchange.ts"
-import type { OAuthClient } from "./grant.ts"
+import { signInFault, wordsOf } from "./exchange.ts"
 
 /** One flow: what belongs together from the first link to the exchange. Nothing of it is shared with another (S50). */
-export interface Flow {
+export interface Flow extends RealClient {
   readonly server: string
   readonly destination: Destination
-  readonly client: OAuthClient
   readonly redirectUri: string
   readonly scopes: readonly string[]
   readonly extraParameters: Readonly<Record<string, string>>
@@ -51,7 +50,7 @@ function parametersOf({ destination, client, redirectUri, scopes, extraParameter
 /**
  * The address that a person opens. Where the server wants the request pushed first (RFC 9126), it is.
  *
- * @throws {PosternError} `address-refused`, `oauth-token-refused` if the pushed request is refused
+ * @throws {PosternError} `address-refused`; `oauth-token-refused` and `oauth-client-refused` if the pushed request is refused
  */
 export async function authorizationLink(flow: Flow, reach: Reach, signal: AbortSignal): Promise<URL> {
   const { destination, client } = flow
@@ -73,7 +72,7 @@ async function push(flow: Flow, reach: Reach, signal: AbortSignal): Promise<stri
     signal,
   )
   const uri = isObject(json) ? json["request_uri"] : undefined
-  if (status >= 300 || typeof uri !== "string") throw tokenFault(metadata.issuer, { status, ...wordsOf(json) })
+  if (status >= 300 || typeof uri !== "string") throw signInFault(flow, { status, ...wordsOf(json) })
   return uri
 }
 

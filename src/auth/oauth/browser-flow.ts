@@ -9,22 +9,18 @@ import { type Flow, authorizationLink, judgeCallback, readPasted, startFlow } fr
 import { type ClientPlan, type ClientQuestion, type RealClient, realizeClient } from "./client.ts"
 import { oauthPortTaken } from "./diagnoses.ts"
 import { TOKEN_LIMIT_MS } from "./exchange.ts"
-import type { OAuthClient } from "./grant.ts"
 import { strayPage } from "./page.ts"
 import { type ReceptionDesk, receptionDesk } from "./reception-desk.ts"
 
-/** A flow with its client. */
-export interface ClientFlow extends Flow, RealClient {}
-
 /** Makes something of a checked answer of the browser. */
-export type Redeem<Result> = (flow: ClientFlow, callback: URLSearchParams) => Promise<Result>
+export type Redeem<Result> = (flow: Flow, callback: URLSearchParams) => Promise<Result>
 
 /** As which client, and for which scopes, a person is sent away. */
 export interface BrowserQuestion<Result> extends ClientQuestion {
   readonly plan: ClientPlan
   readonly scopes: readonly string[]
   /** Another way that is offered beside the link, where no browser was started. One that fails is no matter. */
-  beside?(flow: ClientFlow, signal: AbortSignal): Promise<Result>
+  beside?(flow: Flow, signal: AbortSignal): Promise<Result>
 }
 
 /**
@@ -67,7 +63,7 @@ export async function signInByBrowser<Result extends { readonly subject?: string
   }
 }
 
-async function paste<Result>(flow: ClientFlow, desk: ReceptionDesk<Result>, interaction: Interaction, signal: AbortSignal): Promise<void> {
+async function paste<Result>(flow: Flow, desk: ReceptionDesk<Result>, interaction: Interaction, signal: AbortSignal): Promise<void> {
   const question = "If the browser cannot come back here, paste the address that it ended at (or the code)"
   while (!signal.aborted) {
     try {
@@ -117,18 +113,16 @@ function redirectOf({ server }: Bindable, port: number): string {
  * A kept registration, and a hosted document, are tried out first: a server that has forgotten the one, or finds no redirect of the
  * other that is ours (S40), shows an error to the person, and never sends them back. Where it registers clients, one is registered.
  */
-async function prepareFlow(question: Bindable, redirectUri: string, tools: MethodTools, signal: AbortSignal): Promise<ClientFlow> {
+async function prepareFlow(question: Bindable, redirectUri: string, tools: MethodTools, signal: AbortSignal): Promise<Flow> {
   const { server, destination, scopes, plan } = question
-  const flowWith = (client: OAuthClient): Flow =>
-    startFlow({ server: server.name, destination, client, redirectUri, scopes, extraParameters: server.oauth?.authorizeParams ?? {} })
-  const first = await realizeClient(question, redirectUri, tools, signal)
-  const flow = flowWith(first.client)
+  const flowAs = (real: RealClient): Flow =>
+    startFlow({ ...real, server: server.name, destination, redirectUri, scopes, extraParameters: server.oauth?.authorizeParams ?? {} })
+  const flow = flowAs(await realizeClient(question, redirectUri, tools, signal))
   const canRegister = destination.metadata.registration_endpoint !== undefined
-  const isDoubtful = first.isKept || (first.client.from === "document" && canRegister)
-  if (!isDoubtful || (await isWelcome(flow, question, tools, signal))) return { ...flow, ...first }
+  const isDoubtful = flow.isKept || (flow.client.from === "document" && canRegister)
+  if (!isDoubtful || (await isWelcome(flow, question, tools, signal))) return flow
   const anew = { ...question, plan: { kind: "registration", kept: undefined, ports: plan.ports } } as const
-  const second = await realizeClient(anew, redirectUri, tools, signal)
-  return { ...flowWith(second.client), ...second }
+  return flowAs(await realizeClient(anew, redirectUri, tools, signal))
 }
 
 async function isWelcome(flow: Flow, { policy, destination }: Bindable, { http }: MethodTools, signal: AbortSignal): Promise<boolean> {

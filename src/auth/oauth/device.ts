@@ -10,8 +10,7 @@ import type { MethodTools } from "../tools.ts"
 import { type Reach, clientOf, proofOf, sendForm } from "./authorization-server.ts"
 import { oauthConsentRefused, oauthMetadataInvalid, oauthSignInTimeout } from "./diagnoses.ts"
 import type { Destination } from "./discovery.ts"
-import { type TokenOutcome, judgeTokens, tokenFault, wordsOf } from "./exchange.ts"
-import type { OAuthClient } from "./grant.ts"
+import { type AskedAs, type TokenOutcome, judgeTokens, signInFault, wordsOf } from "./exchange.ts"
 
 const VISIBLE = /^[\x20-\x7e]{1,1024}$/
 const schema = v.object({
@@ -24,10 +23,8 @@ const schema = v.object({
 })
 
 /** What a device flow is for. */
-export interface DeviceFlow {
-  readonly server: string
+export interface DeviceFlow extends AskedAs {
   readonly destination: Destination
-  readonly client: OAuthClient
   readonly scopes: readonly string[]
 }
 
@@ -48,7 +45,7 @@ const PASSING = [serverUnreachable, serverSilent, connectionLost, answerTooSlow]
  *
  * @returns tokens; refusals of the person, and the code's end, are thrown
  * @throws {PosternError} `oauth-consent-refused`, `oauth-sign-in-timeout`, `oauth-metadata-invalid`, `oauth-token-refused`,
- *   `address-refused`, and what the connection throws
+ *   `oauth-client-refused`, `address-refused`, and what the connection throws
  */
 export async function signInByDevice(
   flow: DeviceFlow,
@@ -83,11 +80,8 @@ function slowDownIfPassing(error: unknown): TokenOutcome {
   return { refusal: { status: 0, error: "slow_down", said: undefined } }
 }
 
-async function authorizeDevice(
-  { destination, client, scopes }: DeviceFlow,
-  reach: Reach,
-  signal: AbortSignal,
-): Promise<v.InferOutput<typeof schema>> {
+async function authorizeDevice(flow: DeviceFlow, reach: Reach, signal: AbortSignal): Promise<v.InferOutput<typeof schema>> {
+  const { destination, client, scopes } = flow
   const { metadata, resourceParameter } = destination
   const parameters = {
     ...(scopes.length > 0 ? { scope: scopes.join(" ") } : {}),
@@ -98,7 +92,7 @@ async function authorizeDevice(
     reach,
     signal,
   )
-  if (status !== 200) throw tokenFault(metadata.issuer, { status, ...wordsOf(json) })
+  if (status !== 200) throw signInFault(flow, { status, ...wordsOf(json) })
   const parsed = v.safeParse(schema, json)
   if (parsed.success) return parsed.output
   const fault = `${v.getDotPath(parsed.issues[0]) ?? "the answer"} of its device authorization is not what it should be`

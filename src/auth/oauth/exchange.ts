@@ -4,7 +4,7 @@ import type { Clock } from "../../core/clock.ts"
 import { PosternError } from "../../core/diagnosis.ts"
 import { isObject } from "../../core/json.ts"
 import { type EndpointAnswer, type Reach, clientOf, proofOf, sendForm } from "./authorization-server.ts"
-import { oauthTokenRefused } from "./diagnoses.ts"
+import { oauthClientRefused, oauthTokenRefused } from "./diagnoses.ts"
 import type { OAuthClient } from "./grant.ts"
 import type { IssuerMetadata } from "./issuer-metadata.ts"
 import { type Tokens, readTokens } from "./token-answer.ts"
@@ -48,6 +48,26 @@ export function wordsOf(json: unknown): Pick<TokenRefusal, "error" | "said"> {
 /** @returns a refusal as it is told where no sign-in mends it */
 export function tokenFault(issuer: string, { status, error, said }: TokenRefusal): PosternError {
   return new PosternError(oauthTokenRefused({ issuer, status, error, said }))
+}
+
+/** A kept registration that the server does not know any more (S43). */
+export class ForgottenClient extends PosternError {}
+
+/** At which endpoint's issuer, and as whom, something was asked for. */
+export interface AskedAs {
+  readonly server: string
+  readonly destination: { readonly issuer: string }
+  readonly client: OAuthClient
+  /** Whether the client is a kept registration. */
+  readonly isKept: boolean
+}
+
+/** @returns a refusal as it is told during a sign-in: that of a kept registration is a reason for a new one */
+export function signInFault({ server, destination, client, isKept }: AskedAs, refusal: TokenRefusal): PosternError {
+  const { error, said } = refusal
+  if (error !== "invalid_client") return tokenFault(destination.issuer, refusal)
+  const diagnosis = oauthClientRefused({ server, client: client.id, said: said ?? error })
+  return isKept ? new ForgottenClient(diagnosis) : new PosternError(diagnosis)
 }
 
 /** What a code was asked for with. */

@@ -2,14 +2,14 @@
 import { type Diagnosis, PosternError } from "../../core/diagnosis.ts"
 import type { LoopbackPage } from "../../core/http-loopback.ts"
 import { withResolvers } from "../../core/with-resolvers.ts"
-import { judgeCallback, readCallback } from "./authorization-request.ts"
-import type { ClientFlow, Redeem } from "./browser-flow.ts"
+import { type Flow, judgeCallback, readCallback } from "./authorization-request.ts"
+import type { Redeem } from "./browser-flow.ts"
 import { failurePage, strayPage, successPage } from "./page.ts"
 
 /** Where visits come in. Until a flow is open, and after it was used, each is a stray. */
 export interface ReceptionDesk<Result> {
   visit(parameters: URLSearchParams): LoopbackPage | Promise<LoopbackPage>
-  open(flow: ClientFlow): void
+  open(flow: Flow): void
   /** Takes an answer that came another way; throws if it is not the flow's own. */
   settle(parameters: URLSearchParams): void
   /** Takes the result of another way. */
@@ -27,13 +27,13 @@ export interface ReceptionDesk<Result> {
  * @param redeem - is called once at most; what it throws is what `done` throws
  */
 export function receptionDesk<Result extends { readonly subject?: string }>(server: string, redeem: Redeem<Result>): ReceptionDesk<Result> {
-  let flow: ClientFlow | undefined
+  let flow: Flow | undefined
   let isUsed = false
   let page: Promise<unknown> = Promise.resolve()
   const { promise: done, resolve, reject } = withResolvers<Result>()
   done.catch(() => undefined) // whoever waits for it hears it
 
-  const take = (own: ClientFlow, parameters: URLSearchParams): Promise<Result> => {
+  const take = (own: Flow, parameters: URLSearchParams): Promise<Result> => {
     isUsed = true
     const outcome = (async () => redeem(own, readCallback(own, parameters)))()
     resolve(outcome)

@@ -4,11 +4,11 @@ import { PosternError } from "../../core/diagnosis.ts"
 import type { Http } from "../../core/http.ts"
 import { configuredHeaders } from "../header.ts"
 import type { MethodTools } from "../tools.ts"
-import type { ClientFlow } from "./browser-flow.ts"
+import type { Flow } from "./authorization-request.ts"
 import { purposeOf } from "./client.ts"
-import { oauthClientRefused, oauthTokenNotAccepted } from "./diagnoses.ts"
+import { oauthTokenNotAccepted } from "./diagnoses.ts"
 import { requireEndpoint } from "./discovery.ts"
-import { TOKEN_LIMIT_MS, type TokenOutcome, tokenFault } from "./exchange.ts"
+import { TOKEN_LIMIT_MS, type TokenOutcome, signInFault } from "./exchange.ts"
 import { type Grant, grantName, isGrantOf, keepGrant, secretsOfGrant } from "./grant.ts"
 import type { GrantOwner } from "./owner.ts"
 import { requirePinned } from "./pin.ts"
@@ -16,11 +16,8 @@ import { keepRegistration } from "./registration.ts"
 import { type TestProof, testRequest } from "./test-request.ts"
 import type { Tokens } from "./token-answer.ts"
 
-/** A kept registration that the token endpoint does not know any more (S43). */
-export class ForgottenClient extends PosternError {}
-
 /** What a grant is made of beside its tokens. */
-export type FlowFacts = Pick<ClientFlow, "destination" | "client" | "scopes" | "isKept" | "registration">
+export type FlowFacts = Pick<Flow, "destination" | "client" | "scopes" | "isKept" | "registration">
 
 /** What a flow ended with, and whose grant is to come of it; `former` is the one that it replaces. */
 export interface Settlement {
@@ -34,12 +31,7 @@ export interface Settlement {
 /** Pin, one accepted request, store: in this order, so that what is told as a success is one. Nobody's impatience tears it. */
 export async function settle({ outcome, flow, server, owner, former }: Settlement, tools: MethodTools): Promise<Grant> {
   const { issuer } = flow.destination
-  if ("refusal" in outcome) {
-    const { error, said } = outcome.refusal
-    if (error !== "invalid_client") throw tokenFault(issuer, outcome.refusal)
-    const diagnosis = oauthClientRefused({ server: server.name, client: flow.client.id, said: said ?? error })
-    throw flow.isKept ? new ForgottenClient(diagnosis) : new PosternError(diagnosis)
-  }
+  if ("refusal" in outcome) throw signInFault({ ...flow, server: server.name }, outcome.refusal)
   const grant = toGrant(outcome.tokens, flow, former, tools.clock.now())
   for (const secret of secretsOfGrant(grant)) tools.redactor.learnPassing(secret)
   requirePinned(server, grant)
@@ -53,7 +45,7 @@ export async function settle({ outcome, flow, server, owner, former }: Settlemen
 /** @param former - its version is counted on */
 function toGrant(
   tokens: Tokens,
-  { destination, client, scopes }: Pick<ClientFlow, "destination" | "client" | "scopes">,
+  { destination, client, scopes }: Pick<Flow, "destination" | "client" | "scopes">,
   former: Grant | undefined,
   nowMs: number,
 ): Grant {

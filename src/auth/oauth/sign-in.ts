@@ -6,15 +6,16 @@ import type { AddressPolicy } from "../../core/address-gate.ts"
 import { configuredHeaders } from "../header.ts"
 import type { Interaction } from "../interaction.ts"
 import type { MethodTools } from "../tools.ts"
-import { type ClientFlow, signInByBrowser } from "./browser-flow.ts"
+import type { Flow } from "./authorization-request.ts"
+import { signInByBrowser } from "./browser-flow.ts"
 import { type ClientPlan, planClient, realizeClient } from "./client.ts"
 import type { Challenge } from "./challenge.ts"
 import { oauthIssuerUnknown, oauthSignInTimeout } from "./diagnoses.ts"
 import { type Destination, discover, requireEndpoint } from "./discovery.ts"
-import { TOKEN_LIMIT_MS, exchangeCode } from "./exchange.ts"
+import { ForgottenClient, TOKEN_LIMIT_MS, exchangeCode } from "./exchange.ts"
 import { type Grant, findGrant, parseGrant, signInName } from "./grant.ts"
 import type { GrantOwner } from "./owner.ts"
-import { type FlowFacts, ForgottenClient, settle } from "./settle.ts"
+import { type FlowFacts, settle } from "./settle.ts"
 import { testRequest } from "./test-request.ts"
 
 /** For which server one signs in, and what this sign-in has to give. */
@@ -150,7 +151,7 @@ async function signInOnce(
     tools.hold?.(settled.catch(() => undefined)) // whoever waits for the sign-in hears it
     return settled
   }
-  const byCode = (flow: ClientFlow, callback: URLSearchParams): Promise<Grant> => {
+  const byCode = (flow: Flow, callback: URLSearchParams): Promise<Grant> => {
     const { metadata, resourceParameter } = destination
     tools.redactor.learnPassing(callback.get("code") ?? "")
     const exchange = exchangeCode({ ...flow, metadata, callback, resourceParameter }, reach, tools.clock)

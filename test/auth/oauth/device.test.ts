@@ -48,7 +48,13 @@ async function signInWith({ device, poll }: Said): Promise<Outcome> {
   const { issuer, origin } = server
   const metadata = { issuer, token_endpoint: `${origin}/token`, device_authorization_endpoint: `${origin}/device_authorization` }
   const destination = { issuer, metadata, resource: origin, resourceParameter: undefined, scopes: [], isGuessed: false, otherIssuers: [] }
-  const flow = { server: "linear", destination, client: { id: "c-1", authMethod: "none", from: "configured" }, scopes: [] } as const
+  const flow = {
+    server: "linear",
+    destination,
+    client: { id: "c-1", authMethod: "none", from: "configured" },
+    isKept: false,
+    scopes: [],
+  } as const
   const reach = { http, policy: { home, allowPrivate: false }, limitMs: 5_000 }
   const interaction = personWho({ openLink: async () => "shown" })
 

@@ -10,6 +10,7 @@ import { type Diagnosis, PosternError } from "../../../src/core/diagnosis.ts"
 import { createRedactor } from "../../../src/core/redact.ts"
 import { withResolvers } from "../../../src/core/with-resolvers.ts"
 import { nobodyToAsk } from "../../../src/auth/diagnoses.ts"
+import type { Interaction } from "../../../src/auth/interaction.ts"
 import { json } from "../../servers/mcp-server.ts"
 import { startProtectedServer, type StrictPair } from "../../servers/protected-server.ts"
 import { personWho } from "../../harness/interaction.ts"
@@ -226,20 +227,39 @@ test.each<[string, (server: StrictPair, giveUp: () => void) => void]>([
   expect(server.authorization.exchanges("authorization_code")).toHaveLength(1)
 })
 
-test("a registration that the server has forgotten is made again, once, without anybody being shown an error", async () => {
-  await using server = await startProtectedServer()
-  await using folder = await makeVaultFolder()
-  await using one = makeMember(folder, serverAt(server.url))
-  await one.authenticator.signIn(willingPerson(), signal)
-  await one.authenticator.signIn(willingPerson(), signal)
-  expect(server.authorization.seenAt("/register")).toHaveLength(1) // the kept one was used
-  server.authorization.clients.clear()
+test.each<[string, { pushed?: true; device?: true }]>([
+  ["says so to the browser", {}],
+  ["wants requests pushed", { pushed: true }],
+  ["is asked for a device code", { device: true }],
+])(
+  "a registration that the server has forgotten is made again, once, without anybody being shown an error, also where it %s",
+  async (_, way) => {
+    await using server = await startProtectedServer()
+    const { authorization } = server
+    if (way.pushed) authorization.bend.metadata = (honest) => ({ ...honest, require_pushed_authorization_requests: true })
+    await using folder = await makeVaultFolder()
+    await using one = makeMember(folder, serverAt(server.url), { ...systemClock, sleep: async () => undefined })
+    const byCode: Partial<Interaction> = {
+      isElsewhere: true,
+      async openLink({ code = "" }) {
+        authorization.approveDevice(code)
+        return "shown"
+      },
+    }
+    const person = willingPerson(way.device ? byCode : {})
+    await one.authenticator.signIn(person, signal)
+    await one.authenticator.signIn(person, signal)
+    expect(authorization.seenAt("/register")).toHaveLength(1) // the kept one was used
+    authorization.clients.clear()
 
-  await one.authenticator.signIn(willingPerson(), signal)
+    await one.authenticator.signIn(person, signal)
 
-  expect(server.authorization.seenAt("/register")).toHaveLength(2)
-  expect(await one.call()).toBe(200)
-})
+    expect(authorization.seenAt("/register")).toHaveLength(2)
+    expect(authorization.seenAt("/par").length > 0).toBe(way.pushed === true)
+    expect(authorization.seenAt("/device_authorization").length > 0).toBe(way.device === true)
+    expect(await one.call()).toBe(200)
+  },
+)
 
 test("a token that the server does not take is no success, and does not replace the former sign-in", async () => {
   await using server = await startProtectedServer()
