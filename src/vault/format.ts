@@ -122,10 +122,11 @@ export function withRecords({ file, keys }: OpenedVault, records: readonly Seale
   return { keys, file: { ...next, mac: macOf(next, keys) } }
 }
 
-/** Seals one secret. */
-export function sealSecret({ file, keys }: OpenedVault, head: RecordHead, secret: string): SealedRecord {
+/** Seals one secret. @param known - the fingerprint that it has already */
+export function sealSecret({ file, keys }: OpenedVault, head: RecordHead, secret: string, known?: string): SealedRecord {
   const nonce = randomBytes(12)
-  const record = { ...head, fingerprint: createHmac("sha256", keys.fingerprint).update(secret).digest("hex").slice(0, 8) }
+  const fingerprint = known ?? createHmac("sha256", keys.fingerprint).update(secret).digest("hex").slice(0, 8)
+  const record = { ...head, fingerprint }
   const cipher = createCipheriv("aes-256-gcm", keys.records, nonce)
   cipher.setAAD(boundFacts(file.id, record))
   const sealed = Buffer.concat([cipher.update(secret, "utf8"), cipher.final(), cipher.getAuthTag()])

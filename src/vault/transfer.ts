@@ -24,21 +24,29 @@ import type { VaultExport, VaultImport } from "./vault.ts"
 export interface OpenSecret {
   readonly head: RecordHead
   readonly secret: string
+  /** What it is known by; absent: it gets one under the key that it is sealed with. */
+  readonly fingerprint?: string
 }
 
 /** @throws {PosternError} `vault-corrupt` if one does not open */
 export function openSecrets(path: string, vault: OpenedVault): readonly OpenSecret[] {
   return vault.file.records.map((record) => {
-    const { name, origin, createdAtMs, changedAtMs, facts } = record
-    return { head: { name, origin, createdAtMs, changedAtMs, ...(facts ? { facts } : {}) }, secret: unsealSecret(path, vault, record) }
+    const { name, origin, createdAtMs, changedAtMs, facts, fingerprint } = record
+    const head = { name, origin, createdAtMs, changedAtMs, ...(facts ? { facts } : {}) }
+    return { head, fingerprint, secret: unsealSecret(path, vault, record) }
   })
+}
+
+/** A fingerprint belongs to the vault that a secret was stored in, and not to where it goes. */
+function openForeign(path: string, vault: OpenedVault): readonly OpenSecret[] {
+  return openSecrets(path, vault).map(({ head, secret }) => ({ head, secret }))
 }
 
 /** @returns the vault of the next revision, with these secrets and no others */
 export function withSecrets(vault: OpenedVault, secrets: readonly OpenSecret[]): OpenedVault {
   return withRecords(
     vault,
-    secrets.map(({ head, secret }) => sealSecret(vault, head, secret)),
+    secrets.map(({ head, secret, fingerprint }) => sealSecret(vault, head, secret, fingerprint)),
   )
 }
 
@@ -46,7 +54,7 @@ export function withSecrets(vault: OpenedVault, secrets: readonly OpenSecret[]):
 export async function exportVault({ path, opener }: VaultStore, source: KeySource): Promise<VaultExport> {
   const vault = await opener.open()
   // A sign-in stays where it was made: two machines that renew one refresh token lose it both (RFC 9700 section 4.14.2).
-  const secrets = vault ? openSecrets(path, vault).filter(({ head }) => head.facts === undefined) : []
+  const secrets = vault ? openForeign(path, vault).filter(({ head }) => head.facts === undefined) : []
   if (secrets.length === 0) throw new PosternError(vaultEmpty({ path }))
   return { text: await sealExport(secrets, source), key: `the ${source.key ?? source.place}`, names: secrets.map(({ head }) => head.name) }
 }
@@ -80,7 +88,7 @@ async function openExport(path: string, bytes: Buffer, source: KeySource): Promi
   const fail = (fault: string, options?: ErrorOptions): PosternError => new PosternError(exportUnreadable({ path, fault }), options)
   try {
     const file = parseVault(path, bytes)
-    const secrets = openSecrets(path, await unlockExport(path, file, source))
+    const secrets = openForeign(path, await unlockExport(path, file, source))
     // Whoever made the file knew the passphrase; that does not make its names and origins fit for a terminal.
     for (const { head } of secrets) if (!isName(head.name) || !isOrigin(head.origin)) throw fail(`the name ${quote(head.name, 40)}`)
     if (new Set(secrets.map(({ head }) => head.name)).size < secrets.length) throw fail("a name stands in it twice")

@@ -71,7 +71,10 @@ export interface VaultEntry {
   readonly name: string
   /** `https://host:port` of the server, or `stdio:` and the command line, that this secret may be given to. */
   readonly origin: string
-  /** Keyed, so that it says nothing without this vault's key; equal for equal secrets of one vault. */
+  /**
+   * Keyed, so that it says nothing without this vault's key; equal for equal secrets that were written under one key. It stays with
+   * its secret when the vault gets another key: an old key, which may be the reason, tells nothing of what is written later.
+   */
   readonly fingerprint: string
   /** When the name was first written, in milliseconds since 1970. */
   readonly createdAtMs: number

@@ -108,6 +108,22 @@ test("a name that is there with another secret is kept and told, unless it is to
   expect(await readFile(folder.vaultPath)).toEqual(vault)
 })
 
+test("a fingerprint stays with its secret through a move and an import, and is another one in another vault", async () => {
+  await using folder = await makeVaultFolder()
+  const own = await folder.open().write("own", origin, "secret of dev")
+  await open(folder).move("passphrase")
+  const text = await makeExport()
+  const { records } = JSON.parse(text) as { records: { name: string; fingerprint: string }[] }
+
+  await take(open(folder), text)
+  const exported = (await open(folder).exportAll()).text
+
+  const [dev, kept] = (await folder.open().list()).filter(({ name }) => name !== "prod")
+  expect(kept).toEqual(own)
+  expect(dev?.fingerprint).not.toBe(records.find(({ name }) => name === "dev")?.fingerprint)
+  expect(exported).not.toContain(own.fingerprint)
+})
+
 test("the same secret for another origin is another secret: it is kept", async () => {
   await using folder = await makeVaultFolder()
   await open(folder).write("dev", prodOrigin, "secret of dev")
