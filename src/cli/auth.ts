@@ -68,7 +68,7 @@ export const authCommand = (context: Context, word = "auth"): Command =>
           usageWrong({ problem: "The label of an account has letters, digits and - _ . only.", help: `postern ${word} --help` }),
         )
       }
-      const configuration = await context.configuration(options)
+      const configuration = await context.configuration(options, name)
       if (name !== undefined) {
         const signedIn = await signInTo(findServer(configuration, name), options, context)
         return context.print(signedIn, options.json, tell)
@@ -121,7 +121,7 @@ async function keepAccount(server: HttpServer, label: string, context: Context):
     return context.note(`postern: note: ${server.file} is left as it is; "oauth": {"account": "${label}"} there makes it use this sign-in`)
   const { chooseAccount } = await import("../config/amend.ts")
   const { clock, signal } = context
-  const configuration = await context.configuration()
+  const configuration = await context.configuration({}, server.name)
   await keepApproval(server, context, () => chooseAccount(server, label, { configuration, surroundings: context, clock }, signal))
 }
 

@@ -17,7 +17,7 @@ export interface ServerOptions {
  */
 export async function awsServer(name: string | undefined, options: ServerOptions, context: Context): Promise<HttpServer | undefined> {
   if (name === undefined) return undefined
-  const server = findEntry(await context.configuration(options), name)
+  const server = findEntry(await context.configuration(options, name), name)
   if (server.transport !== "stdio" && server.aws !== undefined) return server
   throw new PosternError(usageWrong({ problem: `Requests to "${name}" are not signed for AWS.`, help: posternCommand("get", name) }))
 }

@@ -37,8 +37,12 @@ export interface Context extends Process {
   readonly interactive: boolean
   /** Makes what methods work with; the vault is loaded by the command that needs it. */
   tools(): Promise<AuthTools>
-  /** Reads the configuration, and tells its warnings on stderr. */
-  configuration(options?: { readonly config?: string | undefined }): Promise<Configuration>
+  /**
+   * Reads the configuration, and tells its warnings on stderr.
+   *
+   * @param about - the one server that was asked for: what is worth knowing only of another one is left out
+   */
+  configuration(options?: { readonly config?: string | undefined }, about?: string): Promise<Configuration>
   /**
    * A secret from a hidden prompt, or, where standard input is no terminal, all of standard input but one final line break.
    *

@@ -45,10 +45,11 @@ export function createContext(process: Process, onExitCode: (code: number) => vo
       return tools
     },
 
-    async configuration({ config } = {}) {
+    async configuration({ config } = {}, about) {
       const { cwd } = process
       const configuration = await loadConfiguration({ cwd, env, places, ...(config === undefined ? {} : { configFile: config }) })
-      for (const { cause, evidence } of configuration.warnings) note(inOneLine(`postern: note: ${cause} (${evidence.join("; ")})`))
+      const told = configuration.warnings.filter(({ server }) => about === undefined || server === undefined || server === about)
+      for (const { cause, evidence } of told) note(inOneLine(`postern: note: ${cause} (${evidence.join("; ")})`))
       return configuration
     },
 

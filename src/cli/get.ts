@@ -33,7 +33,7 @@ export const getCommand = (context: Context): Command =>
     .addHelpText("after", "\nExample:\n  $ postern get weather-service")
     .action(async (name: string, options: { config?: string; json?: true }) => {
       const { describeServer } = await import("../inspect/servers.ts")
-      const server = findEntry(await context.configuration(options), name)
+      const server = findEntry(await context.configuration(options, name), name)
       const tools = await context.tools()
       const facts = await describeServer(server, tools, context.places.memory)
       const dialects = server.transport === "stdio" ? [] : (server.oauth?.dialects ?? [])

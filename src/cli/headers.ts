@@ -16,7 +16,7 @@ export const headersCommand = (context: Context): Command =>
     )
     .action(async (name: string, options: { config?: string }) => {
       const { proofHeaders } = await import("../auth/proof-headers.ts")
-      const server = findServer(await context.configuration(options), name)
+      const server = findServer(await context.configuration(options, name), name)
       const headers = await proofHeaders(server, await context.tools(), context.signal)
       context.stdout.write(`${JSON.stringify(headers)}\n`) // not `print`: the redactor would black out what is asked for
     })

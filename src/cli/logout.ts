@@ -24,7 +24,7 @@ export const logoutCommand = (context: Context): Command =>
     .addHelpText("after", "\nExample:\n  $ postern logout linear")
     .action(async (name: string, options: { account?: string; json?: true }) => {
       const { leave } = await import("../auth/oauth/leave.ts")
-      const server = findEntry(await context.configuration(), name)
+      const server = findEntry(await context.configuration({}, name), name)
       if (server.transport === "stdio") {
         const problem = `"${name}" is a local server; there is no sign-in.`
         throw new PosternError(usageWrong({ problem, help: posternCommand("get", name) }))

@@ -20,7 +20,7 @@ export async function askServer<Result>(
   await using bridge = await connect({
     name,
     clientInfo: { name: "postern", version: context.version },
-    findServer: async () => findServer(await context.configuration({ config }), name),
+    findServer: async () => findServer(await context.configuration({ config }, name), name),
     tools: await context.tools(),
     log: silentLog,
     stderr: words.hear,

@@ -18,7 +18,7 @@ export const removeCommand = (context: Context): Command =>
     .addHelpText("after", "\nExample:\n  $ postern remove weather-service")
     .action(async (name: string, options: { scope?: Scope; json?: true }) => {
       const { dismissServer } = await import("../auth/dismiss.ts")
-      const configuration = await context.configuration()
+      const configuration = await context.configuration({}, name)
       const server = findInScope(configuration, name, options.scope)
       const tools = await context.tools()
       const dismissed = await keepApproval(server, context, () =>

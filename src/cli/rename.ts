@@ -29,7 +29,7 @@ export const renameCommand = (context: Context): Command =>
       const { chooseAccount, renameServer } = await import("../config/amend.ts")
       const { secretsOf } = await import("../auth/dismiss.ts")
       const { copyMemory } = await import("../bridge/memory-file.ts")
-      const configuration = await context.configuration()
+      const configuration = await context.configuration({}, formerName)
       const server = findInScope(configuration, formerName, options.scope)
       const { clock, signal } = context
       const amend = { configuration, surroundings: context, clock }

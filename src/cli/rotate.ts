@@ -19,7 +19,7 @@ export const rotateCommand = (context: Context): Command =>
     .addHelpText("after", "\nExamples:\n  $ postern rotate weather-service\n  $ pass show weather | postern rotate weather-service -")
     .action(async (name: string, dash: string | undefined, options: { header?: string; json?: true }) => {
       const { findSecretPlace, rotateSecret } = await import("../auth/rotate.ts")
-      const server = findEntry(await context.configuration(), name)
+      const server = findEntry(await context.configuration({}, name), name)
       const place = findSecretPlace(server, options.header)
       const question = `New ${place.key} for ${name} (it is not shown)`
       refuseTyped(dash, `${posternCommand("rotate", name)} -`)

@@ -66,7 +66,7 @@ export async function runServer(name: string, options: RunOptions, context: Cont
   await using words = serverWords(context, stderr.isTTY === true)
   const refused = await runBridge({
     name,
-    findServer: async () => findServer(await context.configuration(options), name),
+    findServer: async () => findServer(await context.configuration(options, name), name),
     client: stdioClient({ input: stdin, output: stdout, maxFrameBytes: MAX_FRAME_BYTES }),
     tools: await context.tools(),
     memoryFolder: context.places.memory,

@@ -31,7 +31,7 @@ export const switchCommand = (context: Context, { verb, on, description }: Switc
     .addHelpText("after", `\nExample:\n  $ postern ${verb} weather-service`)
     .action(async (name: string, options: { scope?: Scope; json?: true }) => {
       const { switchServer } = await import("../config/amend.ts")
-      const configuration = await context.configuration()
+      const configuration = await context.configuration({}, name)
       const server = findInScope(configuration, name, options.scope)
       const { clock, signal } = context
       const { file, changed } = await keepApproval(server, context, () =>

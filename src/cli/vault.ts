@@ -97,7 +97,7 @@ const removeCommand = (context: Context): Command =>
 
 /** A secret is bound to an origin, so it has to be known who it is for. */
 async function originFor(context: Context, secret: string, { server: serverName, config }: SetOptions): Promise<string> {
-  const configuration = await context.configuration({ config })
+  const configuration = await context.configuration({ config }, serverName)
   if (serverName !== undefined) {
     const server = findEntry(configuration, serverName)
     requireTrusted(server)

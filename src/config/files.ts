@@ -9,7 +9,7 @@ import { type ConfigDocument, readDocument } from "./document.ts"
 import type { KeyPath } from "./key-path.ts"
 import { findProject, PROJECT_FILE } from "./project.ts"
 import { clientIgnoresFile, noServersInFile } from "./remarks.ts"
-import { type InvalidServer, readSection, type Section, unknownKeys } from "./section.ts"
+import { type InvalidServer, readSection, type Section, unknownKeys, type Warning } from "./section.ts"
 import type { Scope, Server } from "./server.ts"
 
 /** What a configuration is looked for from. */
@@ -29,7 +29,7 @@ export interface Configuration {
   readonly shadowed: readonly Server[]
   /** Entries with a wrong value; each holds its name, and its diagnosis stands in `warnings` too. */
   readonly invalid: readonly InvalidServer[]
-  readonly warnings: readonly Diagnosis[]
+  readonly warnings: readonly Warning[]
 }
 
 interface UserSections {

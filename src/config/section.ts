@@ -31,7 +31,13 @@ export interface InvalidServer {
 export interface Section {
   readonly servers: readonly Server[]
   readonly invalid: readonly InvalidServer[]
-  readonly warnings: readonly Diagnosis[]
+  readonly warnings: readonly Warning[]
+}
+
+/** A wrong value, or a remark. */
+export interface Warning extends Diagnosis {
+  /** The one server that it is about, where it matters to nobody who uses another. */
+  readonly server?: string
 }
 
 const LONGEST_NAME = 256
@@ -134,12 +140,12 @@ export async function unknownKeys(
   })
 }
 
-function addressRemarks(server: Server, path: KeyPath): readonly Diagnosis[] {
+function addressRemarks(server: Server, path: KeyPath): readonly Warning[] {
   if (server.transport === "stdio" || !URL.canParse(server.url)) return []
   const host = unencryptedHost(new URL(server.url))
   // A host that is a reference is known only once it is expanded.
   if (host === undefined || /^http:\/\/[^/]*\$\{/i.test(server.url)) return []
-  return [insecureAddress({ file: server.file, key: showKeyPath([...path, "url"]), host })]
+  return [{ ...insecureAddress({ file: server.file, key: showKeyPath([...path, "url"]), host }), server: server.name }]
 }
 
 /** `JSON.parse` hides the first of two equal keys; a name that is quoted twice in the text is worth a closer look. */

@@ -309,6 +309,19 @@ test.concurrent("what of an entry is not used, not encrypted or in clear is told
   }
 })
 
+test.concurrent("that a connection is not encrypted is told of the server that is asked about, and by list", async () => {
+  await using person = await makePerson()
+  await person.added(["add", "open", "http://api.example/mcp"], ["add", "closed", URL])
+
+  const notes = await Promise.all(
+    [["list"], ["get", "open"], ["headers", "open"], ["get", "closed"], ["headers", "closed"], ["disable", "closed"]].map(
+      async (args) => (await person.postern(args)).stderr,
+    ),
+  )
+
+  expect(notes.map((stderr) => stderr.includes("not encrypted"))).toEqual([true, true, true, false, false, false])
+})
+
 test.concurrent("a reference beside a scheme or the name of a cookie is nothing in clear", async () => {
   await using person = await makePerson()
 
