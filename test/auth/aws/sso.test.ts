@@ -1,5 +1,5 @@
 /** Signing in to AWS SSO, renewing its session and taking a role from it, against a double that refuses what the real one refuses. */
-import { writeFileSync } from "node:fs"
+import { rmSync, writeFileSync } from "node:fs"
 import { readFile, readdir, rename, stat, symlink, utimes, writeFile } from "node:fs/promises"
 import { dirname } from "node:path"
 import { expect, test } from "vitest"
@@ -215,6 +215,41 @@ test("a folder that cannot be written is found before the refresh token is used 
   await expect(freshSsoToken(profile.session, home.tools, never)).rejects.toMatchObject({ diagnosis: { code: "file-not-private" } })
 
   expect(refreshes(home)).toEqual([])
+})
+
+test("a token that was renewed while the lock was taken away is stored all the same: the one that lies there is used up", async () => {
+  await using home = await makeSsoHome()
+  const { profile } = await signIn(home)
+  await home.setEnd(profile, -MINUTE)
+  const lock = `${ssoTokenPath(profile.session)}.lock`
+  home.sso.handler = (route) => {
+    if (route === "/token") rmSync(lock) // throws where there is none
+    return false
+  }
+
+  const renewed = await freshSsoToken(profile.session, home.tools, never)
+
+  expect(refreshes(home)).toHaveLength(1)
+  expect(await home.kept(profile)).toMatchObject({ accessToken: renewed.accessToken, refreshToken: renewed.refreshToken })
+})
+
+test("what somebody else has stored after the lock was taken away is not replaced", async () => {
+  await using home = await makeSsoHome()
+  const { profile } = await signIn(home)
+  await home.setEnd(profile, -MINUTE)
+  const path = ssoTokenPath(profile.session)
+  const others = { ...(await home.kept(profile)), accessToken: "of-another", refreshToken: "of-another" }
+  home.sso.handler = (route) => {
+    if (route === "/token") {
+      rmSync(`${path}.lock`)
+      writeFileSync(path, JSON.stringify(others))
+    }
+    return false
+  }
+
+  await expect(freshSsoToken(profile.session, home.tools, never)).rejects.toMatchObject({ diagnosis: { code: "lock-lost" } })
+
+  expect(await home.kept(profile)).toEqual(others)
 })
 
 test("tokens that live shorter than the time before which they are renewed are not renewed without end", async () => {
