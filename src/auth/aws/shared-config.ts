@@ -67,21 +67,22 @@ const unquote = (name: string): string => name.replace(/^(["'])(.*)\1$/, "$2")
 async function readSections(path: string): Promise<ReadonlyMap<string, Section>> {
   const sections = new Map<string, Record<string, string>>()
   let current: Record<string, string> | undefined
-  /** The key whose nested settings follow, indented. */
-  let outer = ""
+  /** The key without a value whose settings follow, indented. Below any other, indenting says nothing. */
+  let outer: string | undefined
   for (const line of ((await readTextFile(path)) ?? "").split(/\r?\n/)) {
-    const [written = ""] = line.split(/(?:^|\s)[;#]/, 1)
-    const heading = /^\s*\[(.*)\]\s*$/.exec(written)?.[1]?.trim()
+    const written = (line.split(/(?:^|\s)[;#]/, 1)[0] ?? "").trim()
+    const heading = /^\[(.*)\]$/.exec(written)?.[1]?.trim()
     if (heading !== undefined) {
       current = sections.get(heading) ?? {}
       sections.set(heading, current)
+      outer = undefined
     } else if (current !== undefined) {
       const at = written.indexOf("=")
       if (at < 1) continue
-      const key = written.slice(0, at).trim()
-      const isNested = /^\s/.test(line)
-      if (!isNested) outer = key
-      current[isNested ? `${outer}.${key}` : key] = written.slice(at + 1).trim()
+      const [key, value] = [written.slice(0, at).trim(), written.slice(at + 1).trim()]
+      if (!/^\s/.test(line)) outer = undefined
+      current[outer === undefined ? key : `${outer}.${key}`] = value
+      if (value === "") outer = key
     }
   }
   return sections
