@@ -16,7 +16,7 @@ export type AwsService = { /** As in the variable `AWS_ENDPOINT_URL_<ID>`. */ re
  * @throws {PosternError} `aws-unencrypted`, if they name http that leaves this machine
  */
 export function serviceEndpoint(service: AwsService, env: Environment): URL {
-  const ignored = env["AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"]?.toLowerCase() === "true"
+  const ignored = isTrue(env["AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"])
   const configured = ignored ? undefined : env[`AWS_ENDPOINT_URL_${service.id}`] || env["AWS_ENDPOINT_URL"]
   if (configured !== undefined && URL.canParse(configured)) {
     const url = new URL(configured)
@@ -24,7 +24,16 @@ export function serviceEndpoint(service: AwsService, env: Environment): URL {
     if (open !== undefined) throw new PosternError(awsUnencrypted({ server: `AWS (${service.id})`, host: open }))
     return url
   }
-  if ("url" in service) return new URL(service.url)
-  const suffix = partitionOf(service.region) === "aws-cn" ? "amazonaws.com.cn" : "amazonaws.com"
-  return new URL(`https://${service.host}.${service.region}.${suffix}/`)
+  return "url" in service ? new URL(service.url) : regionalEndpoint(service, env)
 }
+
+/** FIPS and dual stack by the SDK's rules; in GovCloud the plain names are the ones of FIPS. */
+function regionalEndpoint({ host, region }: { readonly host: string; readonly region: string }, env: Environment): URL {
+  const [fips, dualStack] = [isTrue(env["AWS_USE_FIPS_ENDPOINT"]), isTrue(env["AWS_USE_DUALSTACK_ENDPOINT"])]
+  const partition = partitionOf(region)
+  const name = fips && (dualStack || partition !== "aws-us-gov") ? `${host}-fips` : host
+  const [single, dual] = partition === "aws-cn" ? ["amazonaws.com.cn", "api.amazonwebservices.com.cn"] : ["amazonaws.com", "api.aws"]
+  return new URL(`https://${name}.${region}.${dualStack ? dual : single}/`)
+}
+
+const isTrue = (text: string | undefined): boolean => text?.toLowerCase() === "true"

@@ -6,6 +6,7 @@
  */
 import { PosternError } from "../../core/diagnosis.ts"
 import { fetchDocument } from "../../core/http-document.ts"
+import type { Environment } from "../../core/places.ts"
 import { serviceEndpoint } from "./service-endpoint.ts"
 import type { AwsKeys } from "./sign.ts"
 import type { SsoToken } from "./sso-cache.ts"
@@ -30,13 +31,18 @@ export async function ssoCredentials(session: SsoSession, role: SsoRole, tools: 
   return again
 }
 
+/** Where roles are asked for: `AWS_ENDPOINT_URL_SSO` and `AWS_ENDPOINT_URL` win, as with all AWS tools. */
+export function portalEndpoint({ region }: SsoSession, env: Environment): URL {
+  return serviceEndpoint({ id: "SSO", host: "portal.sso", region }, env)
+}
+
 async function askPortal(
   session: SsoSession,
   { account, role }: SsoRole,
   token: SsoToken,
   { tools, signal }: { readonly tools: SsoTools; readonly signal: AbortSignal },
 ): Promise<SsoKeys | "unauthorized"> {
-  const base = serviceEndpoint({ id: "SSO", host: "portal.sso", region: session.region }, tools.env)
+  const base = portalEndpoint(session, tools.env)
   const url = new URL(`${base.pathname.replace(/\/$/, "")}/federation/credentials`, base)
   url.search = new URLSearchParams({ role_name: role, account_id: account }).toString()
   const request = { method: "GET", url, headers: { "x-amz-sso_bearer_token": token.accessToken, accept: "application/json" } } as const

@@ -6,7 +6,6 @@ import { PosternError } from "../../core/diagnosis.ts"
 import type { Environment } from "../../core/places.ts"
 import { xmlText } from "./aws-error.ts"
 import { awsCallFailed } from "./diagnoses.ts"
-import { partitionOf } from "./endpoint.ts"
 import { type QueryTools, askQuery } from "./query.ts"
 import { serviceEndpoint } from "./service-endpoint.ts"
 import type { AwsKeys } from "./sign.ts"
@@ -58,11 +57,7 @@ export async function askSts(
  * @throws {PosternError} `aws-unencrypted`, if they name http that leaves this machine
  */
 export function stsEndpoint(region: string, env: Environment): URL {
-  const name = env["AWS_USE_FIPS_ENDPOINT"]?.toLowerCase() === "true" ? "sts-fips" : "sts"
-  const dualStack = env["AWS_USE_DUALSTACK_ENDPOINT"]?.toLowerCase() === "true"
-  const china = partitionOf(region) === "aws-cn"
-  const suffix = dualStack ? (china ? "api.amazonwebservices.com.cn" : "api.aws") : china ? "amazonaws.com.cn" : "amazonaws.com"
-  return serviceEndpoint({ id: "STS", url: `https://${name}.${region}.${suffix}/` }, env)
+  return serviceEndpoint({ id: "STS", host: "sts", region }, env)
 }
 
 /** @throws {PosternError} `aws-call-failed` if it is not there */
