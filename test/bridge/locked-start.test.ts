@@ -242,6 +242,26 @@ test("a prompt auth and a tool authenticate of the server's own are left to it",
   expect(tools.result).toBeUndefined() // nobody is signed in, so nothing is remembered for nobody
 })
 
+test("a tool authenticate that turns out to be the server's own once the door is open is left to it from then on", async () => {
+  const scene = await makeScene()
+  const bridge = scene.start()
+  await bridge.open()
+  const offered = await bridge.request("tools/list")
+  await bridge.request("tools/call", { name: "echo", arguments: {} }) // signs in
+  scene.server.handler = answering({
+    "tools/list": () => `{"tools":[{"name":"authenticate","inputSchema":{"type":"object"}}]}`,
+    "tools/call": () => `{"content":[],"from":"the server"}`,
+  })
+
+  const unseen = await bridge.request("tools/call", { name: "authenticate", arguments: {} })
+  await bridge.request("tools/list")
+  const seen = await bridge.request("tools/call", { name: "authenticate", arguments: {} })
+
+  expect(namesOf(offered, "tools")).toEqual(["authenticate"])
+  expect(textOf(unseen)).toContain("Signed in to linear as alice") // it was offered for that
+  expect(seen.result).toMatchObject({ from: "the server" })
+})
+
 test("what is remembered stands in for whom it was shown to, and for nobody else", async () => {
   const scene = await makeScene()
   scene.page.subject = "alice"

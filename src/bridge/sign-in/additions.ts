@@ -41,19 +41,18 @@ export function additionsFor(server: string, withPrompt: boolean): Additions {
   /** Names of ours that the server has itself. */
   const taken = new Set<string>()
 
-  const withOwn = (result: string, member: string, element: Element): string => {
+  /** Every list is looked at, also one that gets nothing: what it names is the server's own from then on. */
+  const withOwn = (result: string, member: string, element: Element, isWanted: boolean): string => {
     if (hasElement(result, member, element.name)) taken.add(element.name)
-    return taken.has(element.name) ? result : withElement(result, member, element)
+    return isWanted && !taken.has(element.name) ? withElement(result, member, element) : result
   }
 
   return {
     addTo(result, request, isLocked) {
-      if (request.method === "prompts/list") {
-        return withPrompt && isFirstPage(request) ? withOwn(result, "prompts", authPrompt(server)) : result
-      }
-      if (request.method !== "tools/list" || !isLocked) return result
-      isToolOffered = true
-      return withOwn(result, "tools", authenticateTool(server))
+      if (request.method === "prompts/list") return withOwn(result, "prompts", authPrompt(server), withPrompt && isFirstPage(request))
+      if (request.method !== "tools/list") return result
+      isToolOffered ||= isLocked
+      return withOwn(result, "tools", authenticateTool(server), isLocked)
     },
 
     isFor(request) {
