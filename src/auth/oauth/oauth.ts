@@ -31,7 +31,15 @@ export function oauthAuthenticator(server: HttpServer, origin: string, tools: Me
   /** On a clock that nobody sets. */
   let patientUntilMs = 0
 
-  const grantKeeper = (): Promise<KeptGrant> => (kept ??= grantOwner(server, tools).then((owner) => keptGrant(owner, tools)))
+  const grantKeeper = (): Promise<KeptGrant> => {
+    kept ??= grantOwner(server, tools)
+      .then((owner) => keptGrant(owner, tools))
+      .catch((error: unknown) => {
+        kept = undefined // what the address refers to may be there with the next message
+        throw error
+      })
+    return kept
+  }
 
   /** How long a token must still live so as not to be renewed. Of a short life, no more than a quarter is given away. */
   const lifetimeFor = ({ expiresAtMs = Infinity, obtainedAtMs }: Grant): number => Math.min(earlyMs, (expiresAtMs - obtainedAtMs) / 4)

@@ -526,3 +526,16 @@ test("a renewal leaves whose requests they are; another sign-in does not, also w
   expect(renewed).toBe(first)
   expect(await whose()).not.toBe(first)
 })
+
+test("an address whose secret could not be read is read again with the next message", async () => {
+  await using server = await startProtectedServer()
+  await using folder = await makeVaultFolder()
+  await using one = makeMember(folder, serverAt(`${server.url}?key=\${vault:key}`))
+
+  const before = await one.call()
+  await folder.open().write("key", server.origin, "k-1")
+  const after = await one.call()
+
+  expect(before).toMatchObject({ code: "secret-missing" }) // the trap was reached
+  expect(after).toMatchObject({ code: "oauth-sign-in-needed" })
+})
