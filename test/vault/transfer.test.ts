@@ -167,7 +167,7 @@ test("a wrong passphrase imports nothing, and is told of the export and not of t
     diagnosis: {
       code: "vault-key-wrong",
       cause: expect.stringContaining(`The passphrase in ${folder.at("export")} does not open the export`),
-      next: `put the passphrase that the export was made with into ${folder.at("export")}`,
+      next: "let POSTERN_EXPORT_PASSPHRASE_FILE name a private file (mode 0600) that holds the passphrase that the export was made with",
     },
   })
   expect(Object.keys(await folder.contents())).toEqual(["export"])

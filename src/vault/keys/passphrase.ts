@@ -31,7 +31,7 @@ const SALT_BYTES = 16
 
 /** The key source that somebody knows. */
 export function passphraseKey(terms: PassphraseTerms): KeySource {
-  const { of, right, ask } = terms
+  const { of, variable, right, ask } = terms
   const file = fileOf(terms)
   let fresh: Promise<string> | undefined
   let made: { readonly params: KeyParams; readonly key: MasterKey } | undefined
@@ -59,7 +59,9 @@ export function passphraseKey(terms: PassphraseTerms): KeySource {
       "a program that sees what is typed or what a running bridge remembers",
       ...(file === undefined ? [] : [`whoever can read ${file}`]),
     ],
-    mend: file === undefined ? `run the command again with ${right}` : `put ${right} into ${file}`,
+    // Not "put it into that file": the file may be another thing's, and the variable is what is wrong.
+    mend:
+      file === undefined ? `run the command again with ${right}` : `let ${variable} name a private file (mode 0600) that holds ${right}`,
     isRenewable: file === undefined && ask !== undefined,
     async verify() {
       await newPassphrase()
