@@ -9,7 +9,7 @@ import type { Identity } from "../../core/identity.ts"
 import { headerAuthenticator } from "../header.ts"
 import type { Authenticator } from "../method.ts"
 import { serverAddress } from "../server-address.ts"
-import type { AuthTools } from "../tools.ts"
+import type { MethodTools } from "../tools.ts"
 import { signInCommand } from "../sign-in-command.ts"
 import { openAwsHttp } from "./aws-http.ts"
 import { describeIdentity } from "./describe.ts"
@@ -24,8 +24,11 @@ import { type AwsSource, openSource } from "./who.ts"
 /** How much of a refusal's body is looked at, in bytes. */
 const MOST_REFUSAL_BYTES = 64 * 1024
 
-/** @param origin - of the server's address: what its secrets are bound to */
-export function awsAuthenticator(server: HttpServer, origin: string, tools: AuthTools): Authenticator {
+/**
+ * @param origin - of the server's address: what its secrets are bound to
+ * @param tools - AWS itself is asked over an HTTP layer of its own
+ */
+export function awsAuthenticator(server: HttpServer, origin: string, tools: Omit<MethodTools, "http">): Authenticator {
   const { clock, env } = tools
   const others =
     Object.keys(server.headers).length > 0 || server.headersHelper !== undefined ? headerAuthenticator(server, origin, tools) : undefined

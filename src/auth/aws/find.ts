@@ -2,7 +2,7 @@
 import type { HttpServer } from "../../config/server.ts"
 import type { Http } from "../../core/http.ts"
 import type { Redactor } from "../../core/redact.ts"
-import type { AuthTools } from "../tools.ts"
+import type { MethodTools } from "../tools.ts"
 import { signInCommand } from "../sign-in-command.ts"
 import { assumeOrExplain } from "./assume.ts"
 import { type AwsCredentials, resolveCredentials, type RoleWish } from "./credentials.ts"
@@ -16,8 +16,9 @@ import { configuredRole, wishedRole } from "./role-request.ts"
 import type { ServerTime } from "./server-time.ts"
 import { sharedFiles, stampOf } from "./shared-config.ts"
 import type { AwsKeys } from "./sign.ts"
+import type { SsoTools } from "./sso-token.ts"
 
-/** Looks into files and asks sources anew at each call; it remembers only which files to watch. */
+/** Looks into files and asks sources anew at each call; it remembers only which files to watch, and what could not be written yet. */
 export interface Finder {
   /** How the files are now that the credentials depend on. */
   stamp(): string
@@ -40,7 +41,7 @@ export interface Finder {
 export interface FinderTools {
   readonly server: HttpServer
   readonly door: FrontDoor
-  readonly tools: AuthTools
+  readonly tools: Omit<MethodTools, "http">
   readonly time: ServerTime
   /** As `openAwsHttp` opens it. */
   readonly http: Http
@@ -51,11 +52,12 @@ const REFUSED_AGAIN_MS = 60_000
 
 /** Opens a finder for one server. Asks and reads nothing yet; secrets that it finds are made known to the redactor. */
 export function openFinder({ server, door, tools, time, http }: FinderTools): Finder {
-  const { env, vault, redactor, clock } = tools
+  const { env, clock, redactor } = tools
   const { config, credentials: secrets } = sharedFiles(env)
   /** The files that the present source depends on: which ones, they say themselves. */
   let watched: readonly string[] = [config, secrets]
   const stamp = (): string => stampOf(watched)
+  const unstored: NonNullable<SsoTools["unstored"]> = new Map()
   let refused: { readonly key: string; readonly atMs: number } | undefined
 
   const look = async (): Promise<Look> => {
@@ -71,11 +73,10 @@ export function openFinder({ server, door, tools, time, http }: FinderTools): Fi
     const asked = withProfileEndpoints(source.kind === "profile" ? source.profile : undefined, shared, env)
     const region = regionFor(server, door, { source, shared, env })
     const signIn = signInCommand(server)
-    const common = { server: signIn === undefined ? "" : server.name, signIn, env: asked, http, region, clock, redactor }
+    const common = { ...tools, server: signIn === undefined ? "" : server.name, signIn, env: asked, http, region, unstored }
     const roles: RoleTools = {
       ...common,
       time,
-      vault,
       basis,
       refusedKey: refused?.key,
       ...(askCode === undefined ? {} : { askCode }),

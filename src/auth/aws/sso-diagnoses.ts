@@ -47,6 +47,18 @@ export const awsSsoFailed = defineDiagnosis({
   }),
 })
 
+/** Told by `AuthTools.tell` when the first try to write fails, and thrown by nobody: the call goes on. */
+export const awsSsoNotStored = defineDiagnosis({
+  code: "aws-sso-not-stored",
+  about:
+    "A renewed session of AWS SSO could not be written to `~/.aws/sso/cache`: the disk is full, or the folder cannot be written any more. It is kept in memory and used, and writing is tried again until it works; if the process ends before that, a person has to sign in again.",
+  tell: ({ profile, cause }: { profile: string; cause: string }) => ({
+    cause: `The renewed SSO session of the AWS profile "${quote(profile, 80)}" could not be stored yet.`,
+    evidence: [quote(cause), "it is used from memory, and storing is tried again"],
+    next: "make room, or make the folder writable again",
+  }),
+})
+
 /** The portal answers 403 or 404 to a token that it accepts; `account` and `role` are the profile's. */
 export const awsSsoNoAccess = defineDiagnosis({
   code: "aws-sso-no-access",

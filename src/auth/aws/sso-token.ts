@@ -5,16 +5,28 @@
  * after the wait, and renewed earlier than the AWS SDKs do it, which take no lock.
  */
 import type { Clock } from "../../core/clock.ts"
-import { PosternError } from "../../core/diagnosis.ts"
-import { type FileLock, lockFile } from "../../core/file-lock.ts"
+import { PosternError, failedWith, failureOf } from "../../core/diagnosis.ts"
+import { lockFile } from "../../core/file-lock.ts"
 import type { Redactor } from "../../core/redact.ts"
-import { awsSsoEnded } from "./sso-diagnoses.ts"
-import { type SsoClient, type SsoToken, ensureSsoCache, probeSsoWrite, readSsoToken, ssoTokenPath, writeSsoToken } from "./sso-cache.ts"
+import type { MethodTools } from "../tools.ts"
+import { awsSsoEnded, awsSsoNotStored } from "./sso-diagnoses.ts"
+import {
+  type KeptSsoToken,
+  type SsoClient,
+  type SsoToken,
+  ensureSsoCache,
+  probeSsoWrite,
+  readSsoToken,
+  ssoTokenPath,
+  writeSsoToken,
+} from "./sso-cache.ts"
 import { type OidcTools, createSsoToken, failed } from "./sso-oidc.ts"
 import type { SsoSession } from "./sso-session.ts"
 
 /** What using and renewing a token takes. */
-export interface SsoTools extends OidcTools {
+export interface SsoTools extends OidcTools, Pick<MethodTools, "tell" | "hold"> {
+  /** Renewed tokens that could not be written yet, by their file. Absent where nothing asks a second time. */
+  readonly unstored?: Map<string, KeptSsoToken>
   readonly clock: Clock
   readonly redactor: Redactor
   /** The command by which a person signs in to the server that it is for; undefined where there is none. */
@@ -27,6 +39,8 @@ const EARLY_MS = 6 * 60_000
 const RETRY_MS = 60_000
 /** One exchange, its limit of ten seconds included, and the wait for another process's, in milliseconds. */
 const TERMS = { waitMs: 30_000, holdMs: 30_000 }
+/** Between two tries to write what could not be written, in milliseconds. */
+const STORE_PAUSE_MS = 5_000
 /** What says that the grant itself is at its end, and nothing else (RFC 6749 section 5.2, and AWS's own). */
 const GRANT_IS_OVER: ReadonlySet<string> = new Set([
   "invalid_grant",
@@ -42,7 +56,7 @@ const GRANT_IS_OVER: ReadonlySet<string> = new Set([
  *   connection's failure where that could not be found out
  */
 export async function freshSsoToken(session: SsoSession, tools: SsoTools, signal: AbortSignal): Promise<SsoToken> {
-  const present = await readSsoToken(session)
+  const present = tools.unstored?.get(ssoTokenPath(session)) ?? (await readSsoToken(session))
   if (present === undefined) throw ended(session, tools, undefined)
   learn(present, tools.redactor)
   const leftMs = present.expiresAtMs - tools.clock.now()
@@ -60,17 +74,35 @@ export async function freshSsoToken(session: SsoSession, tools: SsoTools, signal
  * Renews a token, or takes the one that another process has put in its place.
  *
  * @param stale - the token that is near its end, or was refused
+ * @returns a token that is good now; where it cannot be written, it is returned all the same, and the lock is held until it can be, so
+ *   that nobody sends the old refresh token once more
  * @throws as `freshSsoToken`
  */
 export async function renewSsoToken(session: SsoSession, stale: SsoToken, tools: SsoTools, signal: AbortSignal): Promise<SsoToken> {
   await ensureSsoCache(session)
+  return new Promise((resolve, reject) => {
+    const work = renewUnderLock(session, stale, { tools, publish: resolve }, signal).then(resolve, reject)
+    tools.hold?.(work)
+  })
+}
+
+interface Desk {
+  readonly tools: SsoTools
+  /** Gives a token out before it is written. */
+  publish(token: SsoToken): void
+}
+
+async function renewUnderLock(session: SsoSession, stale: SsoToken, desk: Desk, signal: AbortSignal): Promise<SsoToken> {
+  const { tools } = desk
   await using lock = await lockFile(ssoTokenPath(session), { clock: tools.clock, ...TERMS }, signal)
   const present = await readSsoToken(session)
   if (present === undefined) throw ended(session, tools, undefined)
   if (present.accessToken !== stale.accessToken && present.expiresAtMs > tools.clock.now()) return learned(present, tools)
   const { client, refreshToken } = present
   if (client === undefined || refreshToken === undefined || client.expiresAtMs <= tools.clock.now()) throw ended(session, tools, present)
-  return await exchange({ session, present, client, refreshToken, lock }, tools) // the lock ends with this scope
+  await probeSsoWrite(session) // a disk that is full or a folder that cannot be written is found before the exchange, and not after it
+  await lock.assertHeld() // afterwards it is too late: the refresh token is used up once it was sent
+  return await exchange({ session, present, client, refreshToken }, desk) // the lock ends with this scope
 }
 
 /**
@@ -89,12 +121,12 @@ interface Renewal {
   readonly present: SsoToken
   readonly client: SsoClient
   readonly refreshToken: string
-  readonly lock: FileLock
 }
 
-/** From here on nothing is torn: the refresh token is used up once it was sent. */
-async function exchange({ session, present, client, refreshToken, lock }: Renewal, tools: SsoTools): Promise<SsoToken> {
-  await probeSsoWrite(session) // a disk that is full or a folder that cannot be written is found before the exchange, and not after it
+/** Nothing is torn here. */
+async function exchange(renewal: Renewal, desk: Desk): Promise<SsoToken> {
+  const { session, present, client, refreshToken } = renewal
+  const { tools } = desk
   const signal = new AbortController().signal // it has a limit of its own
   const answer = await createSsoToken(
     session,
@@ -110,12 +142,40 @@ async function exchange({ session, present, client, refreshToken, lock }: Renewa
   }
   const renewed = { ...answer, refreshToken: answer.refreshToken ?? refreshToken }
   learn(renewed, tools.redactor)
-  await writeSsoToken(session, renewed, async () => {
-    // What lies there is good for nobody once its refresh token was sent: it is replaced although the lock was lost.
+  return storeStubbornly(renewed, renewal, desk)
+}
+
+/**
+ * A renewed token is never dropped: the one that lies there is used up by now. For that reason it is replaced whoever holds the lock, and
+ * nothing else is: who has signed in or out meanwhile, means it.
+ */
+async function storeStubbornly(renewed: SsoToken, { session, refreshToken }: Renewal, { tools, publish }: Desk): Promise<SsoToken> {
+  const path = ssoTokenPath(session)
+  const passFence = async (): Promise<void> => {
     const found = await readSsoToken(session)
-    if (found?.refreshToken !== refreshToken) await lock.assertHeld()
-  })
-  return renewed
+    if (found?.refreshToken !== refreshToken) throw ended(session, tools, found)
+  }
+  for (let isFirst = true; ; isFirst = false) {
+    const fault = await failureOf(writeSsoToken(session, renewed, passFence))
+    if (fault === undefined || isOvertaken(fault)) {
+      tools.unstored?.delete(path)
+      return fault === undefined ? renewed : whatLiesThere(session, tools)
+    }
+    if (isFirst) {
+      tools.unstored?.set(path, { ...renewed, writtenAtMs: tools.clock.now() })
+      tools.tell?.(awsSsoNotStored({ profile: session.profile, cause: fault.diagnosis.cause }))
+      publish(renewed)
+    }
+    await tools.clock.sleep(STORE_PAUSE_MS)
+  }
+}
+
+const isOvertaken = (fault: PosternError): boolean => failedWith(fault, awsSsoEnded)
+
+async function whatLiesThere(session: SsoSession, tools: SsoTools): Promise<SsoToken> {
+  const found = await readSsoToken(session)
+  if (found === undefined) throw ended(session, tools, undefined)
+  return learned(found, tools)
 }
 
 /** That a person has to sign in again: the session's end as its file tells it, and which profile it is. */

@@ -1,5 +1,5 @@
 /** Signing in to AWS SSO, renewing its session and taking a role from it, against a double that refuses what the real one refuses. */
-import { rmSync, writeFileSync } from "node:fs"
+import { existsSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
 import { readFile, readdir, rename, stat, symlink, utimes, writeFile } from "node:fs/promises"
 import { dirname } from "node:path"
 import { expect, test } from "vitest"
@@ -8,6 +8,7 @@ import { ssoCredentials } from "../../../src/auth/aws/sso-role.ts"
 import type { SsoProfile, SsoRole } from "../../../src/auth/aws/sso-session.ts"
 import { signInSso } from "../../../src/auth/aws/sso-sign-in.ts"
 import { freshSsoToken } from "../../../src/auth/aws/sso-token.ts"
+import type { Diagnosis } from "../../../src/core/diagnosis.ts"
 import { fileStamp } from "../../../src/core/read-file.ts"
 import { type SsoHome, makeSsoHome, personWho } from "./sso-home.ts"
 
@@ -233,23 +234,73 @@ test("a token that was renewed while the lock was taken away is stored all the s
   expect(await home.kept(profile)).toMatchObject({ accessToken: renewed.accessToken, refreshToken: renewed.refreshToken })
 })
 
-test("what somebody else has stored after the lock was taken away is not replaced", async () => {
+test("what somebody else has stored while a token was renewed is not replaced, and is what is used", async () => {
   await using home = await makeSsoHome()
   const { profile } = await signIn(home)
   await home.setEnd(profile, -MINUTE)
   const path = ssoTokenPath(profile.session)
   const others = { ...(await home.kept(profile)), accessToken: "of-another", refreshToken: "of-another" }
   home.sso.handler = (route) => {
+    if (route === "/token") writeFileSync(path, JSON.stringify(others))
+    return false
+  }
+
+  const found = await freshSsoToken(profile.session, home.tools, never)
+
+  expect(refreshes(home)).toHaveLength(1)
+  expect(found.accessToken).toBe("of-another")
+  expect(await home.kept(profile)).toEqual(others)
+})
+
+test("a session that is signed out while its token is renewed stays signed out", async () => {
+  await using home = await makeSsoHome()
+  const { profile } = await signIn(home)
+  await home.setEnd(profile, -MINUTE)
+  const path = ssoTokenPath(profile.session)
+  home.sso.handler = (route) => {
+    if (route === "/token") rmSync(path)
+    return false
+  }
+
+  await expect(freshSsoToken(profile.session, home.tools, never)).rejects.toMatchObject({ diagnosis: { code: "aws-sso-ended" } })
+
+  expect(refreshes(home)).toHaveLength(1)
+  expect(existsSync(path)).toBe(false)
+})
+
+test("a renewed token that cannot be written is used from memory, told, and written as soon as it can be", async () => {
+  await using home = await makeSsoHome()
+  const { profile } = await signIn(home)
+  await home.setEnd(profile, -MINUTE)
+  const path = ssoTokenPath(profile.session)
+  const told: string[] = []
+  const held: Promise<unknown>[] = []
+  const tools = {
+    ...home.tools,
+    unstored: new Map(),
+    tell: ({ code }: Diagnosis) => void told.push(code),
+    hold: (work: Promise<unknown>) => void held.push(work),
+  }
+  home.sso.handler = (route) => {
     if (route === "/token") {
-      rmSync(`${path}.lock`)
-      writeFileSync(path, JSON.stringify(others))
+      renameSync(path, `${path}.kept`)
+      symlinkSync(`${path}.kept`, path) // can be read, and is not replaced
     }
     return false
   }
 
-  await expect(freshSsoToken(profile.session, home.tools, never)).rejects.toMatchObject({ diagnosis: { code: "lock-lost" } })
+  const renewed = await freshSsoToken(profile.session, tools, never)
+  const again = await freshSsoToken(profile.session, tools, never)
 
-  expect(await home.kept(profile)).toEqual(others)
+  expect((await home.kept(profile))["refreshToken"]).not.toBe(renewed.refreshToken) // the trap was reached
+  expect(again.accessToken).toBe(renewed.accessToken)
+  expect(refreshes(home)).toHaveLength(1)
+  expect(told).toEqual(["aws-sso-not-stored"])
+
+  renameSync(`${path}.kept`, path)
+  await Promise.all(held)
+  expect(await home.kept(profile)).toMatchObject({ accessToken: renewed.accessToken, refreshToken: renewed.refreshToken })
+  expect(tools.unstored.size).toBe(0)
 })
 
 test("tokens that live shorter than the time before which they are renewed are not renewed without end", async () => {
