@@ -2,6 +2,7 @@
 import type { HttpServer } from "../../config/server.ts"
 import { PosternError } from "../../core/diagnosis.ts"
 import type { Answer } from "../../core/http.ts"
+import { accessDenied } from "../diagnoses.ts"
 import type { Recovery } from "../method.ts"
 import { type Challenge, findBearer } from "./challenge.ts"
 import { oauthAccessDenied, oauthSignInNeeded, oauthTokenNotAccepted } from "./diagnoses.ts"
@@ -58,6 +59,9 @@ export async function judgeRefusal(
   keeper.lookAgain()
   const grant = await keeper.read()
   if (grant === undefined) {
+    // 403 without a challenge is no question about identity (S52).
+    if (status === 403 && headers["www-authenticate"] === undefined)
+      return { recovery: { advice: "denied", diagnosis: accessDenied({ server: server.name, status }) }, learned: {} }
     const diagnosis = oauthSignInNeeded({ server: server.name, why: "nobody has signed in yet" })
     return { recovery: { advice: "sign-in", diagnosis }, learned: { ...heard, unmended: { token: undefined } } }
   }

@@ -539,3 +539,15 @@ test("an address whose secret could not be read is read again with the next mess
   expect(before).toMatchObject({ code: "secret-missing" }) // the trap was reached
   expect(after).toMatchObject({ code: "oauth-sign-in-needed" })
 })
+
+test.each<[string, Record<string, string>, string]>([
+  ["no question about identity where it has no challenge", {}, "access-denied"],
+  ["a reason for a sign-in where it has one", { "www-authenticate": "Bearer" }, "oauth-sign-in-needed"],
+])("S52: a 403 to somebody who has not signed in is %s", async (_, headers, code) => {
+  await using server = await startProtectedServer()
+  await using folder = await makeVaultFolder()
+  await using one = makeMember(folder, serverAt(server.url))
+  server.handler = (_request, response) => json(response, {}, 403, headers)
+
+  expect(await one.call()).toMatchObject({ code })
+})
