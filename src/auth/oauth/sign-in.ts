@@ -117,15 +117,20 @@ async function findDestination(
   if (issuer !== undefined && issuer !== destination.issuer) {
     throw new PosternError(oauthIssuerUnknown({ server: server.name, issuer, named: [destination.issuer, ...destination.otherIssuers] }))
   }
-  if (former === undefined && destination.otherIssuers.length > 0) {
-    const others = destination.otherIssuers.join(", ")
-    desk.interaction.tell(
-      `${server.name} names several authorization servers. This is ${destination.issuer}; with --issuer, another: ${others}`,
-    )
-  }
-  for (const dialect of server.oauth?.dialects ?? [])
-    desk.interaction.tell(`The dialect ${dialect} is accepted from ${server.name}: a check is left out.`)
+  tellWhere(destination, server, former, desk.interaction)
   return destination
+}
+
+/** What a person should know before they are sent there. */
+function tellWhere(destination: Destination, { name, oauth }: HttpServer, former: Grant | undefined, interaction: Interaction): void {
+  const { issuer, otherIssuers } = destination
+  if (former === undefined && otherIssuers.length > 0) {
+    const others = otherIssuers.join(", ")
+    interaction.tell(`${name} names several authorization servers. This is ${issuer}; with --issuer, another: ${others}`)
+  }
+  if (former !== undefined && former.issuer !== issuer)
+    interaction.tell(`The former sign-in to ${name} was at ${former.issuer}; this one is at ${issuer}.`)
+  for (const dialect of oauth?.dialects ?? []) interaction.tell(`The dialect ${dialect} is accepted from ${name}: a check is left out.`)
 }
 
 interface Attempt {

@@ -551,3 +551,21 @@ test.each<[string, Record<string, string>, string]>([
 
   expect(await one.call()).toMatchObject({ code })
 })
+
+test("S33: a person is told that a sign-in is at another authorization server than the former one, and nothing where it is the same", async () => {
+  await using server = await startProtectedServer()
+  await using other = await startProtectedServer()
+  await using folder = await makeVaultFolder()
+  await using one = makeMember(folder, serverAt(server.url))
+  const told: string[] = []
+  const person = willingPerson({ tell: (text) => void told.push(text) })
+  await one.authenticator.signIn(person, signal)
+  await one.authenticator.signIn(person, signal)
+  expect(told).toEqual([])
+  server.bendMetadata = (honest) => ({ ...honest, authorization_servers: [other.authorization.issuer] })
+
+  await expect(one.authenticator.signIn(person, signal)).rejects.toMatchObject({ diagnosis: { code: "oauth-token-not-accepted" } })
+
+  const [before, now] = [server.authorization.issuer, other.authorization.issuer]
+  expect(told).toEqual([`The former sign-in to linear was at ${before}; this one is at ${now}.`])
+})
