@@ -13,6 +13,7 @@ export function lazily(load: () => Promise<Authenticator>): Authenticator {
   }
   return {
     authorize: async (request, signal) => (await ready()).authorize(request, signal),
+    accepted: async (request) => (await ready()).accepted?.(request),
     recover: async (request, answer, signal) => (await ready()).recover(request, answer, signal),
     identity: async () => (await ready()).identity(),
     signIn: async (interaction, signal) => (await ready()).signIn(interaction, signal),

@@ -22,6 +22,8 @@ export interface Authenticator {
    * @throws {PosternError} when there is no proof to add; kind `sign-in` where a person can get one
    */
   authorize(request: OutgoingRequest, signal: AbortSignal): Promise<OutgoingRequest> | OutgoingRequest
+  /** Hears that the server took a request with its proof; absent: it is of no matter. */
+  accepted?(request: OutgoingRequest): Promise<void> | void
   /**
    * Looks at a 401 or 403.
    *

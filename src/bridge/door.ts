@@ -55,6 +55,7 @@ export async function passDoor(request: OutgoingRequest, { http, authenticator, 
       hops++
       outgoing = { ...outgoing, url: nextHop(outgoing.url, answer, hops) }
     } else {
+      if (answer.status < 300) await authenticator.accepted?.(authorized)
       waitMs = retryAfterMs(answer, clock)
       if (waitMs === undefined || waited) return answer
       waited = true

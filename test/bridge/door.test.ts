@@ -4,7 +4,7 @@ import { expect, test } from "vitest"
 import type { Authenticator } from "../../src/auth/method.ts"
 import { passDoor } from "../../src/bridge/door.ts"
 import type { Clock } from "../../src/core/clock.ts"
-import { createHttp } from "../../src/core/http.ts"
+import { type OutgoingRequest, createHttp } from "../../src/core/http.ts"
 
 interface Seen {
   readonly path: string
@@ -65,13 +65,15 @@ const countingClock: Clock = {
 }
 
 interface Passing {
+  readonly accepted?: (request: OutgoingRequest) => void
   readonly advice?: "retry" | "denied"
   readonly signal?: AbortSignal
   readonly clock?: Clock
 }
 
-const pass = (url: string, { advice, signal = new AbortController().signal, clock = countingClock }: Passing = {}) => {
-  const door = { http: createHttp({ silenceMs: 10_000, connectMs: 5_000 }), authenticator: countingAuthenticator(advice), clock }
+const pass = (url: string, { advice, signal = new AbortController().signal, clock = countingClock, accepted }: Passing = {}) => {
+  const authenticator = { ...countingAuthenticator(advice), ...(accepted ? { accepted } : {}) }
+  const door = { http: createHttp({ silenceMs: 10_000, connectMs: 5_000 }), authenticator, clock }
   return passDoor(
     { method: "POST", url: new URL(url), headers: { "x-org": "org-888" }, body: Buffer.from('{"secret":"body"}') },
     door,
@@ -104,6 +106,21 @@ test.each([301, 302, 307, 308])("a %i to another origin is refused, and neither 
   })
   expect(server.seen).toHaveLength(1) // the trap was reached
   expect(stranger.seen).toEqual([])
+})
+
+test("the authenticator hears which proofs the server took, and of no other answer", async () => {
+  const statuses = [307, 401, 503, 200]
+  await using server = await startServer((_, count) => ({
+    status: statuses[count - 1] ?? 500,
+    headers: { location: "/b", ...(count === 3 ? { "retry-after": "1" } : {}) },
+  }))
+  const accepted: unknown[] = []
+
+  await pass(`${server.origin}/a`, { advice: "retry", accepted: ({ headers }) => void accepted.push(headers["x-proof"]) })
+  await pass(`${server.origin}/a`) // 500
+
+  expect(server.seen).toHaveLength(5) // the trap was reached
+  expect(accepted).toEqual(["secret-4"])
 })
 
 test("redirects in a circle end", async () => {

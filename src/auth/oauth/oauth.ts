@@ -7,6 +7,7 @@
 import type { HttpServer } from "../../config/server.ts"
 import { monotonicMs } from "../../core/clock.ts"
 import { PosternError } from "../../core/diagnosis.ts"
+import type { OutgoingRequest } from "../../core/http.ts"
 import type { Identity } from "../../core/identity.ts"
 import { configuredHeaders } from "../header.ts"
 import type { Authenticator } from "../method.ts"
@@ -26,8 +27,6 @@ export function oauthAuthenticator(server: HttpServer, origin: string, tools: Me
   const earlyMs = EARLY_MS * (1 + Math.random() / 2)
   let kept: Promise<KeptGrant> | undefined
   let memory: RefusalMemory = { missing: undefined, asked: [] }
-  /** The token that was sent last, and how often. */
-  let sent = { token: "", times: 0 }
   /** On a clock that nobody sets. */
   let patientUntilMs = 0
 
@@ -90,15 +89,16 @@ export function oauthAuthenticator(server: HttpServer, origin: string, tools: Me
       const headers = { ...request.headers, ...Object.fromEntries(more) }
       if (grant === undefined) return { ...request, headers } // the refusal says where one signs in; some servers ask for nothing at first
       if (server.pin?.subject !== undefined) (await import("./pin.ts")).requirePinned(server, grant)
-      const { accessToken: token } = grant
-      sent = { token, times: sent.token === token ? sent.times + 1 : 1 }
-      return { ...request, headers: { ...headers, authorization: `Bearer ${token}` }, identity: holderOf(grant) }
+      return { ...request, headers: { ...headers, authorization: `Bearer ${grant.accessToken}` }, identity: holderOf(grant) }
+    },
+
+    accepted(request) {
+      if (tokenOf(request) === memory.renewed) memory = { ...memory, renewed: undefined }
     },
 
     async recover(request, answer, signal) {
       const { judgeRefusal } = await import("./refusal.ts")
-      const token = /^Bearer (.*)$/.exec(request.headers["authorization"] ?? "")?.[1]
-      const refusal = { answer, sent: token, timesSent: token === sent.token ? sent.times : 0, nowMs: monotonicMs() }
+      const refusal = { answer, sent: tokenOf(request), nowMs: monotonicMs() }
       const verdict = await judgeRefusal(refusal, { server, keeper: await grantKeeper(), memory }, signal)
       memory = { ...memory, ...verdict.learned }
       return verdict.recovery
@@ -132,6 +132,8 @@ export function oauthAuthenticator(server: HttpServer, origin: string, tools: Me
     },
   }
 }
+
+const tokenOf = ({ headers }: OutgoingRequest): string | undefined => /^Bearer (.*)$/.exec(headers["authorization"] ?? "")?.[1]
 
 const identityOf = (entry: GrantEntry | undefined): Identity =>
   entry === undefined ? { subject: "nobody has signed in yet", source: "none" } : grantIdentity(entry)

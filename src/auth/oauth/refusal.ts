@@ -20,8 +20,8 @@ export interface RefusalMemory {
   readonly asked: readonly string[]
   /** The token that only a person can mend, or undefined where there was none; absent: no sign-in is wanted. */
   readonly unmended?: { readonly token: string | undefined }
-  /** The last token that was renewed for a refusal. */
-  readonly renewed?: string
+  /** The last token that was renewed for a refusal, until the server takes it, or refuses it. */
+  readonly renewed?: string | undefined
   /** One of those that was refused at its first use, and until when it is not renewed once more. */
   readonly notAccepted?: { readonly token: string; readonly untilMs: number }
 }
@@ -31,8 +31,6 @@ export interface Refusal {
   readonly answer: Pick<Answer, "status" | "headers">
   /** The token that was sent; undefined: none. */
   readonly sent: string | undefined
-  /** How often that token was sent so far: once, and it was never accepted. */
-  readonly timesSent: number
   /** When it came, in milliseconds on a clock that nobody sets. */
   readonly nowMs: number
 }
@@ -49,7 +47,7 @@ type Verdict = { readonly recovery: Recovery; readonly learned: Partial<RefusalM
  * @param memory - as it is at the beginning
  */
 export async function judgeRefusal(
-  { answer, sent, timesSent, nowMs }: Refusal,
+  { answer, sent, nowMs }: Refusal,
   { server, keeper, memory }: { readonly server: HttpServer; readonly keeper: KeptGrant; readonly memory: RefusalMemory },
   signal: AbortSignal,
 ): Promise<Verdict> {
@@ -73,13 +71,13 @@ export async function judgeRefusal(
   if (sent !== grant.accessToken) return { recovery: { advice: "retry", diagnosis: refused }, learned: heard }
 
   // A server that takes no token at all would use one up with every message.
-  const isNew = sent === memory.renewed && timesSent === 1
+  const isNew = sent === memory.renewed
   const { notAccepted = { token: undefined, untilMs: 0 } } = memory
   if (isNew || (sent === notAccepted.token && nowMs < notAccepted.untilMs)) {
     const untilMs = isNew ? nowMs + NOT_ACCEPTED_MS : notAccepted.untilMs
     const header = headers["www-authenticate"] ?? ""
     const diagnosis = oauthTokenNotAccepted({ server: server.name, status, issuer: grant.issuer, challenge: header })
-    return { recovery: { advice: "denied", diagnosis }, learned: { ...heard, notAccepted: { token: sent, untilMs } } }
+    return { recovery: { advice: "denied", diagnosis }, learned: { ...heard, renewed: undefined, notAccepted: { token: sent, untilMs } } }
   }
   const { recovery, learned } = await renewOrTell(grant, { keeper, refused }, signal)
   return { recovery, learned: { ...heard, ...learned } }
@@ -100,8 +98,10 @@ async function renewOrTell(
   signal: AbortSignal,
 ): Promise<Verdict> {
   try {
-    const renewed = await keeper.renew({ refused: grant.accessToken, lifetimeMs: 0 }, signal)
-    return { recovery: { advice: "retry", diagnosis: refused }, learned: { renewed: renewed.accessToken } }
+    const { accessToken } = await keeper.renew({ refused: grant.accessToken, lifetimeMs: 0 }, signal)
+    // It is the same where it is not stored yet, and could not be renewed again.
+    const learned = accessToken === grant.accessToken ? {} : { renewed: accessToken }
+    return { recovery: { advice: "retry", diagnosis: refused }, learned }
   } catch (error) {
     if (!(error instanceof PosternError)) throw error
     const { diagnosis } = error

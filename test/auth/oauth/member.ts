@@ -50,6 +50,7 @@ export function makeMember(folder: VaultFolder, server: HttpServer, clock = syst
   const send = async (): Promise<{ request: OutgoingRequest; answer: Answer }> => {
     const request = await authenticator.authorize(bare, signal)
     const answer = await http.send(request, signal)
+    if (answer.status < 300) await authenticator.accepted?.(request)
     answer.discard()
     return { request, answer }
   }

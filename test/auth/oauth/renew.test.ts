@@ -3,6 +3,7 @@ import { expect, onTestFinished, test, vi } from "vitest"
 import type { Grant } from "../../../src/auth/oauth/grant.ts"
 import { connect } from "../../../src/bridge/connect.ts"
 import { systemClock } from "../../../src/core/clock.ts"
+import type { Diagnosis } from "../../../src/core/diagnosis.ts"
 import { silentLog } from "../../../src/core/log.ts"
 import { createRedactor } from "../../../src/core/redact.ts"
 import { mountSmallDisk } from "../../core/folder.ts"
@@ -367,20 +368,22 @@ test("only renew.ts has the exchange of a refresh token", async () => {
   for (const source of sources) expect(source).not.toMatch(/refreshTokenGrantRequest|genericTokenEndpointRequest|"\.\/refresh\.ts"/)
 })
 
-test("a server that takes no token at all costs one renewal, and is told as that: not one with every message", async () => {
-  await using server = await startProtectedServer()
-  await using folder = await makeVaultFolder()
-  await signedIn(server, folder)
-  server.refusesAll = true
-  const one = makeMember(folder, serverAt(server.url))
+test.each([1, 2, 5])(
+  "a server that takes no token at all costs one renewal, and is told as that: not one with every message, of which %i come at once",
+  async (count) => {
+    await using server = await startProtectedServer()
+    await using folder = await makeVaultFolder()
+    await signedIn(server, folder)
+    server.refusesAll = true
+    const one = makeMember(folder, serverAt(server.url))
 
-  const first = await one.refusedTwice()
-  const others = [await one.refusedTwice(), await one.refusedTwice()]
+    const told: Diagnosis[] = []
+    for (let round = 1; round <= 3; round++) told.push(...(await Promise.all(Array.from({ length: count }, () => one.refusedTwice()))))
 
-  expect(first).toMatchObject({ code: "oauth-token-not-accepted", kind: "failed" })
-  expect(others).toEqual(Array(2).fill(expect.objectContaining({ code: "oauth-token-not-accepted" })))
-  expect(refreshes(server)).toBe(1)
-})
+    expect(told).toEqual(Array(3 * count).fill(expect.objectContaining({ code: "oauth-token-not-accepted", kind: "failed" })))
+    expect(refreshes(server)).toBe(1)
+  },
+)
 
 test("an exchange that fails while a renewed grant waits for room ends neither the wait of a call nor the storing", async ({ skip }) => {
   await using full = await withFullDisk(skip)
