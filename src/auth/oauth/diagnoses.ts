@@ -38,7 +38,7 @@ export const oauthScopeNeeded = defineDiagnosis({
 export const oauthScopeRefused = defineDiagnosis({
   code: "oauth-scope-refused",
   about:
-    "The server keeps asking for more scopes, though a person has agreed to them in this session. Postern stops asking: an endless chain of sign-ins helps nobody. The account may not be allowed to have them.",
+    "The server keeps asking for more scopes, though a person was asked for them in this session. Postern stops asking: an endless chain of sign-ins helps nobody. The account may not be allowed to have them.",
   tell: ({ server, scopes }: { server: string; scopes: readonly string[] }) => ({
     cause: `The server "${quote(server)}" still is not content with the scopes of the sign-in.`,
     evidence: [`it asks for: ${quote(scopes.join(" "), 400) || "something that it does not name"}`],

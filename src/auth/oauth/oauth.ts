@@ -10,6 +10,7 @@ import { PosternError } from "../../core/diagnosis.ts"
 import type { OutgoingRequest } from "../../core/http.ts"
 import type { Identity } from "../../core/identity.ts"
 import { configuredHeaders } from "../header.ts"
+import type { Interaction } from "../interaction.ts"
 import type { Authenticator } from "../method.ts"
 import type { MethodTools } from "../tools.ts"
 import { type Grant, type GrantEntry, findGrant, grantIdentity, holderOf } from "./grant.ts"
@@ -115,11 +116,22 @@ export function oauthAuthenticator(server: HttpServer, origin: string, tools: Me
       const { challenge, unmended, missing } = memory
       const moreScopes = missing ? [...((await keeper.read())?.scopes ?? []), ...missing] : []
       const wish = { server, owner, policy: policyOf(owner), challenge, moreScopes }
-      if (missing) memory = { ...memory, missing: undefined, asked: [...memory.asked, askedFor(missing)] }
+      memory = { ...memory, missing: undefined }
+      let wasAsked = false
+      const openLink: Interaction["openLink"] = (...link) => {
+        wasAsked = true
+        return interaction.openLink(...link)
+      }
       const device = interaction.isElsewhere ? ({ device: "preferred" } as const) : {}
-      await signIn({ ...wish, ...(unmended ? { unmended } : {}), ...device }, tools, interaction, signal)
+      try {
+        await signIn({ ...wish, ...(unmended ? { unmended } : {}), ...device }, tools, { ...interaction, openLink }, signal)
+        wasAsked = true // here, or by another process
+      } finally {
+        // Not before: whoever meets the same refusal meanwhile waits for this sign-in.
+        if (missing && wasAsked) memory = { ...memory, asked: [...new Set([...memory.asked, askedFor(missing)])] }
+      }
       keeper.lookAgain()
-      memory = { missing: memory.missing, asked: memory.asked }
+      memory = { missing: undefined, asked: memory.asked } // what was refused meanwhile was the former token
       return identityOf(await findGrant(tools.vault, owner))
     },
 

@@ -63,12 +63,12 @@ export async function judgeRefusal(
     const diagnosis = oauthSignInNeeded({ server: server.name, why: "nobody has signed in yet" })
     return { recovery: { advice: "sign-in", diagnosis }, learned: { ...heard, unmended: { token: undefined } } }
   }
+  const refused = oauthSignInNeeded({ server: server.name, why: "the server does not take the token", issuer: grant.issuer })
+  if (sent !== grant.accessToken) return { recovery: { advice: "retry", diagnosis: refused }, learned: heard }
   if (status === 403) {
     const { recovery, learned } = judgeForbidden(server.name, grant, challenge, memory.asked)
     return { recovery, learned: { ...heard, ...learned } }
   }
-  const refused = oauthSignInNeeded({ server: server.name, why: "the server does not take the token", issuer: grant.issuer })
-  if (sent !== grant.accessToken) return { recovery: { advice: "retry", diagnosis: refused }, learned: heard }
 
   // A server that takes no token at all would use one up with every message.
   const isNew = sent === memory.renewed

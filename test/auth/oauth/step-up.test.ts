@@ -1,14 +1,15 @@
 import { expect, test } from "vitest"
 import type { Recovery } from "../../../src/auth/method.ts"
 import type { Answer } from "../../../src/core/http.ts"
+import { personWho } from "../../harness/interaction.ts"
 import { startProtectedServer } from "../../servers/protected-server.ts"
 import { makeVaultFolder } from "../../vault/vault-folder.ts"
 import { type Member, makeMember, serverAt, willingPerson } from "./member.ts"
 
 const { signal } = new AbortController()
 
-/** What the member makes of a refusal of its present token. */
-async function recoverFrom(one: Member, status: number, challenge: string): Promise<Recovery> {
+/** What the member makes of a refusal of a token, its present one unless said. */
+async function recoverFrom(one: Member, status: number, challenge: string, sent?: string): Promise<Recovery> {
   const answer: Answer = {
     status,
     headers: { "www-authenticate": challenge },
@@ -17,7 +18,11 @@ async function recoverFrom(one: Member, status: number, challenge: string): Prom
     async *stream() {},
     discard: () => undefined,
   }
-  const request = { method: "POST", url: new URL("http://127.0.0.1/"), headers: { authorization: `Bearer ${await one.token()}` } } as const
+  const request = {
+    method: "POST",
+    url: new URL("http://127.0.0.1/"),
+    headers: { authorization: `Bearer ${sent ?? (await one.token())}` },
+  } as const
   return one.authenticator.recover(request, answer, signal)
 }
 
@@ -38,6 +43,70 @@ test("that a person was asked for more scopes is not forgotten over a refusal th
   await expect.poll(() => server.authorization.exchanges("authorization_code").length).toBe(2) // the trap was reached
   letGo?.()
   await Promise.all([slow, signingIn])
+
+  expect(await recoverFrom(one, 403, wantsMore)).toMatchObject({ advice: "denied", diagnosis: { code: "oauth-scope-refused" } })
+})
+
+test("a call that wants the same scope while the person is at the page waits for that sign-in, and is made again after it", async () => {
+  await using server = await startProtectedServer()
+  await using folder = await makeVaultFolder()
+  await using one = makeMember(folder, serverAt(server.url))
+  await one.authenticator.signIn(willingPerson(), signal)
+  const wantsMore = 'Bearer error="insufficient_scope", scope="more"'
+  const former = await one.token()
+  let letGo: (() => void) | undefined
+  const decided = new Promise<void>((resolve) => (letGo = resolve))
+  const person = willingPerson()
+  const opened: string[] = []
+  const slow = willingPerson({
+    async openLink(link, ...more) {
+      opened.push(link.url.href)
+      await decided
+      return person.openLink(link, ...more)
+    },
+  })
+
+  expect(await recoverFrom(one, 403, wantsMore)).toMatchObject({ advice: "sign-in" })
+  const signingIn = one.authenticator.signIn(slow, signal)
+  await expect.poll(() => opened.length).toBe(1) // the trap was reached
+  expect(await recoverFrom(one, 403, wantsMore)).toMatchObject({ advice: "sign-in", diagnosis: { code: "oauth-scope-needed" } })
+  letGo?.()
+  await signingIn
+
+  expect(await recoverFrom(one, 403, wantsMore, former)).toMatchObject({ advice: "retry" })
+  expect(await recoverFrom(one, 403, wantsMore)).toMatchObject({ advice: "denied", diagnosis: { code: "oauth-scope-refused" } })
+})
+
+test("a scope that nobody could be asked for is asked for again", async () => {
+  await using server = await startProtectedServer()
+  await using folder = await makeVaultFolder()
+  await using one = makeMember(folder, serverAt(server.url))
+  await one.authenticator.signIn(willingPerson(), signal)
+  const wantsMore = 'Bearer error="insufficient_scope", scope="more"'
+  server.authorization.handler = (_, response) => {
+    response.writeHead(503).end()
+    return true
+  }
+
+  expect(await recoverFrom(one, 403, wantsMore)).toMatchObject({ advice: "sign-in" })
+  await expect(one.authenticator.signIn(willingPerson(), signal)).rejects.toThrow() // the trap was reached
+  server.authorization.handler = () => false
+
+  expect(await recoverFrom(one, 403, wantsMore)).toMatchObject({ advice: "sign-in", diagnosis: { code: "oauth-scope-needed" } })
+  await one.authenticator.signIn(willingPerson(), signal)
+  expect(server.authorization.seenAt("/authorize").at(-1)?.params.get("scope")?.split(" ")).toContain("more")
+})
+
+test("a person who says no to more scopes is not asked for them again", async () => {
+  await using server = await startProtectedServer()
+  await using folder = await makeVaultFolder()
+  await using one = makeMember(folder, serverAt(server.url))
+  await one.authenticator.signIn(willingPerson(), signal)
+  const unwilling = personWho({ openLink: () => Promise.reject(new Error("no")) })
+  const wantsMore = 'Bearer error="insufficient_scope", scope="more"'
+
+  expect(await recoverFrom(one, 403, wantsMore)).toMatchObject({ advice: "sign-in" })
+  await expect(one.authenticator.signIn(unwilling, signal)).rejects.toThrow("no") // the trap was reached
 
   expect(await recoverFrom(one, 403, wantsMore)).toMatchObject({ advice: "denied", diagnosis: { code: "oauth-scope-refused" } })
 })
