@@ -1,4 +1,5 @@
 /** One JSON-RPC message as it travels: its own bytes, and the few facts that routing needs. */
+import { parseJson } from "../core/json.ts"
 import { elements, memberPiece, memberText, replacePiece } from "./json-text.ts"
 
 /** A message. `bytes` is one line of JSON without a line break, and otherwise as it came. */
@@ -26,6 +27,7 @@ export class NotAMessage extends Error {
 
 /** Windows tools write it before a text; whoever reads JSON may pass it over (RFC 8259 section 8.1). */
 const BYTE_ORDER_MARK = "\uFEFF"
+const MARK_BYTES = Buffer.byteLength(BYTE_ORDER_MARK)
 
 /**
  * Reads the messages of one JSON text: one, or the elements of a batch (revision 2025-03-26).
@@ -35,7 +37,12 @@ const BYTE_ORDER_MARK = "\uFEFF"
  * @throws {NotAMessage} if the text is not JSON, or holds something else than JSON-RPC messages
  */
 export function readFrames(written: Buffer, writtenText = written.toString("utf8")): Frame[] {
-  return takeApart(written, writtenText).map(toFrame)
+  const isMarked = writtenText.startsWith(BYTE_ORDER_MARK)
+  const text = isMarked ? writtenText.slice(1) : writtenText
+  const parsed = parse(text)
+  if (!Array.isArray(parsed)) return [toFrame(parsed, oneLine(isMarked ? written.subarray(MARK_BYTES) : written), text)]
+  if (parsed.length === 0) throw new NotAMessage("an empty batch")
+  return Array.from(elements(text), ({ value }) => toFrame(parse(value), oneLine(Buffer.from(value)), value))
 }
 
 /** Text in the place of a message. */
@@ -52,35 +59,29 @@ export interface Unread {
  * @returns in the place of each message that is none, what is wrong with it
  */
 export function readEach(line: Buffer): readonly (Frame | Unread)[] {
-  const readAll = (): (Frame | Unread)[] =>
-    takeApart(line, line.toString("utf8")).map((piece) => orUnread(() => toFrame(piece), piece.bytes))
-  return [orUnread(readAll, line)].flat()
-}
-
-function orUnread<Read>(read: () => Read, text: Buffer): Read | Unread {
   try {
-    return read()
+    return readFrames(line)
   } catch (error) {
-    if (!(error instanceof NotAMessage)) throw error
-    return { kind: "unread", detail: error.message, id: idOfUnread(text) }
+    const written = line.toString("utf8")
+    const text = written.startsWith(BYTE_ORDER_MARK) ? written.slice(1) : written
+    const parsed = parseJson(text)
+    if (!Array.isArray(parsed) || parsed.length === 0) return [unread(error, line)]
+    return Array.from(elements(text), ({ value }) => readElement(value))
   }
 }
 
-/** A JSON text that should be one message. */
-interface Piece {
-  readonly parsed: unknown
-  readonly bytes: Buffer
-  readonly text: string
+function readElement(text: string): Frame | Unread {
+  const bytes = Buffer.from(text)
+  try {
+    return toFrame(parse(text), oneLine(bytes), text)
+  } catch (error) {
+    return unread(error, bytes)
+  }
 }
 
-function takeApart(written: Buffer, writtenText: string): Piece[] {
-  const isMarked = writtenText.startsWith(BYTE_ORDER_MARK)
-  const text = isMarked ? writtenText.slice(1) : writtenText
-  const bytes = isMarked ? written.subarray(Buffer.byteLength(BYTE_ORDER_MARK)) : written
-  const parsed = parse(text)
-  if (!Array.isArray(parsed)) return [{ parsed, bytes: oneLine(bytes), text }]
-  if (parsed.length === 0) throw new NotAMessage("an empty batch")
-  return Array.from(elements(text), ({ value }, at) => ({ parsed: parsed[at], bytes: oneLine(Buffer.from(value)), text: value }))
+function unread(error: unknown, text: Buffer): Unread {
+  if (!(error instanceof NotAMessage)) throw error
+  return { kind: "unread", detail: error.message, id: idOfUnread(text) }
 }
 
 function parse(text: string): unknown {
@@ -91,7 +92,7 @@ function parse(text: string): unknown {
   }
 }
 
-function toFrame({ parsed, bytes, text }: Piece): Frame {
+function toFrame(parsed: unknown, bytes: Buffer, text: string): Frame {
   if (typeof parsed !== "object" || parsed === null || Array.isArray(parsed)) throw new NotAMessage("not a JSON object")
   const { id, method } = parsed as { id?: unknown; method?: unknown } // a checked object; its members stay unknown
   if (method !== undefined) {
