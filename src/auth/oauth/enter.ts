@@ -23,7 +23,7 @@ export interface EntryWish {
 }
 
 /**
- * Signs in to a server, also where a former sign-in is still good.
+ * Signs in to a server, also where a former sign-in is still good, and where another process waits for a person.
  *
  * @returns the grant's entry in the vault
  * @throws {PosternError} as `signIn`
@@ -39,7 +39,7 @@ export async function enter(
   const http = openHttp(entry, owner.url, tools.env)
   try {
     const { fresh, issuer, device } = wish
-    const asked = { server: entry, owner, policy: policyOf(owner), moreScopes: splitScopes(wish.scopes), fresh, issuer }
+    const asked = { server: entry, owner, policy: policyOf(owner), moreScopes: splitScopes(wish.scopes), fresh, issuer, insists: true }
     await signIn({ ...asked, ...(device ? { device } : {}) }, { ...tools, http }, interaction, signal)
     return await findGrant(tools.vault, owner)
   } finally {

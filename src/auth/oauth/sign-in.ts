@@ -1,8 +1,10 @@
-/** A sign-in as a whole: one at a time on the machine for each account, and nothing of a former one is lost until the new one is proved and stored. */
+/** A sign-in as a whole: one at a time on the machine for each account, unless somebody insists, and nothing of a former one is lost until the new one is proved and stored. */
 import type { HttpServer } from "../../config/server.ts"
 import { limited } from "../../core/abort.ts"
-import { PosternError } from "../../core/diagnosis.ts"
+import { PosternError, failedWith } from "../../core/diagnosis.ts"
+import { lockTimeout } from "../../core/file-lock.ts"
 import type { AddressPolicy } from "../../core/address-gate.ts"
+import type { Renewal, Vault } from "../../vault/vault.ts"
 import { configuredHeaders } from "../header.ts"
 import type { Interaction } from "../interaction.ts"
 import type { MethodTools } from "../tools.ts"
@@ -38,6 +40,8 @@ export interface SignInWish {
    * the link where no browser is started.
    */
   readonly device?: "instead" | "preferred" | "beside"
+  /** Somebody asks for it by name: another one that waits for a person is not waited for. Its page may have been closed long since. */
+  readonly insists?: boolean
 }
 
 /** How long a person may take, in milliseconds. */
@@ -46,7 +50,8 @@ const PERSON_LIMIT_MS = 10 * 60_000
 const LEASE = { waitMs: PERSON_LIMIT_MS, holdMs: PERSON_LIMIT_MS + 3 * TOKEN_LIMIT_MS } as const
 
 /**
- * Signs in. Of several that want to at once, in any number of processes, one asks the person; the others have its result.
+ * Signs in. Of several that want to at once, in any number of processes, one asks the person; the others have its result. One that
+ * insists asks all the same.
  *
  * @returns the grant, as it is stored now
  * @throws {PosternError} `oauth-*`; the former grant is then as it was
@@ -54,19 +59,29 @@ const LEASE = { waitMs: PERSON_LIMIT_MS, holdMs: PERSON_LIMIT_MS + 3 * TOKEN_LIM
 export async function signIn(wish: SignInWish, tools: MethodTools, interaction: Interaction, signal: AbortSignal): Promise<Grant> {
   const { owner } = wish
   const before = wish.unmended ?? { token: (await readCurrent(owner, tools))?.accessToken }
+  const ask = async (): Promise<Grant> => {
+    const now = await readCurrent(owner, tools)
+    const isNew = now !== undefined && now.needsSignIn === undefined && now.accessToken !== before.token
+    // Whoever asks for more than the winner has been given asks again.
+    if (isNew && (wish.moreScopes ?? []).every((scope) => now.scopes.includes(scope))) return now
+    return askPerson(wish, now, { tools, interaction }, signal)
+  }
+  return inTurn(wish, tools.vault, ask, signal)
+}
+
+async function inTurn({ owner, insists }: SignInWish, vault: Vault, ask: () => Promise<Grant>, signal: AbortSignal): Promise<Grant> {
   const place = { name: signInName(owner), origin: owner.url.origin }
-  return tools.vault.renew(
-    place,
-    async () => {
-      const now = await readCurrent(owner, tools)
-      const isNew = now !== undefined && now.needsSignIn === undefined && now.accessToken !== before.token
-      // Whoever asks for more than the winner has been given asks again.
-      if (isNew && (wish.moreScopes ?? []).every((scope) => now.scopes.includes(scope))) return { result: now }
-      return { result: await askPerson(wish, now, { tools, interaction }, signal) }
-    },
-    LEASE,
-    signal,
-  )
+  let hasTurn = false
+  const decide = async (): Promise<Renewal<Grant>> => {
+    hasTurn = true
+    return { result: await ask() }
+  }
+  try {
+    return await vault.renew(place, decide, insists ? { ...LEASE, waitMs: 0 } : LEASE, signal)
+  } catch (error) {
+    if (!insists || hasTurn || !failedWith(error, lockTimeout)) throw error
+    return ask()
+  }
 }
 
 async function readCurrent(owner: GrantOwner, { vault }: MethodTools): Promise<Grant | undefined> {

@@ -2,6 +2,7 @@ import { spawnSync } from "node:child_process"
 import { readdir } from "node:fs/promises"
 import type { ServerResponse } from "node:http"
 import { expect, test } from "vitest"
+import { enter } from "../../../src/auth/oauth/enter.ts"
 import { covers } from "../../../src/auth/oauth/grant.ts"
 import { leave } from "../../../src/auth/oauth/leave.ts"
 import type { OAuthSettings } from "../../../src/config/server.ts"
@@ -161,6 +162,27 @@ test("of six that sign in at once, one asks the person; the others have its gran
 
   expect(tabs).toBe(1)
   expect(await Promise.all(six.map((one) => one.call()))).toEqual(Array(6).fill(200))
+})
+
+test("whoever asks for a sign-in by name is not kept waiting by another one whose page was closed", async () => {
+  await using server = await startProtectedServer()
+  await using folder = await makeVaultFolder()
+  await using bridge = makeMember(folder, serverAt(server.url))
+  const end = new AbortController()
+  const { promise: closed, resolve: close } = withResolvers()
+  const openLink = async (): Promise<"opened"> => {
+    close()
+    return "opened" // and nobody comes back
+  }
+  const abandoned = bridge.authenticator.signIn(willingPerson({ openLink }), end.signal)
+  await closed // the trap was reached
+
+  const tools = { vault: folder.open(), env: {}, redactor: createRedactor(), clock: systemClock }
+  await enter(serverAt(server.url), { fresh: false }, { tools, interaction: willingPerson() }, signal)
+
+  expect(await bridge.call()).toBe(200)
+  end.abort(new Error("the bridge ends"))
+  await expect(abandoned).rejects.toThrow("the bridge ends")
 })
 
 test("whoever was refused before another signed in has that sign-in, also if they ask only after it", async () => {
