@@ -75,9 +75,14 @@ const hash = (text: string): string => createHash("sha256").update(text).digest(
  * @returns undefined if nobody has signed in; of several resources that cover the server, the closest one's
  */
 export async function findGrant(vault: Vault, owner: GrantOwner): Promise<GrantEntry | undefined> {
+  return (await findGrants(vault, owner))[0]
+}
+
+/** All that the server could use, the closest first: with that one gone, it would use the next. */
+export async function findGrants(vault: Vault, owner: GrantOwner): Promise<readonly GrantEntry[]> {
   const found = (await vault.list()).filter((entry) => isGrantOf(entry, owner))
   const closeness = ({ facts }: GrantEntry): number => facts.resource?.length ?? 0
-  return found.toSorted((one, other) => closeness(other) - closeness(one) || other.changedAtMs - one.changedAtMs)[0]
+  return found.toSorted((one, other) => closeness(other) - closeness(one) || other.changedAtMs - one.changedAtMs)
 }
 
 /** @returns whether an entry of the vault is a sign-in that the server could use */

@@ -2,7 +2,7 @@
 import type { HttpServer } from "../../config/server.ts"
 import { openHttp } from "../server-http.ts"
 import type { AuthTools } from "../tools.ts"
-import { type GrantEntry, findGrant } from "./grant.ts"
+import { findGrants } from "./grant.ts"
 import { grantOwner, policyOf } from "./owner.ts"
 import { type SignedOut, signOut } from "./sign-out.ts"
 
@@ -15,14 +15,12 @@ export async function leave(
 ): Promise<readonly SignedOut[]> {
   const entry = account === undefined ? server : { ...server, oauth: { ...server.oauth, account } }
   const owner = await grantOwner(entry, tools)
-  const first = await findGrant(tools.vault, owner)
-  if (first === undefined) return []
+  const grants = await findGrants(tools.vault, owner)
+  if (grants.length === 0) return []
   const http = openHttp(entry, owner.url, tools.env)
   const left: SignedOut[] = []
   try {
-    // With the closest one gone, the server would use the next.
-    for (let grant: GrantEntry | undefined = first; grant; grant = await findGrant(tools.vault, owner))
-      left.push(await signOut({ name: grant.name, origin: grant.origin, policy: policyOf(owner) }, { ...tools, http }, signal))
+    for (const { name, origin } of grants) left.push(await signOut({ name, origin, policy: policyOf(owner) }, { ...tools, http }, signal))
     return left
   } finally {
     http.close()

@@ -2,9 +2,11 @@
 import * as oauth from "oauth4webapi"
 import type { AddressPolicy } from "../../core/address-gate.ts"
 import { type Diagnosis, PosternError, failureOf } from "../../core/diagnosis.ts"
+import type { KeptSecret, Renewal } from "../../vault/vault.ts"
 import type { MethodTools } from "../tools.ts"
 import { type Reach, clientOf, proofOf, sendForm } from "./authorization-server.ts"
 import { oauthRevocationFailed } from "./diagnoses.ts"
+import { TOKEN_LIMIT_MS } from "./exchange.ts"
 import { type Grant, parseGrant } from "./grant.ts"
 
 /** What came of it. */
@@ -17,9 +19,11 @@ export interface SignedOut {
 }
 
 const LIMIT_MS = 15_000
+/** A renewal that is under way is waited for, and what it brings is revoked. */
+const LEASE = { waitMs: TOKEN_LIMIT_MS, holdMs: 60_000 } as const
 
 /**
- * Revokes and forgets one grant. The refresh token goes first: it is worth more. A revocation that fails is told, and stops nothing.
+ * Revokes and forgets one grant, under its lease. The refresh token goes first: it is worth more. A revocation that fails is told, and stops nothing.
  *
  * @param grant - its name and origin in the vault
  */
@@ -28,12 +32,19 @@ export async function signOut(
   { vault, http }: MethodTools,
   signal: AbortSignal,
 ): Promise<SignedOut> {
-  const readAndRevoke = async (): Promise<void> => {
-    const secret = await vault.read(name, origin)
-    if (secret !== undefined) await revoke(parseGrant(name, secret), { http, policy, limitMs: LIMIT_MS }, signal)
+  const revokePresent = async (present: KeptSecret | undefined): Promise<void> => {
+    if (present !== undefined) await revoke(parseGrant(name, present.secret), { http, policy, limitMs: LIMIT_MS }, signal)
   }
-  const failure = await failureOf(readAndRevoke())
-  await vault.remove(name)
+  const revokeAndForget = async (present: KeptSecret | undefined): Promise<Renewal<PosternError | undefined>> => {
+    const result = await failureOf(revokePresent(present))
+    await vault.remove(name) // under the lease: what was revoked, and nothing that was stored since
+    return { result }
+  }
+  const failure = await vault.renew({ name, origin }, revokeAndForget, LEASE, signal).catch(async (error: unknown) => {
+    if (!(error instanceof PosternError)) throw error
+    await vault.remove(name) // whoever holds the lease cannot put it back
+    return error
+  })
   return { name, revoked: failure === undefined, ...(failure ? { failure: failure.diagnosis } : {}) }
 }
 

@@ -4,6 +4,7 @@ import type { ServerResponse } from "node:http"
 import { expect, test } from "vitest"
 import { enter } from "../../../src/auth/oauth/enter.ts"
 import { covers } from "../../../src/auth/oauth/grant.ts"
+import type { SignedOut } from "../../../src/auth/oauth/sign-out.ts"
 import { leave } from "../../../src/auth/oauth/leave.ts"
 import type { OAuthSettings } from "../../../src/config/server.ts"
 import { systemClock } from "../../../src/core/clock.ts"
@@ -15,7 +16,7 @@ import type { Interaction } from "../../../src/auth/interaction.ts"
 import { json } from "../../servers/mcp-server.ts"
 import { startProtectedServer, type StrictPair } from "../../servers/protected-server.ts"
 import { personWho } from "../../harness/interaction.ts"
-import { makeVaultFolder } from "../../vault/vault-folder.ts"
+import { type VaultFolder, makeVaultFolder } from "../../vault/vault-folder.ts"
 import { makeMember, serverAt, willingPerson } from "./member.ts"
 
 const { signal } = new AbortController()
@@ -508,6 +509,19 @@ test.each<[string, (server: StrictPair) => OAuthSettings]>([
   expect(one.clean(told)).toContain("[redacted] is of no use")
 })
 
+/** The folder of one whose vault tells when it waits for a lease that another holds. */
+function tellsWaiting(folder: VaultFolder): { readonly folder: VaultFolder; readonly waits: Promise<void> } {
+  const { promise: waits, resolve } = withResolvers<void>()
+  const sleep: typeof systemClock.sleep = (...pause) => {
+    resolve()
+    return systemClock.sleep(...pause)
+  }
+  return { folder: { ...folder, open: () => folder.open({ ...systemClock, sleep }) }, waits }
+}
+
+const leaveWith = (folder: VaultFolder, server: StrictPair): Promise<readonly SignedOut[]> =>
+  leave(serverAt(server.url), undefined, { vault: folder.open(), env: {}, redactor: createRedactor(), clock: systemClock }, signal)
+
 test("whoever signs out of a server is signed out of it, also where there were two sign-ins that it could use", async () => {
   await using server = await startProtectedServer()
   await using folder = await makeVaultFolder()
@@ -520,11 +534,62 @@ test("whoever signs out of a server is signed out of it, also where there were t
   const grants = async () => (await vault.list()).filter(({ facts }) => facts.kind === "grant")
   expect(await grants()).toHaveLength(2) // the trap was reached
 
-  const left = await leave(serverAt(server.url), undefined, { vault, env: {}, redactor: createRedactor(), clock: systemClock }, signal)
+  const left = await leaveWith(folder, server)
 
   expect(left).toMatchObject([{ revoked: true }, { revoked: true }])
   expect(await grants()).toEqual([])
   expect(server.authorization.tokens.families.map(({ ended }) => ended)).toEqual(["revoked", "revoked"])
+})
+
+test("a sign-in that is made while another one is signed out stays", async () => {
+  await using server = await startProtectedServer()
+  await using folder = await makeVaultFolder()
+  const late = tellsWaiting(folder)
+  await using one = makeMember(late.folder, serverAt(server.url))
+  await one.authenticator.signIn(willingPerson(), signal)
+  let again: Promise<unknown> | undefined
+  server.authorization.handler = async ({ path }) => {
+    if (path !== "/revoke" || again) return false
+    again = one.authenticator.signIn(willingPerson(), signal)
+    await Promise.race([again, late.waits])
+    return false
+  }
+
+  const left = await leaveWith(folder, server)
+  expect(again).toBeDefined() // the trap was reached
+  await again
+
+  expect(left).toMatchObject([{ revoked: true }])
+  expect((await folder.open().list()).filter(({ facts }) => facts.kind === "grant")).toHaveLength(1)
+  expect(await one.call()).toBe(200)
+})
+
+test("whoever signs out during a renewal revokes what it brings", async () => {
+  await using server = await startProtectedServer()
+  await using folder = await makeVaultFolder()
+  await using one = makeMember(folder, serverAt(server.url))
+  await one.authenticator.signIn(willingPerson(), signal)
+  const late = tellsWaiting(folder)
+  const { promise: held, resolve: letGo } = withResolvers<void>()
+  server.authorization.beforeAnswer = ({ params }) => (params.get("grant_type") === "refresh_token" ? held : undefined)
+  let given: unknown
+  server.authorization.bend.token = (honest, { params }) => {
+    if (params.get("grant_type") === "refresh_token") given = honest["refresh_token"]
+    return honest
+  }
+  server.authorization.tokens.expireAccessTokens()
+
+  const call = one.call()
+  await expect.poll(() => server.authorization.exchanges("refresh_token").length).toBe(1) // the trap was reached
+  const leaving = leaveWith(late.folder, server)
+  await Promise.race([leaving, late.waits])
+  letGo()
+  const left = await leaving
+  await call
+
+  expect(left).toMatchObject([{ revoked: true }])
+  expect(server.authorization.seenAt("/revoke")[0]?.params.get("token")).toBe(given)
+  expect(given).toBeDefined()
 })
 
 test("a renewal leaves whose requests they are; another sign-in does not, also where the server tells no name", async () => {
