@@ -40,7 +40,7 @@ export interface RenewalNeed {
   readonly lifetimeMs: number
 }
 
-/** A token endpoint that says that it did nothing is asked again, after these pauses in milliseconds. */
+/** A token endpoint that is overloaded or broken is asked again, after these pauses in milliseconds. */
 const PAUSES_MS = [500, 2_000] as const
 /** Others wait for an exchange that is slow, and for its second and third try. */
 const LEASE = { waitMs: 4 * TOKEN_LIMIT_MS, holdMs: 4 * TOKEN_LIMIT_MS } as const
@@ -130,7 +130,11 @@ function isGood(
   return accessToken !== refused && expiresAtMs - nowMs > lifetimeMs
 }
 
-/** Sent again only where the server says itself that it did not run it. */
+/**
+ * Sent again where the server is overloaded or broken. One that broke (500, 502, 504) may have used the refresh token up, and take the
+ * second for a theft (RFC 9700 section 4.14.2); but there is no other one, so the next call would send it too, and servers that forgive
+ * a repeat do so for some seconds only.
+ */
 async function exchangePatiently(grant: Grant & { readonly refreshToken: string }, { wish, tools }: Desk) {
   const reach = { http: tools.http, policy: wish.policy, limitMs: TOKEN_LIMIT_MS }
   const { signal } = new AbortController() // nobody's impatience tears an exchange
@@ -221,18 +225,23 @@ async function judgeRefusal(grant: Grant, refusal: TokenRefusal, { wish, tools }
     const cut =
       grant.exchangeBegunAtMs === undefined
         ? ""
-        : `; a renewal was cut off at ${new Date(grant.exchangeBegunAtMs).toISOString()}, and may have used the refresh token up`
+        : `; a renewal was cut off or failed at ${new Date(grant.exchangeBegunAtMs).toISOString()}, and may have used the refresh token up`
     // It is kept in clear beside the grant, and some servers repeat the token that they refuse.
     const words = said === undefined ? "" : ` (${tools.redactor.clean(said)})`
     return markLost(grant, `the authorization server does not take its refresh token any more${words}${cut}`, wish)
   }
   if (error === "invalid_client") {
     if (grant.client.from === "registration") return markLost(grant, "the authorization server has forgotten Postern's registration", wish)
-    return {
-      result: { fault: new PosternError(oauthClientRefused({ server: wish.server, client: grant.client.id, said: said ?? error })) },
-    }
+    const told = oauthClientRefused({ server: wish.server, client: grant.client.id, said: said ?? error })
+    return asItWas(grant, refusal, new PosternError(told))
   }
-  return { result: { fault: tokenFault(grant.issuer, refusal) } }
+  return asItWas(grant, refusal, tokenFault(grant.issuer, refusal))
+}
+
+/** The note that an exchange had begun goes, unless the server may have run it: it broke, and was not only too busy (RFC 9110 section 15.6.4). */
+function asItWas(grant: Grant, { status }: TokenRefusal, fault: PosternError): Renewal<Outcome> {
+  const mayHaveRun = status >= 500 && status !== 503
+  return { ...(mayHaveRun ? {} : { next: keepGrant(grant) }), result: { fault } }
 }
 
 /** The grant stays, and says what is the matter: a person may still want to see whose it was. */

@@ -275,6 +275,34 @@ test("a process that died in the middle of its exchange leaves a grant that is t
   expect(refreshes(server)).toBe(1)
 })
 
+test.each<[string, number, boolean]>([
+  ["was refused", 400, false],
+  ["met a server that is too busy", 503, false],
+  ["may have been run", 502, true],
+])(
+  "a renewal that %s is told with a later end of the grant where it may have used the refresh token up (%i: %s)",
+  async (_, status, isTold) => {
+    await using server = await startProtectedServer()
+    await using folder = await makeVaultFolder()
+    await signedIn(server, folder)
+    let answer = { status, error: "invalid_request" }
+    server.authorization.handler = ({ path }, response) => {
+      if (path !== "/token") return false
+      response.writeHead(answer.status, { "content-type": "application/json" }).end(JSON.stringify({ error: answer.error }))
+      return true
+    }
+    const one = makeMember(folder, serverAt(server.url), later(3600_000))
+
+    expect(await one.call()).toMatchObject({ code: "oauth-token-refused" }) // the trap was reached
+    expect("exchangeBegunAtMs" in (await grantIn(folder))).toBe(isTold)
+    answer = { status: 400, error: "invalid_grant" }
+    const told = await one.call()
+
+    expect(told).toMatchObject({ code: "oauth-sign-in-needed" })
+    expect(JSON.stringify(told).includes("used the refresh token up")).toBe(isTold)
+  },
+)
+
 test("a disk that fills up between exchange and write loses nothing: the session goes on, it is told, and stored later", async ({
   skip,
 }) => {
