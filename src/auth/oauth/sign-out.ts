@@ -23,7 +23,8 @@ const LIMIT_MS = 15_000
 const LEASE = { waitMs: TOKEN_LIMIT_MS, holdMs: 60_000 } as const
 
 /**
- * Revokes and forgets one grant, under its lease. The refresh token goes first: it is worth more. A revocation that fails is told, and stops nothing.
+ * Revokes and forgets one grant, under its lease. The refresh token goes first: it is worth more. A revocation that fails is told, and
+ * stops nothing; so is a lease that another holds for too long.
  *
  * @param grant - its name and origin in the vault
  */
