@@ -55,7 +55,8 @@ export async function passDoor(request: OutgoingRequest, { http, authenticator, 
       hops++
       outgoing = { ...outgoing, url: nextHop(outgoing.url, answer, hops) }
     } else {
-      if (answer.status < 300) await authenticator.accepted?.(authorized)
+      const hearing = answer.status < 300 ? authenticator.accepted?.(authorized) : undefined
+      if (hearing) await hearing
       waitMs = retryAfterMs(answer, clock)
       if (waitMs === undefined || waited) return answer
       waited = true
