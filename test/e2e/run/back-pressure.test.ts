@@ -12,8 +12,9 @@ const MOST_TAKEN = 100 * MB
 const line = (message: object): string => `${JSON.stringify({ jsonrpc: "2.0", ...message })}\n`
 const filler = "z".repeat(MB)
 
-/** @returns the value once it has not changed for a second */
+/** @returns the value once something has come, and it has not changed for a second: a busy machine may be slow to begin */
 async function settled(read: () => number): Promise<number> {
+  await expect.poll(read, { timeout: 30_000 }).toBeGreaterThan(0)
   let [last, unchanged] = [read(), 0]
   while (unchanged < 10) {
     await new Promise((resolve) => setTimeout(resolve, 100))
@@ -211,7 +212,7 @@ test.each(Object.entries(forms))(
     expect(set.server.seenOf("x/large")).toHaveLength(calls) // all of them had begun
     expect(stoppedAt).toBeGreaterThan(MB)
     expect(stoppedAt).toBeLessThan(OFFERED * 1.6) // most of it stands in the buffers of the system, some megabytes a connection
-    expect(peak - before).toBeLessThan(MOST_TAKEN * 2)
+    expect(peak - before).toBeLessThan(OFFERED) // of twice as much
     expect(sent).toBeGreaterThan(OFFERED * 2)
   },
 )
