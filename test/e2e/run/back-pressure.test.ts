@@ -37,6 +37,9 @@ function offer(client: RawClient, makeMessage: (at: number) => object): { taken(
   return { taken: () => written - client.child.stdin.writableLength, done: write() }
 }
 
+/** How many bytes of x/chatter have left the local server. */
+const saidBy = (client: RawClient): number => Number(/said (\d+)\n$/.exec(client.stderr())?.[1] ?? 0)
+
 const note = (): object => ({ method: "x/note", params: { filler } })
 const call = (at: number): object => ({ id: 1000 + at, method: "x/large", params: { filler } })
 
@@ -87,8 +90,8 @@ test("told to end, a bridge to a local server whose client does not read ends in
   await using set = await makeFloodSet()
   await using client = await set.connect("stdio")
   client.child.stdout.pause()
-  for (const id of [1, 2, 3, 4]) await client.write(line({ id, method: "x/big", params: { bytes: 3 * MB } }))
-  await settled(() => client.child.stdout.readableLength)
+  await client.write(line({ id: 1, method: "x/chatter", params: { bytes: OFFERED } }))
+  await settled(() => saidBy(client))
 
   client.child.kill("SIGTERM")
 
@@ -114,7 +117,7 @@ test("a client that does not read stops a local server that talks, with little m
 
   client.child.stdout.pause()
   await client.write(line({ id: 1, method: "x/chatter", params: { bytes: OFFERED } }))
-  const said = await settled(() => Number(/said (\d+)\n$/.exec(client.stderr())?.[1] ?? 0))
+  const said = await settled(() => saidBy(client))
   const peak = await client.peakBytes()
   client.child.stdout.resume()
   const answer = await client.answerTo(1)
