@@ -67,7 +67,9 @@ export function withSession(link: Link, life: AbortSignal): ServerSide {
   const inSession: ServerSide["carry"] = async (frame, receive, signal) => {
     await gate.closed
     if (!open || reopening) {
-      await reopen()
+      await reopen().catch((error: unknown) => {
+        if (!(error instanceof SessionLost)) throw error // else that one was lost at once, too: this message has not had its turn yet
+      })
       if (frame === initialized) return // it was part of the opening
     }
     await exchange(frame, receive, signal)
