@@ -55,7 +55,7 @@ const program: UserConfig = {
       groups: [
         { name: (id, context) => (isStartModule(id, (module) => context.getModuleInfo(module)?.importedIds ?? []) ? "start" : null) },
         // What a bridge loads whose sign-in is fresh, in one file too; the steps of a sign-in lie elsewhere.
-        { name: "oauth", test: /src\/auth\/oauth\/(oauth|kept-grant|grant|diagnoses)\.ts$/ },
+        { name: "oauth", test: /src\/auth\/oauth\/(oauth|good-grant|kept-grant|grant|diagnoses)\.ts$/ },
       ],
     },
   },

@@ -31,7 +31,7 @@ export function noneAuthenticator(server: HttpServer, origin: string, tools: Met
       const oauth = await findSuccessor()
       return oauth === undefined ? request : oauth.authorize(request, signal)
     },
-    accepted: async (request) => (await successor)?.accepted?.(request),
+    accepted: (request) => successor?.then((oauth) => oauth.accepted?.(request)), // most servers ask for nothing, and wait for nothing
     async recover(request, answer, signal) {
       const { status, headers } = answer
       const challenge = headers["www-authenticate"]

@@ -1,35 +1,28 @@
 /**
  * The `oauth` method: a person has signed in once, and every request carries the token that came of it.
  *
- * The whole method is on this page: what it sends, when it renews, what it makes of a refusal, who one is, how one gets in and out.
+ * The whole method is on this page: what it sends, what it makes of a refusal, who one is, how one gets in and out.
  * Its steps lie beside it, and are loaded when they are needed: a bridge whose grant is fresh loads none of them.
  */
 import type { HttpServer } from "../../config/server.ts"
 import { monotonicMs } from "../../core/clock.ts"
-import { PosternError } from "../../core/diagnosis.ts"
 import type { OutgoingRequest } from "../../core/http.ts"
 import type { Identity } from "../../core/identity.ts"
 import { configuredHeaders } from "../header.ts"
 import type { Interaction } from "../interaction.ts"
 import type { Authenticator } from "../method.ts"
 import type { MethodTools } from "../tools.ts"
-import { type Grant, type GrantEntry, findGrant, grantIdentity, holderOf } from "./grant.ts"
+import { goodGrant } from "./good-grant.ts"
+import { type GrantEntry, findGrant, grantIdentity, holderOf } from "./grant.ts"
 import { type KeptGrant, keptGrant } from "./kept-grant.ts"
 import { grantOwner, grantOwnerInClear, policyOf } from "./owner.ts"
 import type { RefusalMemory } from "./refusal.ts"
 
-/** A token that ends within this is renewed before it is sent, in milliseconds; each process adds up to half of it, so that not all come at once. */
-const EARLY_MS = 60_000
-/** After an early renewal that failed, the token that is still good is used for this long without another try, in milliseconds. */
-const PATIENCE_MS = 30_000
 /** @param origin - of the server's address: what the grant is bound to, as every secret is */
 export function oauthAuthenticator(server: HttpServer, origin: string, tools: MethodTools): Authenticator {
   const configured = Object.keys(server.headers).length === 0 ? undefined : configuredHeaders(server, origin, tools)
-  const earlyMs = EARLY_MS * (1 + Math.random() / 2)
   let kept: Promise<KeptGrant> | undefined
   let memory: RefusalMemory = { missing: undefined, asked: [] }
-  /** On a clock that nobody sets. */
-  let patientUntilMs = 0
 
   const grantKeeper = (): Promise<KeptGrant> => {
     kept ??= grantOwner(server, tools)
@@ -41,47 +34,7 @@ export function oauthAuthenticator(server: HttpServer, origin: string, tools: Me
     return kept
   }
 
-  /** How long a token must still live so as not to be renewed. Of a short life, no more than a quarter is given away. */
-  const lifetimeFor = ({ expiresAtMs = Infinity, obtainedAtMs }: Grant): number => Math.min(earlyMs, (expiresAtMs - obtainedAtMs) / 4)
-
-  /** Renews a token that is still good. A failure is no matter: it is good for a while yet. */
-  const renewEarly = async (keeper: KeptGrant, grant: Grant): Promise<Grant | undefined> => {
-    patientUntilMs = Infinity // one at a time; whoever comes meanwhile uses what is there
-    try {
-      const renewed = await keeper.renew({ lifetimeMs: lifetimeFor(grant) }, new AbortController().signal)
-      patientUntilMs = 0
-      return renewed
-    } catch {
-      patientUntilMs = monotonicMs() + PATIENCE_MS
-      return undefined
-    }
-  }
-
-  const renewEnded = async (keeper: KeptGrant, grant: Grant, signal: AbortSignal): Promise<Grant> => {
-    try {
-      return await keeper.renew({ lifetimeMs: lifetimeFor(grant) }, signal)
-    } catch (error) {
-      if (error instanceof PosternError && error.diagnosis.kind === "sign-in")
-        memory = { ...memory, unmended: { token: grant.accessToken } }
-      throw error
-    }
-  }
-
-  /** The grant, renewed if it has ended. If it is about to end it is used, and renewed beside that: a token endpoint may hang. */
-  const readGood = async (signal: AbortSignal): Promise<Grant | undefined> => {
-    const keeper = await grantKeeper()
-    const grant = await keeper.read()
-    if (grant?.expiresAtMs === undefined) return grant
-    const leftMs = grant.expiresAtMs - tools.clock.now()
-    if (leftMs <= 0) return renewEnded(keeper, grant, signal)
-    const isPatient = monotonicMs() < patientUntilMs || grant.refreshToken === undefined || grant.needsSignIn !== undefined
-    if (leftMs > lifetimeFor(grant) || isPatient) return grant
-    const renewal = renewEarly(keeper, grant)
-    // Where nobody waits for it at the end, an exchange would be torn, and the refresh token lost with it.
-    if (tools.hold === undefined) return (await renewal) ?? grant
-    tools.hold(renewal)
-    return grant
-  }
+  const readGood = goodGrant(grantKeeper, tools, (token) => (memory = { ...memory, unmended: { token } }))
 
   return {
     async authorize(request, signal) {
@@ -94,7 +47,7 @@ export function oauthAuthenticator(server: HttpServer, origin: string, tools: Me
     },
 
     accepted(request) {
-      if (tokenOf(request) === memory.renewed) memory = { ...memory, renewed: undefined }
+      if (memory.renewed !== undefined && tokenOf(request) === memory.renewed) memory = { ...memory, renewed: undefined }
     },
 
     async recover(request, answer, signal) {
