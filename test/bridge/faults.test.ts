@@ -4,7 +4,6 @@ import net from "node:net"
 import { gzipSync } from "node:zlib"
 import { expect, test } from "vitest"
 import { newCursor, readEvents } from "../../src/bridge/server/events.ts"
-import type { Answer } from "../../src/core/http.ts"
 import { startBridge } from "../harness/bridge.ts"
 import { json, sse, startMcpServer } from "../servers/mcp-server.ts"
 
@@ -252,12 +251,10 @@ test("the server's retry is waited for before a stream is asked for again, and n
   const waits: number[] = []
   for (const retry of [700, 86_400_000]) {
     const cursor = newCursor()
-    const answer = {
-      stream: async function* () {
-        yield Buffer.from(`retry: ${retry}\nid: 1\ndata: \n\n`)
-      },
-    } as unknown as Answer // all that is read of it
-    for await (const event of readEvents(answer, cursor, 1_000, "x")) expect.unreachable(event.data)
+    const body = async function* () {
+      yield Buffer.from(`retry: ${retry}\nid: 1\ndata: \n\n`)
+    }
+    for await (const event of readEvents(body(), cursor, 1_000, "x")) expect.unreachable(event.data)
     waits.push(cursor.retryMs ?? 0)
   }
 
@@ -267,15 +264,13 @@ test("the server's retry is waited for before a stream is asked for again, and n
 test.each(["\n", "\r", "\r\n"])("an event whose lines end with %j is read once it is whole, wherever its text is cut", async (lineEnd) => {
   const text = [": a comment", "", "data: first", "data: second", "", ""].join(lineEnd)
   for (let cut = 1; cut <= text.length; cut++) {
-    const answer = {
-      stream: async function* () {
-        yield Buffer.from(text.slice(0, cut))
-        yield Buffer.from(text.slice(cut))
-        await new Promise(() => undefined) // the server leaves its stream open
-      },
-    } as Pick<Answer, "stream">
+    const body = async function* () {
+      yield Buffer.from(text.slice(0, cut))
+      yield Buffer.from(text.slice(cut))
+      await new Promise(() => undefined) // the server leaves its stream open
+    }
 
-    const { value } = await readEvents(answer, newCursor(), 1_000, "x").next()
+    const { value } = await readEvents(body(), newCursor(), 1_000, "x").next()
 
     expect(value).toEqual({ type: "message", data: "first\nsecond" })
   }

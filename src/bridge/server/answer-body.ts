@@ -103,7 +103,7 @@ export async function deliverEvents(stream: Answer, cursor: Cursor, receive: Rec
   }
 
   try {
-    for await (const { type, data } of readEvents({ stream: () => stream.stream(hold) }, cursor, wire.maxFrameBytes, wire.origin)) {
+    for await (const { type, data } of readEvents(stream.stream(hold), cursor, wire.maxFrameBytes, wire.origin)) {
       if (type === "message") for (const frame of framesOf(data, "text/event-stream", wire)) await receive(frame)
       leave()
     }

@@ -1,7 +1,6 @@
 /** Reads Server-Sent Events: the messages of a stream, and where to go on after a cut. */
 import { createParser } from "eventsource-parser"
 import { PosternError } from "../../core/diagnosis.ts"
-import type { Answer } from "../../core/http.ts"
 import { answerTooLarge } from "../../core/http-failures.ts"
 
 /** Where a stream stands. Ids belong to one stream; `retryMs` is the server's wish (S4). */
@@ -31,13 +30,14 @@ const FIT_FOR_HEADER = /^[\x20-\x7e]{1,1000}$/
 /**
  * Reads the events of one answer until the server ends it.
  *
+ * @param chunks - its body as it arrives
  * @param cursor - is moved along
  * @param maxBytes - the longest event
  * @yields each event with data; one with empty data only moves the cursor (S4), and a comment is a sign of life
  * @throws {PosternError} `connection-lost` when the stream is cut, `answer-too-large`
  */
 export async function* readEvents(
-  answer: Pick<Answer, "stream">,
+  chunks: AsyncIterable<Buffer>,
   cursor: Cursor,
   maxBytes: number,
   origin: string,
@@ -55,7 +55,7 @@ export async function* readEvents(
   })
   const unifyLineEnds = lineEndUnifier()
   const decoder = new TextDecoder() // keeps a character that two chunks share; drops a leading BOM, as the format asks
-  for await (const chunk of answer.stream()) {
+  for await (const chunk of chunks) {
     cursor.heldBytes += chunk.length
     if (cursor.heldBytes > maxBytes) throw new PosternError(answerTooLarge({ origin, maxBytes }))
     parser.feed(unifyLineEnds(decoder.decode(chunk, { stream: true })))

@@ -89,7 +89,7 @@ async function openStream(
   const opening = async (): Promise<Stream> => {
     const answer = await passDoor({ method: "GET", url, headers: { accept: "text/event-stream" }, silenceMs: 0 }, door, abort.signal)
     if (answer.status !== 200 || !isEventStream(answer)) throw new Refused(name, await readRefusal(answer))
-    const events = readEvents(answer, newCursor(), maxFrameBytes, url.origin)
+    const events = readEvents(answer.stream(), newCursor(), maxFrameBytes, url.origin)
     const { value: first } = await events.next()
     const owed = owedAnswers({
       receive,
