@@ -95,6 +95,33 @@ test("while a lost session is opened again, later messages wait until `initializ
   for (const one of calls) expect(server.seen.indexOf(one)).toBeGreaterThan(server.seen.findIndex(({ path }) => path === "/"))
 })
 
+test("a message that waits for a session which is lost at once, too, is sent all the same, and answered", async () => {
+  await using server = await startMcpServer()
+  await using bridge = startBridge(server.url)
+  await bridge.open()
+  await bridge.request("tools/list")
+  const { promise: arriving, resolve: arrives } = withResolvers()
+  const { promise: written, resolve: isWritten } = withResolvers()
+  server.handler = async ({ message }, response) => {
+    if (message?.method !== "notifications/initialized" || server.seenOf("notifications/initialized").length > 2) return false
+    arrives()
+    await written
+    server.sessions.clear()
+    return json(response, { error: "no session" }, 404)
+  }
+
+  server.sessions.clear()
+  const first = bridge.request("tools/call", call("first"))
+  await arriving
+  const waiting = bridge.request("tools/call", call("waiting"))
+  bridge.write("{") // answered at once, so what was written before it has been read
+  await bridge.heard(({ error }) => error?.data?.code === "message-malformed")
+  isWritten()
+
+  expect((await waiting).result).toMatchObject({ content: [{ text: "waiting" }] })
+  expect((await first).error?.data?.code).toBe("session-lost") // it was sent before, and its one new session was lost
+})
+
 test("a server that always forgets its session is not asked for ever", async () => {
   await using server = await startMcpServer()
   server.handler = ({ message }, response) => message?.method === "tools/call" && json(response, { error: "no session" }, 404)

@@ -46,6 +46,19 @@ function slowClient(): { receive: Receive; readonly reached: Promise<void>; take
   return { takes, reached, receive: () => (reaches(), taken) }
 }
 
+/** A process that answers two requests at once, so long, and ends; the client is slow to take the first answer. */
+async function withSlowLastWords(characters: number) {
+  const link = serve(ANSWERS)
+  await link.exchange(initialize(), ignore, signal)
+  const client = slowClient()
+  const heard: string[] = []
+  const hear: Receive = (frame) => void heard.push(frame.id)
+  const first = link.exchange(makeFrame({ id: 1, method: "x/first" }), client.receive, signal)
+  const last = link.exchange(makeFrame({ id: 2, method: "x/last", params: { characters } }), hear, signal)
+  await client.reached
+  return { link, client, heard, hear, answered: Promise.all([first, last]) }
+}
+
 test("a client that is slow to take one answer makes no server silent: what comes after it is delivered, and nothing is cancelled", async () => {
   let told = ""
   const link = serve(ANSWERS, { silenceMs: 1_000, stderr: (chunk) => void (told += String(chunk)) })
@@ -63,45 +76,25 @@ test("a client that is slow to take one answer makes no server silent: what come
 })
 
 test("what a process said before it ended is delivered, however slow the client is", async () => {
-  const link = serve(ANSWERS)
-  await link.exchange(initialize(), ignore, signal)
-  const client = slowClient()
-  const heard: string[] = []
-
-  const first = link.exchange(makeFrame({ id: 1, method: "x/first" }), client.receive, signal)
-  const last = link.exchange(
-    makeFrame({ id: 2, method: "x/last", params: { characters: 100_000 } }),
-    (frame) => void heard.push(frame.id),
-    signal,
-  )
-  await client.reached
+  const { client, heard, answered } = await withSlowLastWords(100_000) // more than is read ahead: the rest stands in the pipe
   await new Promise((resolve) => setTimeout(resolve, 1_200)) // more than twice the time that an empty pipe is given
+
   client.takes()
-  await Promise.all([first, last])
+  await answered
 
   expect(heard).toEqual(["2"])
 })
 
 test("while the last words of a process wait for a slow client, the next message finds no process, and a new one takes no word away", async () => {
-  const link = serve(ANSWERS)
-  await link.exchange(initialize(), ignore, signal)
-  const client = slowClient()
-  const heard: string[] = []
-  const first = link.exchange(makeFrame({ id: 1, method: "x/first" }), client.receive, signal)
-  const last = link.exchange(
-    makeFrame({ id: 2, method: "x/last", params: { characters: 100 } }),
-    (frame) => void heard.push(frame.id),
-    signal,
-  )
-  await client.reached
-
+  const { link, client, heard, hear, answered } = await withSlowLastWords(100)
   const codeOf = (error: unknown): string | undefined => (error instanceof PosternError ? error.diagnosis.code : undefined)
   const early = (): Promise<unknown> => link.exchange(call(3), ignore, AbortSignal.timeout(100)).catch(codeOf)
+
   await expect.poll(early, { timeout: 20_000 }).toBe("session-lost") // once we have heard that it has gone
   await link.exchange(initialize(), ignore, signal)
-  await link.exchange(call(3), (frame) => void heard.push(frame.id), signal)
+  await link.exchange(call(3), hear, signal)
   client.takes()
-  await Promise.all([first, last])
+  await answered
 
   expect(heard).toEqual(["3", "2"])
 })
