@@ -1,5 +1,6 @@
 /** Takes a server in: its literal secrets go to the vault, its entry, with references in their place, to a configuration file. */
-import { configInvalid, credentialEmpty, headerInvalid, secretMisplaced, templateInvalid } from "../config/diagnoses.ts"
+import { configInvalid } from "../config/diagnoses.ts"
+import { credentialEmpty, headerInvalid, secretMisplaced, templateInvalid } from "../config/expand-diagnoses.ts"
 import { isSensitiveName } from "../config/describe.ts"
 import { type NewServer, type Target, checkServerName, setServer } from "../config/edit.ts"
 import { expandTlsFiles } from "../config/expand-files.ts"

@@ -1,6 +1,6 @@
 /** Replaces the key of one server in its one place; running bridges read it again with their next message. */
 import { headerValueProblem, isEmptyCredential } from "../config/header-rules.ts"
-import { addressInvalid, credentialEmpty, headerInvalid } from "../config/diagnoses.ts"
+import { addressInvalid, credentialEmpty, headerInvalid } from "../config/expand-diagnoses.ts"
 import type { Server } from "../config/server.ts"
 import { parseTemplate } from "../config/template.ts"
 import { PosternError, defineDiagnosis } from "../core/diagnosis.ts"

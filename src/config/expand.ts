@@ -19,7 +19,7 @@ import {
   templateInvalid,
   variableNotSet,
   type Where,
-} from "./diagnoses.ts"
+} from "./expand-diagnoses.ts"
 import { requireTrusted } from "./guard.ts"
 import { headerNameProblem, headerValueProblem, isEmptyCredential, repeatedHeaderNames } from "./header-rules.ts"
 import type { HttpServer, Server, StdioServer } from "./server.ts"

@@ -16,6 +16,7 @@ import { sessionLost } from "../bridge/link.ts"
 import * as signIn from "../bridge/sign-in/diagnoses.ts"
 import * as awsVariables from "../config/aws-variables.ts"
 import * as config from "../config/diagnoses.ts"
+import * as configExpand from "../config/expand-diagnoses.ts"
 import * as remarks from "../config/remarks.ts"
 import type { DiagnosisDefinition } from "../core/diagnosis.ts"
 import * as files from "../core/file-diagnoses.ts"
@@ -47,8 +48,8 @@ export function allDiagnoses(...others: readonly Readonly<Record<string, unknown
   }
   const ofHttp = { ...http, proxyInvalid, proxyRefused, certificateUnusable }
   const ofAws = [aws, awsAssume, awsDenials, awsRefusals, awsRemarks, awsSso, awsTrust, awsVariables]
-  const exported = [auth, ...ofAws, oauth, bridge, config, remarks, files, ofHttp, vault, single, ...others].flatMap((module) =>
-    Object.values(module),
+  const exported = [auth, ...ofAws, oauth, bridge, config, configExpand, remarks, files, ofHttp, vault, single, ...others].flatMap(
+    (module) => Object.values(module),
   )
   const definitions = exported.filter(isDefinition)
   for (const { code } of definitions)
