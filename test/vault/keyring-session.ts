@@ -50,6 +50,7 @@ export async function startKeyringSession(options: SessionOptions = {}): Promise
   const folder = await makeFolder()
   if (uid !== undefined) await chown(folder.path, uid, uid)
   const started: ChildProcess[] = []
+  let said = ""
   const env = {
     HOME: folder.path,
     XDG_RUNTIME_DIR: folder.path,
@@ -57,7 +58,8 @@ export async function startKeyringSession(options: SessionOptions = {}): Promise
     DBUS_SESSION_BUS_ADDRESS: `unix:path=${folder.at("bus")}`,
   }
   const start = (command: string, args: readonly string[]): ChildProcess => {
-    const child = spawn(command, args, { env: { PATH: process.env["PATH"], ...env }, ...as, stdio: ["pipe", "pipe", "ignore"] })
+    const child = spawn(command, args, { env: { PATH: process.env["PATH"], ...env }, ...as, stdio: "pipe" })
+    child.stderr.on("data", (text) => (said += String(text)))
     started.push(child)
     return child
   }
@@ -75,21 +77,26 @@ export async function startKeyringSession(options: SessionOptions = {}): Promise
   await firstOutput(start("dbus-daemon", [`--config-file=${folder.at("bus.conf")}`, "--nofork", "--print-address"]))
 
   let daemon: ChildProcess | undefined
+  const ask = (...args: readonly string[]): Promise<string> =>
+    askLibrary({ env, ...as }, ...args).catch((cause: unknown) => {
+      const state = daemon?.exitCode ?? daemon?.signalCode ?? "nothing yet"
+      throw new Error(`The keyring cannot be asked; its daemon ended with ${state}, and it and the bus said: ${said}`, { cause })
+    })
   const startDaemon = async (password: string | undefined): Promise<void> => {
     await end(daemon)
     const unlock = password === undefined ? [] : ["--unlock"]
     daemon = start("gnome-keyring-daemon", ["--foreground", "--components=secrets", ...unlock])
     daemon.stdin?.end(password ?? "")
-    await ask({ env, ...as }, "until-served")
+    await ask("until-served")
   }
   if (keyring !== "absent") await startDaemon(keyring === "unlocked" ? PASSWORD : undefined)
 
   return {
     path: folder.path,
     env,
-    keys: async () => JSON.parse(await ask({ env, ...as }, "list")) as Readonly<Record<string, string>>, // as the script below says
-    setKey: async (account, key) => void (await ask({ env, ...as }, "set", account, key)),
-    removeKey: async (account) => void (await ask({ env, ...as }, "remove", account)),
+    keys: async () => JSON.parse(await ask("list")) as Readonly<Record<string, string>>, // as the script below says
+    setKey: async (account, key) => void (await ask("set", account, key)),
+    removeKey: async (account) => void (await ask("remove", account)),
     lock: () => startDaemon(undefined),
     unlock: () => startDaemon(PASSWORD),
     kill: () => end(daemon),
@@ -130,8 +137,8 @@ if (op === "set") entry(account).setPassword(key)
 if (op === "remove") entry(account).deleteCredential()
 if (op === "list") console.log(JSON.stringify(Object.fromEntries(findCredentials("postern").map((one) => [one.account, one.password]))))
 const pause = () => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10)
-for (let tries = 500; op === "until-served" && tries > 0; tries--) {
-  try { entry("nobody").getPassword(); break } catch (error) { if (/Rejected/.test(error.message)) break }
+for (let tries = 1; op === "until-served"; tries++) {
+  try { entry("nobody").getPassword(); break } catch (error) { if (/Rejected/.test(error.message)) break; if (tries === 1000) throw error }
   pause()
 }
 `
@@ -142,7 +149,7 @@ interface Asker {
   readonly gid?: number
 }
 
-async function ask(asker: Asker, ...args: readonly string[]): Promise<string> {
+async function askLibrary(asker: Asker, ...args: readonly string[]): Promise<string> {
   const library = createRequire(import.meta.url).resolve("@napi-rs/keyring")
   const { stdout } = await promisify(execFile)(process.execPath, ["-e", SCRIPT, library, ...args], { ...asker, env: { ...asker.env } })
   return stdout
