@@ -1,7 +1,8 @@
 /**
  * `node .ci/sum.mjs FOLDER`: adds up what the steps of `.ci/run` left in FOLDER (`NAME.exit`, and `NAME.json` where
- * vitest ran), shows each failure again, and ends with one line of counts. A step that failed without a failed test
- * (a build, a check, a suite that did not load, a time limit) counts as one failure. Exit code 1 if anything failed.
+ * vitest ran), shows each failure again, and each test that passed only when it was tried again, and ends with one line
+ * of counts. A step that failed without a failed test (a build, a check, a suite that did not load, a time limit) counts
+ * as one failure. Exit code 1 if anything failed.
  */
 import { existsSync, readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
@@ -12,6 +13,13 @@ const total = { passed: 0, failed: 0, skipped: 0 }
 const readReport = (name) => {
   const file = join(folder, `${name}.json`)
   return existsSync(file) ? JSON.parse(readFileSync(file, "utf8")) : undefined
+}
+
+/** A report keeps what each try of a test failed with, of one that passed in the end too. */
+const showUnsteady = (name, report) => {
+  for (const file of report.testResults)
+    for (const test of file.assertionResults.filter(({ status, failureMessages }) => status === "passed" && failureMessages.length > 0))
+      console.log(`\n${name}: ${file.name}: ${test.fullName}: PASSED ONLY WHEN IT WAS TRIED AGAIN\n${test.failureMessages.join("\n")}`)
 }
 
 const showFailures = (name, report) => {
@@ -30,6 +38,7 @@ for (const entry of readdirSync(folder).filter((file) => file.endsWith(".exit"))
     total.passed += report.numPassedTests
     total.failed += report.numFailedTests
     total.skipped += report.numPendingTests + report.numTodoTests
+    showUnsteady(name, report)
     showFailures(name, report)
   }
   if (exitCode !== 0 && !report?.numFailedTests) {
