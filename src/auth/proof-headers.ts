@@ -24,7 +24,7 @@ export async function proofHeaders(server: Server, tools: AuthTools, signal: Abo
     const authenticator = authenticatorFor(server, url.origin, { ...tools, http })
     const { headers } = await authenticator.authorize({ method: "POST", url, headers: {} }, signal)
     if (methodOf(server) === "oauth" && headers["authorization"] === undefined) {
-      throw new PosternError(oauthSignInNeeded({ server: server.name, why: "nobody has signed in yet" }))
+      throw new PosternError(oauthSignInNeeded({ server, why: "nobody has signed in yet" }))
     }
     return headers
   } finally {

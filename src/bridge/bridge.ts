@@ -6,6 +6,7 @@ import { CONNECT_MS, SILENCE_MS, openHttp } from "../auth/server-http.ts"
 import { signInCommand } from "../auth/sign-in-command.ts"
 import type { AuthTools, MethodTools } from "../auth/tools.ts"
 import { expandAddress, expandProcess, type Sources } from "../config/expand.ts"
+import { serverCommand } from "../config/server-command.ts"
 import type { HttpServer, Server, StdioServer } from "../config/server.ts"
 import { references } from "../config/template.ts"
 import { following, limited } from "../core/abort.ts"
@@ -206,7 +207,19 @@ async function localSide(
   const { command, args, env, cwd } = await expandProcess(server, sources)
   const childEnv = { ...baseEnvironment(tools.env), ...env }
   const limits = { silenceMs: server.timeoutMs ?? SILENCE_MS, maxFrameBytes: MAX_FRAME_BYTES }
-  const link = stdioLink({ name: server.name, command, args, env: childEnv, cwd, receive, onSent, stderr, log, ...limits })
+  const link = stdioLink({
+    name: server.name,
+    look: serverCommand("get", server),
+    command,
+    args,
+    env: childEnv,
+    cwd,
+    receive,
+    onSent,
+    stderr,
+    log,
+    ...limits,
+  })
   return withSession(link, signal)
 }
 

@@ -1,7 +1,6 @@
 /** What can go wrong between a client and a server, apart from the connection itself (`core/http-failures.ts`). */
 import { defineDiagnosis } from "../core/diagnosis.ts"
 import { quote, quoteAddress } from "../core/redact.ts"
-import { posternCommand } from "../core/shell.ts"
 
 /** A line of the client that is no message; told under its id where one can be made out. */
 export const messageMalformed = defineDiagnosis({
@@ -80,15 +79,15 @@ export const redirectRefused = defineDiagnosis({
   }),
 })
 
-/** A local server that could not be started, or has ended, with its last words. */
+/** A local server that could not be started, or has ended, with its last words; `look` is the command that shows its entry. */
 export const serverExited = defineDiagnosis({
   code: "server-exited",
   about:
     "The local process that is the server could not be started, or ended while a request was pending. The next request starts it again.",
-  tell: ({ server, how, stderr }: { server: string; how: string; stderr: string }) => ({
+  tell: ({ server, how, stderr, look }: { server: string; how: string; stderr: string; look: string }) => ({
     cause: `The process of the server "${server}" ${how}.`,
     evidence: stderr ? [`it last wrote: ${quote(stderr, 400)}`] : ["it wrote nothing to stderr"],
-    next: posternCommand("get", server),
+    next: look,
   }),
 })
 

@@ -4,7 +4,7 @@ import { MAX_FRAME_BYTES, runBridge } from "../bridge/bridge.ts"
 import { stdioClient } from "../bridge/client/stdio.ts"
 import { findServer } from "../config/find.ts"
 import { type Log, jsonLog, silentLog } from "../core/log.ts"
-import { posternCommand } from "../core/shell.ts"
+import { posternCommand, shellWord } from "../core/shell.ts"
 import type { Context } from "./context.ts"
 import { EXIT_CODES, tellDiagnosis } from "./exit.ts"
 import { serverWords } from "./server-words.ts"
@@ -59,10 +59,10 @@ export function readPlainRun(words: readonly string[]): { readonly name: string;
 export async function runServer(name: string, options: RunOptions, context: Context): Promise<void> {
   const { stdin, stdout, stderr, signal, note } = context
   // A client has pipes. Whoever types this by hand would look at a silent line.
-  if (stdin.isTTY)
-    note(
-      `postern: note: a client starts this, and speaks MCP with it; Ctrl-D ends it. To look at the server: ${posternCommand("tools", name)}`,
-    )
+  if (stdin.isTTY) {
+    const look = posternCommand("tools", name, options.config === undefined ? "" : `--config ${shellWord(options.config)}`)
+    note(`postern: note: a client starts this, and speaks MCP with it; Ctrl-D ends it. To look at the server: ${look}`)
+  }
   await using words = serverWords(context, stderr.isTTY === true)
   const refused = await runBridge({
     name,

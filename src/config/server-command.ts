@@ -18,7 +18,9 @@ export type Findable = Pick<Server, "name" | "scope" | "file">
  * A command of those that take `--config`. A server of a file that was named by it is found in no other way.
  *
  * @param verb - for example `get`
+ * @param options - more of them, each word quoted for a shell
  */
-export function serverCommand(verb: string, { name, scope, file }: Findable): string {
-  return posternCommand(verb, name, scope === "file" ? `--config ${shellWord(file)}` : "")
+export function serverCommand(verb: string, { name, scope, file }: Findable, options = ""): string {
+  const where = scope === "file" ? `--config ${shellWord(file)}` : ""
+  return posternCommand(verb, name, [options, where].filter(Boolean).join(" "))
 }

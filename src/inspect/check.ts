@@ -4,21 +4,21 @@ import { diagnosisOf } from "../bridge/error-answer.ts"
 import type { AuthTools } from "../auth/tools.ts"
 import { projectNotTrusted, serverDisabled } from "../config/diagnoses.ts"
 import type { Configuration } from "../config/files.ts"
+import { type Findable, serverCommand } from "../config/server-command.ts"
 import type { Server } from "../config/server.ts"
 import { limited } from "../core/abort.ts"
 import { type Diagnosis, defineDiagnosis } from "../core/diagnosis.ts"
 import { quote } from "../core/redact.ts"
 import { silentLog } from "../core/log.ts"
-import { posternCommand } from "../core/shell.ts"
 
 /** A server that did not answer within the time of a check. */
 export const checkTimeout = defineDiagnosis({
   code: "check-timeout",
   about: "`postern list --check` gives each server 15 s for a connection and the list of its tools. This one needed longer.",
-  tell: ({ server, limitMs }: { server: string; limitMs: number }) => ({
-    cause: `The server "${quote(server)}" did not answer within ${limitMs / 1000} s.`,
+  tell: ({ server, limitMs }: { server: Findable; limitMs: number }) => ({
+    cause: `The server "${quote(server.name)}" did not answer within ${limitMs / 1000} s.`,
     evidence: ["asked for: initialize, then its tools"],
-    next: posternCommand("tools", server),
+    next: serverCommand("tools", server),
   }),
 })
 
@@ -76,7 +76,7 @@ async function checkServer(server: Server, settings: CheckSettings, signal: Abor
     return { is: "ok" }
   } catch (error) {
     signal.throwIfAborted()
-    return { is: "failed", diagnosis: limit.aborted ? checkTimeout({ server: name, limitMs }) : diagnosisOf(error) }
+    return { is: "failed", diagnosis: limit.aborted ? checkTimeout({ server, limitMs }) : diagnosisOf(error) }
   }
 }
 

@@ -131,7 +131,7 @@ async function proofOf(server: Server, tools: AuthTools, memoryFolder?: string):
     const signIn = await signInOf(server, tools)
     if (signIn !== undefined) return signIn
     if (memoryFolder !== undefined && (await wantsSignIn(memoryFile(memoryFolder, server, silentLog))))
-      return { method: "oauth", identity: null, problem: oauthSignInNeeded({ server: server.name, why: "nobody has signed in yet" }) }
+      return { method: "oauth", identity: null, problem: oauthSignInNeeded({ server, why: "nobody has signed in yet" }) }
   }
   if (server.transport !== "stdio" && method === "aws") return awsProof(server, tools)
   return { method, ...(await identityOf(server, tools)) }
@@ -153,7 +153,7 @@ async function signInOf(server: HttpServer, tools: AuthTools): Promise<Proof | u
     const grant = await findGrant(tools.vault, await grantOwnerInClear(server, tools))
     if (grant === undefined && server.oauth === undefined) return undefined
     const why = grant === undefined ? "nobody has signed in yet" : whyNotGood(grant, tools.clock.now())
-    const problem = why === undefined ? null : oauthSignInNeeded({ server: server.name, why })
+    const problem = why === undefined ? null : oauthSignInNeeded({ server, why })
     return { method: "oauth", identity: grant ? grantIdentity(grant) : null, problem, ...(grant ? { grant } : {}) }
   } catch (error) {
     if (!(error instanceof PosternError)) throw error

@@ -27,7 +27,15 @@ const ANSWERS = `
 
 function serve(script: string, settings: Partial<Parameters<typeof stdioLink>[0]> = {}): Link {
   const env = { PATH: process.env["PATH"] ?? "" }
-  const made = { name: "local", command: process.execPath, args: ["-e", script], env, receive: ignore, stderr: () => undefined }
+  const made = {
+    name: "local",
+    look: "postern get local",
+    command: process.execPath,
+    args: ["-e", script],
+    env,
+    receive: ignore,
+    stderr: () => undefined,
+  }
   const link = stdioLink({ ...made, log: silentLog, maxFrameBytes: 1 << 20, ...settings })
   onTestFinished(() => link.close(signal))
   return link

@@ -31,6 +31,7 @@ const bridgeTo = (maxFrameBytes: number, silenceMs = 30_000) =>
     link: (receive, onSent) =>
       stdioLink({
         name: "local",
+        look: "postern get local",
         command: process.execPath,
         args: ["-e", SERVER],
         env: {},
@@ -70,6 +71,7 @@ test("a local server that a modern line has ended is started again by the next o
     link: (receive) =>
       stdioLink({
         name: "local",
+        look: "postern get local",
         command: process.execPath,
         args: ["-e", fragile],
         env: {},

@@ -65,7 +65,8 @@ const registration: Way = {
   name: "a registration of an OAuth client",
   send(http, url) {
     const metadata = { issuer: url.origin, registration_endpoint: url.href }
-    const wish = { server: "test", url, isGuessed: false, metadata, redirectUri: "http://127.0.0.1:1/callback", policy: policyFor(url) }
+    const server = { name: "test", scope: "local", file: "postern.json" } as const
+    const wish = { server, url, isGuessed: false, metadata, redirectUri: "http://127.0.0.1:1/callback", policy: policyFor(url) }
     return whateverSaid(register(wish, http, signal()))
   },
 }

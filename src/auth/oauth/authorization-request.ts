@@ -1,6 +1,7 @@
 /** What the browser is sent away with, and how what it comes back with is checked before anything is redeemed (S45, S49, S50). */
 import { createHash, randomBytes } from "node:crypto"
 import * as oauth from "oauth4webapi"
+import type { Findable } from "../../config/server-command.ts"
 import { passAddress } from "../../core/address-gate.ts"
 import { areEqual } from "../../core/constant-time.ts"
 import { PosternError } from "../../core/diagnosis.ts"
@@ -13,7 +14,7 @@ import { signInFault, wordsOf } from "./exchange.ts"
 
 /** One flow: what belongs together from the first link to the exchange. Nothing of it is shared with another (S50). */
 export interface Flow extends RealClient {
-  readonly server: string
+  readonly server: Findable
   readonly destination: Destination
   readonly redirectUri: string
   readonly scopes: readonly string[]

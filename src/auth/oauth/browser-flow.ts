@@ -116,7 +116,7 @@ function redirectOf({ server }: Bindable, port: number): string {
 async function prepareFlow(question: Bindable, redirectUri: string, tools: MethodTools, signal: AbortSignal): Promise<Flow> {
   const { server, destination, scopes, plan } = question
   const flowAs = (real: RealClient): Flow =>
-    startFlow({ ...real, server: server.name, destination, redirectUri, scopes, extraParameters: server.oauth?.authorizeParams ?? {} })
+    startFlow({ ...real, server, destination, redirectUri, scopes, extraParameters: server.oauth?.authorizeParams ?? {} })
   const flow = flowAs(await realizeClient(question, redirectUri, tools, signal))
   const canRegister = destination.metadata.registration_endpoint !== undefined
   const isDoubtful = flow.isKept || (flow.client.from === "document" && canRegister)

@@ -96,7 +96,7 @@ async function findOrRegister(
   if (plan.kept?.redirectUri === redirectUri) return { client: plan.kept.client, isKept: true }
   const { registration_endpoint = "" } = destination.metadata // there is one: that is what the plan stands on
   const { metadata, isGuessed } = destination
-  const wish = { server: server.name, url, metadata: { ...metadata, registration_endpoint }, isGuessed, redirectUri, policy }
+  const wish = { server, url, metadata: { ...metadata, registration_endpoint }, isGuessed, redirectUri, policy }
   const registration = await register(wish, http, signal)
   return { client: registration.client, isKept: false, registration }
 }
@@ -139,7 +139,7 @@ function missing({ server, destination }: ClientQuestion): PosternError {
   const redirect = `http://${oauth.redirectHost ?? "127.0.0.1"}${port}${oauth.redirectPath ?? "/callback"}`
   return new PosternError(
     oauthClientMissing({
-      server: server.name,
+      server,
       issuer: destination.issuer,
       redirect: `${redirect}${port === "" ? " (any port; where the server wants one, set --callback-port)" : ""}`,
       missing: [

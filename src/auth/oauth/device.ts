@@ -57,7 +57,7 @@ export async function signInByDevice(
   const device = await authorizeDevice(flow, reach, signal)
   tools.redactor.learnPassing(device.device_code)
   const url = passAddress(device.verification_uri_complete ?? device.verification_uri, "open for a person", reach.policy)
-  const message = `Sign in to ${server} (issuer ${new URL(destination.issuer).host}), on this device or another`
+  const message = `Sign in to ${server.name} (issuer ${new URL(destination.issuer).host}), on this device or another`
   await interaction.openLink({ url, message, code: device.user_code }, signal)
 
   let intervalMs = 1000 * Math.min(Math.max(device.interval ?? DEFAULT_INTERVAL, FASTEST), SLOWEST)

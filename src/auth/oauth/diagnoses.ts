@@ -1,4 +1,5 @@
 /** Why a sign-in does not come about, or a grant cannot be used. */
+import { type Findable, serverCommand } from "../../config/server-command.ts"
 import { defineDiagnosis } from "../../core/diagnosis.ts"
 import { quote } from "../../core/redact.ts"
 import { posternCommand, shellWord } from "../../core/shell.ts"
@@ -11,13 +12,13 @@ export const oauthSignInNeeded = defineDiagnosis({
   about:
     "The server lets in who has signed in (OAuth), and there is no sign-in that is still good: nobody has signed in yet, the server has ended it, or it cannot be renewed without a person. What is told as the reason is what the server said; a network that is down is never one.",
   kind: "sign-in",
-  tell: ({ server, why, issuer, next }: { server: string; why: string; issuer?: string | undefined; next?: string | undefined }) => ({
-    cause: `The server "${quote(server)}" needs a sign-in: ${quote(why)}.`,
+  tell: ({ server, why, issuer, next }: { server: Findable; why: string; issuer?: string | undefined; next?: string | undefined }) => ({
+    cause: `The server "${quote(server.name)}" needs a sign-in: ${quote(why)}.`,
     evidence: [
       ...(issuer === undefined ? [] : [`issuer: ${quote(issuer)}`]),
       "nothing was lost: the call can be made again after the sign-in",
     ],
-    next: next ?? posternCommand("auth", server),
+    next: next ?? serverCommand("auth", server),
   }),
 })
 
@@ -27,10 +28,10 @@ export const oauthScopeNeeded = defineDiagnosis({
   about:
     "The server answered that the sign-in does not cover this (403, `insufficient_scope`). A refresh cannot widen it, so a person has to agree once more, to what was agreed before and what is missing. Where that was tried and the server still is not content, it is told as refused.",
   kind: "sign-in",
-  tell: ({ server, scopes, all }: { server: string; scopes: readonly string[]; all: readonly string[] }) => ({
-    cause: `The sign-in to "${quote(server)}" does not cover this call: ${quote(scopes.join(" ")) || "more"} is missing.`,
+  tell: ({ server, scopes, all }: { server: Findable; scopes: readonly string[]; all: readonly string[] }) => ({
+    cause: `The sign-in to "${quote(server.name)}" does not cover this call: ${quote(scopes.join(" ")) || "more"} is missing.`,
     evidence: [`asked for next: ${quote(all.join(" "), 400)}`],
-    next: posternCommand("auth", server, `--scopes ${shellWord(all.join(" "))}`), // a scope may hold what a shell runs
+    next: serverCommand("auth", server, `--scopes ${shellWord(all.join(" "))}`), // a scope may hold what a shell runs
   }),
 })
 
@@ -86,10 +87,10 @@ export const oauthIssuerUnknown = defineDiagnosis({
   about:
     "`--issuer` names an authorization server that the MCP server does not. Nobody is sent there: who may let one in is for the server to say.",
   kind: "usage",
-  tell: ({ server, issuer, named }: { server: string; issuer: string; named: readonly string[] }) => ({
-    cause: `The server "${server}" does not name the authorization server ${quote(issuer)}.`,
+  tell: ({ server, issuer, named }: { server: Findable; issuer: string; named: readonly string[] }) => ({
+    cause: `The server "${quote(server.name)}" does not name the authorization server ${quote(issuer)}.`,
     evidence: [`it names: ${named.map((one) => quote(one)).join(", ")}`, "nobody was sent there"],
-    next: posternCommand("auth", server, `--issuer ${shellWord(named[0] ?? "")}`),
+    next: serverCommand("auth", server, `--issuer ${shellWord(named[0] ?? "")}`),
   }),
 })
 
@@ -98,10 +99,10 @@ export const oauthClientMissing = defineDiagnosis({
   code: "oauth-client-missing",
   about:
     "Before anybody can sign in, the authorization server has to know Postern as a client. There are four ways, tried in this order: a client registered by hand (`--client-id`), a hosted document (`--client-metadata-url`, where the server takes it), dynamic registration (where the server has it), or a person who knows an id. None of them is there.",
-  tell: ({ server, issuer, redirect, missing }: { server: string; issuer: string; redirect: string; missing: readonly string[] }) => ({
-    cause: `The authorization server of "${quote(server)}" does not know Postern, and there is no way to make itself known.`,
+  tell: ({ server, issuer, redirect, missing }: { server: Findable; issuer: string; redirect: string; missing: readonly string[] }) => ({
+    cause: `The authorization server of "${quote(server.name)}" does not know Postern, and there is no way to make itself known.`,
     evidence: [`issuer: ${quote(issuer)}`, ...missing, `redirect address to register: ${redirect}`],
-    next: `register a client there by hand, then: ${posternCommand("auth", server, "--client-id ID")}`,
+    next: `register a client there by hand, then: ${serverCommand("auth", server, "--client-id ID")}`,
   }),
 })
 
@@ -109,10 +110,10 @@ export const oauthClientMissing = defineDiagnosis({
 export const oauthRegistrationRefused = defineDiagnosis({
   code: "oauth-registration-refused",
   about: "The authorization server offers dynamic registration (RFC 7591), and refused this one or answered with something unusable.",
-  tell: ({ server, address, said }: { server: string; address: string; said: string }) => ({
+  tell: ({ server, address, said }: { server: Findable; address: string; said: string }) => ({
     cause: `The registration at ${quote(address)} was refused.`,
     evidence: [quote(said)],
-    next: `register a client there by hand, then: ${posternCommand("auth", server, "--client-id ID")}`,
+    next: `register a client there by hand, then: ${serverCommand("auth", server, "--client-id ID")}`,
   }),
 })
 
@@ -121,10 +122,10 @@ export const oauthClientRefused = defineDiagnosis({
   code: "oauth-client-refused",
   about:
     "The authorization server does not accept the client itself (`invalid_client`): its id is not known there, or its secret is wrong or has ended.",
-  tell: ({ server, client, said }: { server: string; client: string; said: string }) => ({
-    cause: `The authorization server of "${quote(server)}" does not accept the client ${quote(client, 80)}.`,
+  tell: ({ server, client, said }: { server: Findable; client: string; said: string }) => ({
+    cause: `The authorization server of "${quote(server.name)}" does not accept the client ${quote(client, 80)}.`,
     evidence: [quote(said)],
-    next: posternCommand("auth", server, "--fresh"),
+    next: serverCommand("auth", server, "--fresh"),
   }),
 })
 
@@ -144,10 +145,10 @@ export const oauthPortTaken = defineDiagnosis({
 export const oauthConsentRefused = defineDiagnosis({
   code: "oauth-consent-refused",
   about: "The authorization server sent the browser back with an error instead of a code: the person said no, or the server did.",
-  tell: ({ server, error, said }: { server: string; error: string; said: string }) => ({
-    cause: `The sign-in to "${quote(server)}" was refused (${quote(error, 60)}).`,
+  tell: ({ server, error, said }: { server: Findable; error: string; said: string }) => ({
+    cause: `The sign-in to "${quote(server.name)}" was refused (${quote(error, 60)}).`,
     evidence: [said === "" ? "the authorization server gave no reason" : `it said: ${quote(said)}`, "a former sign-in is as it was"],
-    next: posternCommand("auth", server),
+    next: serverCommand("auth", server),
   }),
 })
 
@@ -155,10 +156,10 @@ export const oauthConsentRefused = defineDiagnosis({
 export const oauthSignInTimeout = defineDiagnosis({
   code: "oauth-sign-in-timeout",
   about: "Nobody came back from the browser within the limit. A former sign-in is as it was.",
-  tell: ({ server, limitMs }: { server: string; limitMs: number }) => ({
-    cause: `Nobody signed in to "${quote(server)}" within ${Math.round(limitMs / 60_000)} minutes.`,
+  tell: ({ server, limitMs }: { server: Findable; limitMs: number }) => ({
+    cause: `Nobody signed in to "${quote(server.name)}" within ${Math.round(limitMs / 60_000)} minutes.`,
     evidence: ["a former sign-in is as it was"],
-    next: `${posternCommand("auth", server)}; if the page showed an error instead of a sign-in: ${posternCommand("auth", server, "--fresh")}`,
+    next: `${serverCommand("auth", server)}; if the page showed an error instead of a sign-in: ${serverCommand("auth", server, "--fresh")}`,
   }),
 })
 
@@ -191,14 +192,14 @@ export const oauthTokenNotAccepted = defineDiagnosis({
   code: "oauth-token-not-accepted",
   about:
     "The sign-in went well, and the server refused the very first request with the new token. So it is not told as a success, and a former sign-in stays. Often the token was made for another audience.",
-  tell: ({ server, status, issuer, challenge }: { server: string; status: number; issuer: string; challenge: string }) => ({
-    cause: `The server "${quote(server)}" does not accept the token that ${quote(issuer)} has just given.`,
+  tell: ({ server, status, issuer, challenge }: { server: Findable; status: number; issuer: string; challenge: string }) => ({
+    cause: `The server "${quote(server.name)}" does not accept the token that ${quote(issuer)} has just given.`,
     evidence: [
       `answer: HTTP ${status}`,
       ...(challenge === "" ? [] : [`it asks for: ${quote(challenge)}`]),
       "a former sign-in is as it was",
     ],
-    next: `check what the token is for: ${posternCommand("get", server)}; some servers want --resource omit, or another --resource`,
+    next: `check what the token is for: ${serverCommand("get", server)}; some servers want --resource omit, or another --resource`,
   }),
 })
 
@@ -208,10 +209,10 @@ export const oauthSubjectMismatch = defineDiagnosis({
   about:
     "The server is pinned to one identity (`pin.subject`), and the sign-in is another one's. Nothing was sent to the server, and nothing stored.",
   kind: "guard",
-  tell: ({ server, pinned, found }: { server: string; pinned: string; found: string }) => ({
-    cause: `"${quote(server)}" is to be reached as ${quote(pinned)}, and this sign-in is ${quote(found)}.`,
+  tell: ({ server, pinned, found }: { server: Findable; pinned: string; found: string }) => ({
+    cause: `"${quote(server.name)}" is to be reached as ${quote(pinned)}, and this sign-in is ${quote(found)}.`,
     evidence: [`pinned: ${quote(pinned)}`, `signed in: ${quote(found)}`, "nothing was sent"],
-    next: `${posternCommand("auth", server)}, as the right person`,
+    next: `${serverCommand("auth", server)}, as the right person`,
   }),
 })
 

@@ -1,5 +1,6 @@
 /** A code for tokens, and how any answer of a token endpoint is judged. The other exchange, of a refresh token, stands in refresh.ts. */
 import * as oauth from "oauth4webapi"
+import type { Findable } from "../../config/server-command.ts"
 import type { Clock } from "../../core/clock.ts"
 import { PosternError } from "../../core/diagnosis.ts"
 import { isObject } from "../../core/json.ts"
@@ -55,7 +56,7 @@ export class ForgottenClient extends PosternError {}
 
 /** At which endpoint's issuer, and as whom, something was asked for. */
 export interface AskedAs {
-  readonly server: string
+  readonly server: Findable
   readonly destination: { readonly issuer: string }
   readonly client: OAuthClient
   /** Whether the client is a kept registration. */

@@ -1,6 +1,7 @@
 /** Whose sign-in a server uses. Light enough for a bridge that has no part in OAuth: it is asked whether there is a grant at all. */
 import { createHash } from "node:crypto"
 import { isAccountLabel } from "../../config/oauth-schema.ts"
+import type { Findable } from "../../config/server-command.ts"
 import type { HttpServer } from "../../config/server.ts"
 import type { AddressPolicy } from "../../core/address-gate.ts"
 import type { Vault } from "../../vault/vault.ts"
@@ -9,7 +10,7 @@ import type { AuthTools } from "../tools.ts"
 
 /** Whose sign-in for which server. */
 export interface GrantOwner {
-  readonly server: string
+  readonly server: Findable
   /** The account's label: the server's name, unless it is set. Two servers with one label share a sign-in on purpose. */
   readonly label: string
   /** Of the server. */
@@ -29,7 +30,7 @@ export async function grantOwnerInClear(server: HttpServer, tools: Pick<AuthTool
 }
 
 function ownerAt(url: URL, server: HttpServer): GrantOwner {
-  return { server: server.name, label: labelOf(server), url, allowPrivate: server.allowPrivate === true }
+  return { server, label: labelOf(server), url, allowPrivate: server.allowPrivate === true }
 }
 
 /** The names of all grants of a label begin with this. */

@@ -9,8 +9,9 @@ import type { Grant } from "./grant.ts"
  *
  * @throws {PosternError} `oauth-subject-mismatch`; nothing was sent by then
  */
-export function requirePinned({ name, pin }: HttpServer, { issuer, subject }: Pick<Grant, "issuer" | "subject">): void {
+export function requirePinned(server: HttpServer, { issuer, subject }: Pick<Grant, "issuer" | "subject">): void {
+  const { pin } = server
   const found = `${issuer}#${subject ?? "(the authorization server did not say who)"}`
   if (pin?.subject !== undefined && pin.subject !== found)
-    throw new PosternError(oauthSubjectMismatch({ server: name, pinned: pin.subject, found }))
+    throw new PosternError(oauthSubjectMismatch({ server, pinned: pin.subject, found }))
 }

@@ -60,13 +60,13 @@ export async function judgeRefusal(
     // 403 without a challenge is no question about identity (S52).
     if (status === 403 && headers["www-authenticate"] === undefined)
       return { recovery: { advice: "denied", diagnosis: accessDenied({ server: server.name, status }) }, learned: {} }
-    const diagnosis = oauthSignInNeeded({ server: server.name, why: "nobody has signed in yet" })
+    const diagnosis = oauthSignInNeeded({ server, why: "nobody has signed in yet" })
     return { recovery: { advice: "sign-in", diagnosis }, learned: { ...heard, unmended: { token: undefined } } }
   }
-  const refused = oauthSignInNeeded({ server: server.name, why: "the server does not take the token", issuer: grant.issuer })
+  const refused = oauthSignInNeeded({ server, why: "the server does not take the token", issuer: grant.issuer })
   if (sent !== grant.accessToken) return { recovery: { advice: "retry", diagnosis: refused }, learned: heard }
   if (status === 403) {
-    const { recovery, learned } = judgeForbidden(server.name, grant, challenge, memory.asked)
+    const { recovery, learned } = judgeForbidden(server, grant, challenge, memory.asked)
     return { recovery, learned: { ...heard, ...learned } }
   }
 
@@ -76,17 +76,17 @@ export async function judgeRefusal(
   if (isNew || (sent === notAccepted.token && nowMs < notAccepted.untilMs)) {
     const untilMs = isNew ? nowMs + NOT_ACCEPTED_MS : notAccepted.untilMs
     const header = headers["www-authenticate"] ?? ""
-    const diagnosis = oauthTokenNotAccepted({ server: server.name, status, issuer: grant.issuer, challenge: header })
+    const diagnosis = oauthTokenNotAccepted({ server, status, issuer: grant.issuer, challenge: header })
     return { recovery: { advice: "denied", diagnosis }, learned: { ...heard, renewed: undefined, notAccepted: { token: sent, untilMs } } }
   }
   const { recovery, learned } = await renewOrTell(grant, { keeper, refused }, signal)
   return { recovery, learned: { ...heard, ...learned } }
 }
 
-function judgeForbidden(server: string, grant: Grant, challenge: Challenge | undefined, asked: readonly string[]): Verdict {
+function judgeForbidden(server: HttpServer, grant: Grant, challenge: Challenge | undefined, asked: readonly string[]): Verdict {
   if (challenge?.parameters["error"] !== "insufficient_scope") {
     const subject = grant.subject ?? `the client ${grant.client.id}`
-    return { recovery: { advice: "denied", diagnosis: oauthAccessDenied({ server, subject, status: 403 }) }, learned: {} }
+    return { recovery: { advice: "denied", diagnosis: oauthAccessDenied({ server: server.name, subject, status: 403 }) }, learned: {} }
   }
   const { recovery, missing } = stepUpFor(server, grant, challenge, asked)
   return { recovery, learned: { ...(missing ? { missing } : {}), unmended: { token: grant.accessToken } } }

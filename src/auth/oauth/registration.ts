@@ -1,6 +1,7 @@
 /** Dynamic client registration (RFC 7591): asking for a client, checking what comes back, and keeping it under its issuer. */
 import { createHash } from "node:crypto"
 import * as v from "valibot"
+import type { Findable } from "../../config/server-command.ts"
 import { type AddressPolicy, passAddress } from "../../core/address-gate.ts"
 import { PosternError } from "../../core/diagnosis.ts"
 import { fetchDocument } from "../../core/http-document.ts"
@@ -41,7 +42,7 @@ const answerSchema = v.object({
 
 /** What is asked for. */
 export interface RegistrationWish {
-  readonly server: string
+  readonly server: Findable
   /** The server's own address. */
   readonly url: URL
   /** Whether the endpoint is a guess (S36): who refuses there has most likely never heard of OAuth. */
@@ -68,7 +69,7 @@ export async function register(wish: RegistrationWish, http: Http, signal: Abort
   const { server, isGuessed } = wish
   const refuse = (said: string): PosternError =>
     isGuessed && status < 500
-      ? new PosternError(oauthNotOffered({ server, url: wish.url.href, guess: `${url.href}: ${said}` }))
+      ? new PosternError(oauthNotOffered({ server: server.name, url: wish.url.href, guess: `${url.href}: ${said}` }))
       : new PosternError(oauthRegistrationRefused({ server, address: url.href, said }))
   const parsed = v.safeParse(answerSchema, json)
   if (status !== 200 && status !== 201)

@@ -4,6 +4,7 @@
  * It stands on the lease of the grant (docs/architecture.md): take it, read again, note that an exchange begins, exchange, store. The
  * only importer of refresh.ts; what can go wrong after the server has rotated the token, and what each failure means, is decided here.
  */
+import type { Findable } from "../../config/server-command.ts"
 import type { AddressPolicy } from "../../core/address-gate.ts"
 import { PosternError, failedWith, failureOf } from "../../core/diagnosis.ts"
 import { lockLost } from "../../core/file-lock.ts"
@@ -18,7 +19,7 @@ import type { Tokens } from "./token-answer.ts"
 
 /** What is wanted of a grant. */
 export interface RenewalWish {
-  readonly server: string
+  readonly server: Findable
   /** The grant's place in the vault. */
   readonly name: string
   readonly origin: string
@@ -171,7 +172,10 @@ async function storeStubbornly({ unstored, exchanged }: Unstored, desk: Desk): P
     if (fault === undefined) return { result: { grant } }
     if (isShut(fault)) return { result: { unstored: grant, exchanged } }
     if (attempt === 0) {
-      wish.onUnstored(grant, new PosternError(oauthGrantNotStored({ server: wish.server, cause: fault.diagnosis.cause }), { cause: fault }))
+      wish.onUnstored(
+        grant,
+        new PosternError(oauthGrantNotStored({ server: wish.server.name, cause: fault.diagnosis.cause }), { cause: fault }),
+      )
       desk.publish(grant)
     }
     await tools.clock.sleep(STORE_PAUSES_MS[attempt] ?? 5_000)

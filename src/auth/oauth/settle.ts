@@ -31,7 +31,7 @@ export interface Settlement {
 /** Pin, one accepted request, store: in this order, so that what is told as a success is one. Nobody's impatience tears it. */
 export async function settle({ outcome, flow, server, owner, former }: Settlement, tools: MethodTools): Promise<Grant> {
   const { issuer } = flow.destination
-  if ("refusal" in outcome) throw signInFault({ ...flow, server: server.name }, outcome.refusal)
+  if ("refusal" in outcome) throw signInFault({ ...flow, server }, outcome.refusal)
   const grant = toGrant(outcome.tokens, flow, former, tools.clock.now())
   for (const secret of secretsOfGrant(grant)) tools.redactor.learnPassing(secret)
   requirePinned(server, grant)

@@ -110,7 +110,7 @@ async function askPerson(wish: SignInWish, former: Grant | undefined, desk: Desk
     })
   } catch (error) {
     if (!untilLimit.aborted || signal.aborted || error instanceof PosternError) throw error
-    throw new PosternError(oauthSignInTimeout({ server: server.name, limitMs: PERSON_LIMIT_MS }), { cause: error })
+    throw new PosternError(oauthSignInTimeout({ server, limitMs: PERSON_LIMIT_MS }), { cause: error })
   }
 }
 
@@ -130,7 +130,7 @@ async function findDestination(
   const destination = await discover({ server, url, ...asked, knownIssuer, policy }, http, signal)
   requireEndpoint(destination, "token_endpoint")
   if (issuer !== undefined && issuer !== destination.issuer) {
-    throw new PosternError(oauthIssuerUnknown({ server: server.name, issuer, named: [destination.issuer, ...destination.otherIssuers] }))
+    throw new PosternError(oauthIssuerUnknown({ server, issuer, named: [destination.issuer, ...destination.otherIssuers] }))
   }
   tellWhere(destination, server, former, desk.interaction)
   return destination
@@ -179,7 +179,7 @@ async function signInOnce(
   }
   const byDevice = async (flow: FlowFacts, untilOver: AbortSignal): Promise<Grant> => {
     const { signInByDevice } = await import("./device.ts")
-    const outcome = await signInByDevice({ server: server.name, ...flow }, { reach, interaction, tools }, untilOver)
+    const outcome = await signInByDevice({ server, ...flow }, { reach, interaction, tools }, untilOver)
     return finish(settle({ outcome, flow, server, owner, former }, tools))
   }
 

@@ -1,4 +1,5 @@
 /** A server that wants more scopes than the sign-in has (S51). */
+import type { Findable } from "../../config/server-command.ts"
 import type { Recovery } from "../method.ts"
 import type { Challenge } from "./challenge.ts"
 import { oauthScopeNeeded, oauthScopeRefused } from "./diagnoses.ts"
@@ -18,7 +19,7 @@ const MOST_SCOPES = 100
  * @returns the scopes that are missing now, if a person is to be asked
  */
 export function stepUpFor(
-  server: string,
+  server: Findable,
   grant: Grant,
   challenge: Challenge,
   asked: readonly string[],
@@ -27,7 +28,7 @@ export function stepUpFor(
   const all = [...new Set([...grant.scopes, ...wanted])]
   const key = askedFor(wanted)
   if (asked.includes(key) || asked.length >= MOST_STEP_UPS || all.length > MOST_SCOPES) {
-    return { recovery: { advice: "denied", diagnosis: oauthScopeRefused({ server, scopes: wanted }) } }
+    return { recovery: { advice: "denied", diagnosis: oauthScopeRefused({ server: server.name, scopes: wanted }) } }
   }
   const missing = wanted.filter((scope) => !grant.scopes.includes(scope))
   const recovery = {

@@ -18,6 +18,8 @@ import { type OwedAnswers, owedAnswers } from "./owed.ts"
 /** How a local server is started, and who hears what it says. */
 export interface StdioServerSettings {
   readonly name: string
+  /** The command that shows a person what is configured. */
+  readonly look: string
   readonly command: string
   readonly args: readonly string[]
   /** All that the process gets: its own variables, and the few that every program needs. */
@@ -92,7 +94,7 @@ export function stdioLink(settings: StdioServerSettings): Link {
 }
 
 function start(settings: StdioServerSettings): Life {
-  const { name, command, args, env, cwd, log, silenceMs = 0 } = settings
+  const { name, look, command, args, env, cwd, log, silenceMs = 0 } = settings
   // A group of its own, so that what the process starts ends with it; no shell, so that no text is read as one.
   const child = spawn(command, args, { env: { ...env }, cwd, stdio: ["pipe", "pipe", "pipe"], ...OWN_GROUP })
   const owed = owedAnswers({
@@ -117,7 +119,7 @@ function start(settings: StdioServerSettings): Life {
     leave()
     life.over = true
     log.info("process ended", { server: name, how })
-    owed.failAll(new PosternError(serverExited({ server: name, how, stderr: life.lastWords })))
+    owed.failAll(new PosternError(serverExited({ server: name, how, stderr: life.lastWords, look })))
     signalGroup(child, "SIGKILL") // whatever it had started and left behind
     tellDelivered()
   }

@@ -49,7 +49,7 @@ async function signInWith({ device, poll }: Said): Promise<Outcome> {
   const metadata = { issuer, token_endpoint: `${origin}/token`, device_authorization_endpoint: `${origin}/device_authorization` }
   const destination = { issuer, metadata, resource: origin, resourceParameter: undefined, scopes: [], isGuessed: false, otherIssuers: [] }
   const flow = {
-    server: "linear",
+    server: { name: "linear", scope: "local", file: "postern.json" },
     destination,
     client: { id: "c-1", authMethod: "none", from: "configured" },
     isKept: false,

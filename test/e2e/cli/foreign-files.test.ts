@@ -136,3 +136,19 @@ test.concurrent("1.2: one wrong entry is told with line, column and what would b
   expect(bad.stderr).toContain("found a number, right would be the address")
   expect(good.code).toBe(0)
 })
+
+test.concurrent("1.2: a next step for a server of somebody else's file names the file, and works", async () => {
+  await using server = await startMcpServer()
+  await using person = await makePerson()
+  const servers = { locked: { url: server.url, oauth: {} }, gone: { command: process.execPath, args: ["-e", "process.exit(7)"] } }
+  const file = await person.write(".mcp.json", JSON.stringify({ mcpServers: servers }))
+
+  const headers = await person.postern(["headers", "locked", "--config", file, "--json"])
+  const tools = await person.postern(["tools", "gone", "--config", file, "--json"])
+
+  expect(headers.code).toBe(3)
+  expect(headers.json<ErrorObject>().error.next).toBe(`postern auth locked --config ${file}`)
+  const { code, next = "" } = tools.json<ErrorObject>().error
+  expect({ code, next }).toEqual({ code: "server-exited", next: `postern get gone --config ${file}` })
+  expect(await person.postern(next.split(" ").slice(1))).toMatchObject({ code: 0, stdout: expect.stringContaining("process.exit(7)") })
+})
