@@ -38,12 +38,23 @@ export function withAwsOptions(command: Command): Command {
     .option("--pin-role <arn>", "the role or user that must be signing")
 }
 
+/** Whether any of them was given. */
+export function hasAwsOptions(options: AwsOptions): boolean {
+  const { aws, profile, region, service, assumeRole, externalId, sessionName, duration } = options
+  const { sessionPolicy, sourceIdentity, tag, pinAccount, pinRole } = options
+  const identity = [aws, profile, region, service, pinAccount, pinRole]
+  const session = [assumeRole, externalId, sessionName, duration, sessionPolicy, sourceIdentity, tag]
+  return [...identity, ...session].some((value) => value !== undefined)
+}
+
 /**
  * The keys of the entry that the options stand for.
  *
  * @param fail - tells what is wrong with the command line
  */
 export function awsKeys(options: AwsOptions, fail: (problem: string) => never): { readonly aws?: object; readonly pin?: object } {
+  if (!hasAwsOptions(options)) return {}
+  if (options.aws === undefined) fail("The options of AWS go with --aws.")
   const { profile, region, service, assumeRole, externalId, sessionName, sessionPolicy, sourceIdentity } = options
   const texts = { profile, region, service, assumeRole, externalId, sessionName, sessionPolicy, sourceIdentity }
   const given = Object.entries(texts).filter(([, value]) => value !== undefined)
@@ -56,10 +67,6 @@ export function awsKeys(options: AwsOptions, fail: (problem: string) => never): 
   const pin = {
     ...(options.pinAccount === undefined ? {} : { account: options.pinAccount }),
     ...(options.pinRole === undefined ? {} : { role: options.pinRole }),
-  }
-  if (options.aws === undefined) {
-    if (Object.keys(aws).length + Object.keys(pin).length > 0) fail("The options of AWS go with --aws.")
-    return {}
   }
   return { aws, ...(Object.keys(pin).length === 0 ? {} : { pin }) }
 }

@@ -4,7 +4,7 @@ import { CLIENT_SECRET } from "../auth/literals.ts"
 import { PosternError } from "../core/diagnosis.ts"
 import { quote } from "../core/redact.ts"
 import { type OAuthOptions, hasOAuthOptions, oauthKeys, withOAuthOptions } from "./add-oauth-options.ts"
-import { awsKeys, type AwsOptions, withAwsOptions } from "./add-aws-options.ts"
+import { awsKeys, type AwsOptions, hasAwsOptions, withAwsOptions } from "./add-aws-options.ts"
 import { tlsKeys, type TlsOptions, withTlsOptions } from "./add-tls-options.ts"
 import { usageWrong } from "./diagnoses.ts"
 import type { Context } from "./context.ts"
@@ -91,7 +91,7 @@ async function localEntry(context: Context, [command = "", ...args]: readonly st
   if (hasOAuthOptions(options)) fail("A local server takes no options for a sign-in.")
   if (options.ca ?? options.cert ?? options.key ?? options.allowPrivate)
     fail("A local server makes its own connections; --ca, --cert, --key and --allow-private are for one with an address.")
-  if (options.aws !== undefined) fail("A local server signs its requests itself; --env AWS_PROFILE=NAME tells it as whom.")
+  if (hasAwsOptions(options)) fail("A local server takes no options of AWS; --env AWS_PROFILE=NAME tells it as whom to sign.")
   if (options.resumeTimeout !== undefined) fail("A local server has no streams to resume; --resume-timeout is for one with an address.")
   const pairs = (options.env ?? []).map((assignment): Pair => {
     const pair = splitPair(assignment)

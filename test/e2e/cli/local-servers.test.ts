@@ -141,6 +141,8 @@ test.concurrent("4: what does not go together on the command line is refused, an
     [["x", "--"], "command is missing"],
     [["x", "--transport", "http", "--", "node"], "an address, not a command"],
     [["x", "--header", "A: b", "--", "node"], "takes no headers"],
+    [["x", "--profile", "dev", "--", "node"], "takes no options of AWS"],
+    [["x", "--pin-account", "123456789012", "--", "node"], "takes no options of AWS"],
     [["x", "--env", "A=b", "https://x.example/mcp"], "takes no --env"],
     [["x", "--env", "=b", "--", "node"], "NAME=value"],
     [["x", "--env", "A=1", "--env", "A=2", "--", "node"], "given twice"],
