@@ -48,6 +48,19 @@ export const projectMissing = defineDiagnosis({
   }),
 })
 
+/** A project file is never read from the home folder, so none is written there. */
+export const homeNoProject = defineDiagnosis({
+  code: "home-no-project",
+  kind: "usage",
+  about:
+    "A server was to be added with `--scope project` in the home folder. What lies in a home folder is no project: a `.postern.json` there would speak for every folder below it, so Postern reads none there, and writes none.",
+  tell: ({ folder }: { folder: string }) => ({
+    cause: "The home folder is no project, so it has no project file.",
+    evidence: [`folder: ${escapeControls(folder)}`, "nothing was changed"],
+    next: "leave --scope out, or go to the folder of the project first",
+  }),
+})
+
 /** A file that is no JSON, with the place of the first fault. */
 export const configUnreadable = defineDiagnosis({
   code: "config-unreadable",

@@ -12,7 +12,7 @@ import { lockFile } from "../core/file-lock.ts"
 import { isObject } from "../core/json.ts"
 import type { Environment, Places } from "../core/places.ts"
 import { readTextFile } from "../core/read-file.ts"
-import { configInvalid, type Position, serverExists, serverNameInvalid } from "./diagnoses.ts"
+import { configInvalid, homeNoProject, type Position, serverExists, serverNameInvalid } from "./diagnoses.ts"
 import { type ConfigDocument, parseDocument } from "./document.ts"
 import { changeJsonc, renameJsonc } from "./jsonc-edit.ts"
 import { locate, parseJsonc, repeatedKeys } from "./jsonc.ts"
@@ -42,13 +42,16 @@ const NAME = /^[A-Za-z0-9_][A-Za-z0-9._-]{0,63}$/
 
 /**
  * Finds where a scope is written: `user` and `local` in Postern's own file, `project` in the `.postern.json` of the project.
+ *
+ * @throws {PosternError} `home-no-project` for `project` in the home folder, where such a file is never read
  */
 export async function findTarget(
   scope: Target["scope"],
   { cwd, env, places }: { readonly cwd: string; readonly env: Environment; readonly places: Places },
 ): Promise<Target> {
   if (scope === "user") return { scope, file: places.config }
-  const { root, file } = await findProject(cwd, env)
+  const { root, file, isHome } = await findProject(cwd, env)
+  if (scope === "project" && isHome) throw new PosternError(homeNoProject({ folder: root }))
   return scope === "local" ? { scope, file: places.config, folder: root } : { scope, file: file ?? join(root, PROJECT_FILE) }
 }
 

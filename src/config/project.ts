@@ -15,6 +15,8 @@ export interface Project {
   readonly file: string | undefined
   /** Where a new `.postern.json` belongs: beside the present one, else the root of the repository, else the folder one stands in. */
   readonly root: string
+  /** Whether one stands in the home folder, in which no project file is looked for. */
+  readonly isHome: boolean
 }
 
 /**
@@ -33,7 +35,7 @@ export async function findProject(cwd: string, env: Environment): Promise<Projec
     if (await exists(join(folder, ".git"))) repository = folder
     if (repository !== undefined || dirname(folder) === folder) break
   }
-  return { folders, file, root: file === undefined ? (repository ?? start) : dirname(file) }
+  return { folders, file, root: file === undefined ? (repository ?? start) : dirname(file), isHome: homes.has(start) }
 }
 
 async function homeFolders(env: Environment): Promise<ReadonlySet<string>> {

@@ -158,6 +158,18 @@ test.concurrent("4: what does not go together on the command line is refused, an
   expect([...(await person.files()).keys()]).toEqual([])
 })
 
+test.concurrent("a server for the project is not added in the home folder, where no project file is ever read", async () => {
+  await using person = await makePerson()
+
+  const refused = await person.postern(["add", "x", "--scope", "project", "https://x.example/mcp", "--json"], { cwd: person.home })
+  const local = await person.postern(["add", "x", "--scope", "local", "https://x.example/mcp"], { cwd: person.home })
+
+  expect(refused).toMatchObject({ code: 2, stderr: "" })
+  expect(refused.json()).toMatchObject({ error: { code: "home-no-project" } })
+  expect(local).toMatchObject({ code: 0 })
+  expect([...(await person.files()).keys()]).toEqual(["postern/config.json"])
+})
+
 /** A server that tells its token on stderr, in colour, in two pieces; and again, without a line feed, when its input ends. */
 const TALKER = `
 import { createInterface } from "node:readline"
