@@ -18,8 +18,10 @@ export interface Dismissed {
   readonly file: string
   /** Names of the vault that were removed. */
   readonly removedSecrets: readonly string[]
-  /** Names that stay, since another entry refers to them. */
+  /** Names that stay: another entry refers to them, or the entry was not trusted. */
   readonly keptSecrets: readonly string[]
+  /** False: nobody has approved its project file as it is, so what the entry says of the vault was left alone. */
+  readonly trusted: boolean
   /** Names that nothing refers to any more, and that the vault could not forget. */
   readonly leftSecrets: readonly string[]
   /** Why it could not; absent when it did. */
@@ -41,6 +43,9 @@ export async function dismissServer(
   signal: AbortSignal,
 ): Promise<Dismissed> {
   const file = await removeEntry(server, surroundings, tools.clock, signal)
+  const entry = { server: server.name, file, trusted: server.trusted }
+  // What a stranger's project refers to may be the secret, or the sign-in, of a project that is not seen from here.
+  if (!server.trusted) return { ...entry, removedSecrets: [], keptSecrets: secretsOf(server), leftSecrets: [], signedOut: [] }
 
   const others = [...configuration.servers, ...configuration.shadowed].filter((other) => other !== server)
   const elsewhere = new Set(others.flatMap(secretsOf))
@@ -54,7 +59,7 @@ export async function dismissServer(
     secretsOf(server).filter((name) => !isStillUsed(name)),
     tools.vault,
   )
-  return { server: server.name, file, keptSecrets, ...leaving, ...forgotten }
+  return { ...entry, keptSecrets, ...leaving, ...forgotten }
 }
 
 /** The entry is gone by now, so what keeps a sign-in from being forgotten is told, and ends nothing. */

@@ -28,11 +28,12 @@ export const removeCommand = (context: Context): Command =>
       if (dismissed.failure) context.exitWith(EXIT_CODES.failed)
     })
 
-function tell({ server, file, removedSecrets, keptSecrets, leftSecrets, failure, signedOut }: Dismissed): string {
+function tell({ server, file, trusted, removedSecrets, keptSecrets, leftSecrets, failure, signedOut }: Dismissed): string {
+  const why = trusted ? "another server refers to it" : "the project file was not approved as it was"
   return [
     `Removed "${server}" from ${file}.`,
     ...removedSecrets.map((name) => `  The vault has forgotten ${name}. A key that is still valid can be revoked where it was issued.`),
-    ...keptSecrets.map((name) => `  The vault keeps ${name}: another server refers to it.`),
+    ...keptSecrets.map((name) => `  The vault keeps ${name}: ${why}.`),
     ...signedOut.flatMap(tellSignedOut),
     ...leftSecrets.map((name) => `  The vault could not forget ${name}: ${failure?.cause ?? ""}`),
     ...(failure ? tellFailure(failure, leftSecrets) : []),
