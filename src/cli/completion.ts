@@ -1,11 +1,9 @@
 /** `postern completion SHELL`: what makes a shell complete commands, options and server names. */
-import { mkdir } from "node:fs/promises"
 import { homedir } from "node:os"
 import { dirname, isAbsolute, join } from "node:path"
 import { Argument, Command, Option } from "commander"
-import { writeFileAtomic } from "../core/atomic-file.ts"
+import { ensureFolder, writeFileAtomic } from "../core/atomic-file.ts"
 import { PosternError } from "../core/diagnosis.ts"
-import { writeFailure } from "../core/file-diagnoses.ts"
 import type { Environment } from "../core/places.ts"
 import { readTextFile } from "../core/read-file.ts"
 import { shellWord } from "../core/shell.ts"
@@ -91,11 +89,7 @@ async function serverNames(
 async function install(shell: Shell, env: Environment): Promise<Installed> {
   const file = placeOf(shell, env)
   const before = await readTextFile(file)
-  try {
-    await mkdir(dirname(file), { recursive: true })
-  } catch (error) {
-    throw writeFailure(dirname(file), error)
-  }
+  await ensureFolder(dirname(file))
   await writeFileAtomic(file, scripts[shell], { mode: 0o644, followSymlink: true })
   return { shell, file, replaced: before !== undefined && before !== scripts[shell], needs: needsOf(shell, file, env) }
 }

@@ -1,7 +1,7 @@
 /** Row 7: completion, in the shells themselves. */
 import { execFileSync } from "node:child_process"
 import { existsSync } from "node:fs"
-import { chmod, readFile } from "node:fs/promises"
+import { chmod, chown, mkdir, readFile, readdir } from "node:fs/promises"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { spawn } from "@lydell/node-pty"
@@ -96,6 +96,21 @@ describe.each(Object.keys(SHELLS) as Shell[])("in %s", (shell) => {
 test("7: where a shell is not here, the tests above say so by being skipped; bash is here", () => {
   expect(isInstalled("bash")).toBe(true)
   expect(() => execFileSync("bash", ["-n"], { input: "" })).not.toThrow()
+})
+
+test.skipIf(process.geteuid?.() !== 0)("with sudo, --install makes nothing in the home of the person", async () => {
+  await using person = await makePerson()
+  const home = join(person.home, "theirs")
+  await mkdir(home)
+  await chown(home, 4242, 4242)
+
+  const outcomes = await Promise.all(
+    ["bash", "zsh", "fish"].map((shell) => person.postern(["completion", shell, "--install", "--json"], { env: { HOME: home } })),
+  )
+
+  expect(outcomes.map(({ code }) => code)).toEqual([4, 4, 4])
+  for (const one of outcomes) expect(one.json()).toMatchObject({ error: { code: "file-not-private" } })
+  expect(await readdir(home)).toEqual([])
 })
 
 test.concurrent("7: --install says where the script is, and what the shell still needs", async () => {
