@@ -59,6 +59,7 @@ export const trustCommand = (context: Context): Command =>
     )
     .action(async (name: string | undefined, options: TrustOptions) => {
       const { openAccess } = await import("../auth/aws/access.ts")
+      const waitMs = secondsOf(options.wait) * 1000
       const tools = await context.tools()
       const server = await awsServer(name, options, context)
       if (options.print) return void context.print(await printPolicy(server, options, context), true, () => "")
@@ -68,7 +69,7 @@ export const trustCommand = (context: Context): Command =>
         throw wrong(`${JSON.stringify(role)} is no ARN of a role.`, "postern aws trust --role arn:aws:iam::123456789012:role/NAME")
       await using access = await openAccess(server, { profile: options.profile }, tools)
       await using admin = await openAccess(undefined, { profile: options.adminProfile ?? access.server.aws?.profile }, tools)
-      const result = await trust({ role, access, admin, options }, context)
+      const result = await trust({ role, access, admin, waitMs, options }, context)
       context.print(result, options.json, tell)
       if (result.problem !== null) context.exitWith(EXIT_CODES.failed)
     })
@@ -88,10 +89,12 @@ interface Asked {
   readonly role: string
   readonly access: AwsAccess
   readonly admin: AwsAccess
+  /** How long to wait until AWS knows the new policy; 0: nothing is tried. */
+  readonly waitMs: number
   readonly options: TrustOptions
 }
 
-async function trust({ role, access, admin, options }: Asked, context: Context): Promise<Trusted> {
+async function trust({ role, access, admin, waitMs, options }: Asked, context: Context): Promise<Trusted> {
   const { planTrust, keepBackup, applyTrust } = await import("../auth/aws/update-trust.ts")
   const { signal, clock } = context
   const own = await access.source.findOwn(signal)
@@ -104,13 +107,13 @@ async function trust({ role, access, admin, options }: Asked, context: Context):
   const plan = await planTrust({ role, caller: caller.arn, asker, externalId }, iam, signal)
   const common = { role: plan.role, caller: plan.caller.arn }
   if (plan.after === undefined)
-    return { ...common, changed: false, backup: null, ...(await tryOut({ plan, access, externalId, options }, context)) }
+    return { ...common, changed: false, backup: null, ...(await tryOut({ plan, access, externalId, waitMs }, context)) }
 
   if (options.json !== true) context.stdout.write(`${await describePlan(plan)}\n\n`)
   await consent(plan, options, context)
   const backup = await keepBackup(plan, context.places.awsTrust, clock)
   await applyTrust(plan, asker, iam, signal)
-  return { ...common, changed: true, backup, ...(await tryOut({ plan, access, externalId, options }, context)) }
+  return { ...common, changed: true, backup, ...(await tryOut({ plan, access, externalId, waitMs }, context)) }
 }
 
 async function describePlan({ role, before, after, needsOwnPolicy }: TrustPlan): Promise<string> {
@@ -130,20 +133,17 @@ async function consent({ role }: TrustPlan, { yes, json }: TrustOptions, context
   }
 }
 
-interface Trying {
+interface Trying extends Pick<Asked, "access" | "waitMs"> {
   readonly plan: TrustPlan
-  readonly access: AwsAccess
   readonly externalId: string | undefined
-  readonly options: TrustOptions
 }
 
 /** IAM takes a while until STS knows; so the role is tried until it can be assumed. */
 async function tryOut(
-  { plan, access, externalId, options }: Trying,
+  { plan, access, externalId, waitMs: limitMs }: Trying,
   context: Context,
 ): Promise<Pick<Trusted, "assumed" | "waitedMs" | "problem">> {
   const { proveTrust } = await import("../auth/aws/prove-trust.ts")
-  const limitMs = secondsOf(options.wait) * 1000
   if (limitMs === 0) return { assumed: null, waitedMs: null, problem: null }
   const tellWait = (waitedMs: number): void =>
     context.note(`AWS does not know the new policy yet (${Math.round(waitedMs / 1000)} s); trying again.`)

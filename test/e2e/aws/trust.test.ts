@@ -102,6 +102,17 @@ test.concurrent("2.4: a policy that somebody has changed since it was shown is n
   expect(aws.iam.trust.get(ROLE)).toBe(theirs)
 })
 
+test.concurrent("2.4: a wait that is no number is wrong usage before anything is asked or changed", async () => {
+  await using aws = await makeAwsPerson()
+  aws.iam.trust.set(ROLE, BEFORE)
+
+  const outcome = await aws.postern(["aws", "trust", "--role", ROLE, "--profile", "dev", "--yes", "--wait", "soon"])
+
+  expect(outcome).toMatchObject({ code: 2, stdout: "", stderr: expect.stringContaining("--wait takes a number of seconds") })
+  expect(aws.iam.trust.get(ROLE)).toBe(BEFORE)
+  expect([...(await aws.person.files()).keys()].filter((path) => path.includes("aws-trust"))).toEqual([])
+})
+
 test.concurrent("2.4: what IAM refuses is told with what it said, and the role stays as it was", async () => {
   await using aws = await makeAwsPerson()
   const deleted = JSON.stringify({ Version: "2012-10-17", Statement: [{ ...LAMBDA, Principal: { AWS: "AIDACKCEVSQ6C2EXAMPLE" } }] })
