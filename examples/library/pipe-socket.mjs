@@ -7,7 +7,8 @@ import { pipeBridge } from "postern"
 const [name = "", path = ""] = process.argv.slice(2)
 const end = new AbortController()
 
-const listener = createServer(async (socket) => {
+// Half open: a client that has asked all it wants to may close its side, and still gets the answers.
+const listener = createServer({ allowHalfOpen: true }, async (socket) => {
   const refused = await pipeBridge(name, { input: socket, output: socket }, { signal: end.signal })
   if (refused) console.error(`${refused.code}: ${refused.cause}`)
   socket.end()

@@ -157,10 +157,14 @@ test("the example pipe-socket carries a client on a Unix socket, and ends when i
   const params = { protocolVersion: "2025-11-25", capabilities: {}, clientInfo: { name: "socket", version: "1" } }
   socket.write(`${JSON.stringify({ jsonrpc: "2.0", id: 1, method: "initialize", params })}\n`)
   const [line] = await once(createInterface({ input: socket }), "line")
+  const brief = connect({ path, allowHalfOpen: true })
+  brief.end(`${JSON.stringify({ jsonrpc: "2.0", id: 2, method: "initialize", params })}\n`)
+  const [last] = await once(createInterface({ input: brief }), "line")
   const { mode } = await stat(path)
   child.kill("SIGTERM")
 
   expect(JSON.parse(line)).toMatchObject({ id: 1, result: { serverInfo: { name: expect.stringContaining("everything") } } })
+  expect(JSON.parse(last)).toMatchObject({ id: 2, result: { serverInfo: {} } }) // although it had closed its side
   expect(mode & 0o777).toBe(0o600)
   expect((await exited)[0]).toBe(0)
 })

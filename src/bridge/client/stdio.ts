@@ -1,5 +1,6 @@
 /** A client that has started us: it writes lines to our standard input and reads lines from our standard output. */
 import type { Readable, Writable } from "node:stream"
+import { withResolvers } from "../../core/with-resolvers.ts"
 import { idOfUnread, readEach } from "../frame.ts"
 import { lineCutter } from "../lines.ts"
 import type { ClientListener, ClientSide } from "./client-side.ts"
@@ -22,11 +23,27 @@ const LAST_WORDS_MS = 1_000
 /** Makes the client side of a stdio bridge. */
 export function stdioClient({ input, output, maxFrameBytes }: StdioClientSettings): ClientSide {
   let drained: Promise<void> | undefined
-  let gone = false
+  let gone = output.destroyed
   /** Whether anything was written since the client's last word. */
   let hasSpoken = false
   /** Set where the server has to catch up with what was read. */
   let serverBehind: Promise<void> | undefined
+  let stopReading = (): void => undefined
+
+  // Heard from the beginning: a socket may be reset before the connection is prepared, and an error that nobody hears ends the process.
+  // A stream that is destroyed says neither that it ended nor that it failed.
+  const { promise: ended, resolve: end } = withResolvers<"closed" | "gone">()
+  const lose = (): void => {
+    gone = true // EPIPE: nobody reads any more
+    end("gone")
+  }
+  if (input.readableEnded) end("closed")
+  if (input.destroyed || output.destroyed) end("gone")
+  input
+    .on("end", () => end("closed"))
+    .on("error", () => end("gone"))
+    .on("close", () => end("gone"))
+  output.on("error", lose).on("close", lose)
 
   /** The first answer after the client's last word leaves at once; of what follows, each turn of the event loop leaves in one system call. */
   const gather = (): void => {
@@ -58,24 +75,18 @@ export function stdioClient({ input, output, maxFrameBytes }: StdioClientSetting
         (line) => (serverBehind = hear(line, listener) ?? serverBehind),
         (beginning) => listener.onTooLarge(maxFrameBytes, idOfUnread(beginning)),
       )
-      input.on("data", (chunk: Buffer) => {
+      const read = (chunk: Buffer | string): void => {
         hasSpoken = false
-        lines.feed(chunk)
+        lines.feed(typeof chunk === "string" ? Buffer.from(chunk, input.readableEncoding ?? "utf8") : chunk)
         const caughtUp = serverBehind ?? (!gone && output.writableLength > MOST_UNREAD_BYTES ? drain() : undefined)
         serverBehind = undefined
         if (!caughtUp) return
         input.pause()
         void caughtUp.then(() => input.resume())
-      })
-      input.on("end", () => {
-        lines.end()
-        listener.onEnd("closed")
-      })
-      input.on("error", () => listener.onEnd("gone"))
-      output.on("error", () => {
-        gone = true // EPIPE: nobody reads any more
-        listener.onEnd("gone")
-      })
+      }
+      stopReading = () => void input.off("data", read).pause()
+      input.on("data", read).on("end", lines.end)
+      void ended.then((reason) => listener.onEnd(reason))
     },
 
     write(bytes) {
@@ -85,12 +96,20 @@ export function stdioClient({ input, output, maxFrameBytes }: StdioClientSetting
     },
 
     async close() {
-      input.destroy()
-      if (gone) return
-      const delivered = new Promise<void>((resolve) => output.write("", () => resolve())) // called when all before it is out
-      await Promise.race([delivered, new Promise((resolve) => setTimeout(resolve, LAST_WORDS_MS))]) // a client that does not read
+      stopReading()
+      if (!gone) await lastWords(output)
+      input.destroy() // not earlier: a socket is the output too
     },
   }
+}
+
+/** Waits until all that was written is out, or a client that does not read has had its time. */
+async function lastWords(output: Writable): Promise<void> {
+  const { promise: delivered, resolve } = withResolvers<void>()
+  const limit = setTimeout(resolve, LAST_WORDS_MS)
+  output.write("", () => resolve()) // called when all before it is out
+  await delivered
+  clearTimeout(limit)
 }
 
 /** @returns whether there is room for more */
