@@ -7,6 +7,7 @@ import { findServer } from "../config/find.ts"
 import { type LoadOptions, loadServers } from "../config/load-servers.ts"
 import type { Server } from "../config/server.ts"
 import type { Diagnosis } from "../core/diagnosis.ts"
+import { isObject } from "../core/json.ts"
 import { type Log, silentLog } from "../core/log.ts"
 import { findPlaces } from "../core/places.ts"
 import { type BridgeSettings, MAX_FRAME_BYTES, runBridge } from "./bridge.ts"
@@ -22,7 +23,7 @@ export interface BridgeOptions extends LoadOptions {
   readonly log?: Log
   /** Takes what a local server writes to its standard error; dropped unless said. */
   onServerStderr?(chunk: Buffer): void
-  /** Ends the bridge at once. */
+  /** Ends the bridge: what is on its way has a second and a half left. */
   readonly signal?: AbortSignal
 }
 
@@ -35,6 +36,7 @@ export interface OpenBridgeOptions extends BridgeOptions, Partial<InProcessSetti
  * @param server - its name, as `postern list` shows it, or an entry of `loadServers`
  * @returns the open session; close it, or take it with `await using`
  * @throws {PosternError} why it could not be opened, for example `unknown-server`, `header-refused`, `server-unreachable`
+ * @throws {TypeError} names the argument that is of another kind than its type
  */
 export async function openBridge(server: string | Server, options: OpenBridgeOptions = {}): Promise<OpenBridge> {
   const { clientInfo = ourselves(), capabilities, onNotification, onRequest } = options
@@ -61,28 +63,65 @@ export interface ClientStreams {
  *
  * @param server - its name, as `postern list` shows it, or an entry of `loadServers`
  * @returns the diagnosis that every request was answered with, if the connection could not even be prepared
+ * @throws {TypeError} names the argument that is of another kind than its type
  */
 export async function pipeBridge(
   server: string | Server,
   { input, output }: ClientStreams,
   options: BridgeOptions = {},
 ): Promise<Diagnosis | undefined> {
+  if (!isStream(input) || !isStream(output)) throw new TypeError("input, output: not the streams of a client")
+  const settings = settingsFor(server, options)
   const client = stdioClient({ input, output, maxFrameBytes: MAX_FRAME_BYTES })
-  return runBridge({ ...settingsFor(server, options), client, onRefused: () => undefined }) // it is returned
+  return runBridge({ ...settings, client, onRefused: () => undefined }) // it is returned
 }
 
 function settingsFor(server: string | Server, options: BridgeOptions): Omit<BridgeSettings, "client" | "onRefused"> {
-  const { name } = typeof server === "string" ? { name: server } : ((server ?? {}) as Partial<Server>) // JavaScript may give anything
-  if (typeof name !== "string") throw new TypeError("a bridge is opened by the name of a server, or by an entry of loadServers()")
+  checkKinds(server, options)
   const { env = process.env, log = silentLog, signal = new AbortController().signal } = options
+  const name = typeof server === "string" ? server : server.name
   return {
     name,
-    findServer: async () => (typeof server === "string" ? findServer(await loadServers(options), server) : server),
+    findServer: async () => findServer(typeof server === "string" ? await loadServers(options) : { servers: [server], invalid: [] }, name),
     tools: options.tools ?? openTools({ env, signal }),
     log,
     memoryFolder: findPlaces(env).memory,
-    stderr: (chunk) => options.onServerStderr?.(chunk),
+    stderr: (chunk) => void options.onServerStderr?.(chunk), // what a function gives back that is to give nothing is no promise
     signal,
+  }
+}
+
+const isText = (value: unknown): boolean => typeof value === "string"
+const isFunction = (value: unknown): boolean => typeof value === "function"
+const has =
+  (...members: readonly string[]) =>
+  (value: unknown): boolean =>
+    isObject(value) && members.every((member) => value[member] !== undefined)
+const isStream = has("on", "pipe")
+
+const KINDS: Readonly<Record<keyof OpenBridgeOptions, (value: unknown) => boolean>> = {
+  cwd: isText,
+  env: isObject,
+  configFile: isText,
+  tools: has("vault", "env", "redactor", "clock"),
+  log: has("error", "info", "debug"),
+  onServerStderr: isFunction,
+  signal: has("addEventListener", "throwIfAborted"),
+  clientInfo: has("name", "version"),
+  capabilities: isObject,
+  onNotification: isFunction,
+  onRequest: isFunction,
+}
+
+/** Whoever writes JavaScript may give anything; what is wrong is said before it looks like a fault of the bridge. */
+function checkKinds(server: unknown, options: OpenBridgeOptions): void {
+  if (!isText(server) && !has("name", "transport", "file")(server)) {
+    throw new TypeError("a bridge is opened by the name of a server, or by an entry of loadServers()")
+  }
+  if (!isObject(options)) throw new TypeError("options: not an object")
+  for (const [name, fits] of Object.entries(KINDS)) {
+    const value = options[name]
+    if (value !== undefined && !fits(value)) throw new TypeError(`${name}: not of its kind`)
   }
 }
 

@@ -19,6 +19,7 @@ import { PosternError } from "../core/diagnosis.ts"
 import type { Http } from "../core/http.ts"
 import type { Identity } from "../core/identity.ts"
 import { silentLog } from "../core/log.ts"
+import { findPlaces } from "../core/places.ts"
 import { vaultOriginMismatch } from "../vault/diagnoses.ts"
 import type { VaultEntry } from "../vault/vault.ts"
 
@@ -58,13 +59,13 @@ export interface ServerFacts {
  * Describes all servers of a configuration. Sends nothing, starts nothing, and needs no key: a vault that cannot be read is a
  * problem of the servers that need it, not of the list.
  *
- * @param memoryFolder - where bridges keep what they have met (`Places.memory`): a server may want a sign-in of which its entry says
- *   nothing. Without it, that is not known
+ * @param memoryFolder - where bridges keep what they have met (`Places.memory`; that of the tools' variables unless said): a server may
+ *   want a sign-in of which its entry says nothing
  */
 export async function describeServers(
   { servers, invalid }: Pick<Configuration, "servers" | "invalid">,
   tools: AuthTools,
-  memoryFolder?: string,
+  memoryFolder = findPlaces(tools.env).memory,
 ): Promise<readonly ServerFacts[]> {
   const known = await Promise.all(servers.map((server) => describeServer(server, tools, memoryFolder)))
   const broken = invalid.map(({ name, file, scope, diagnosis }) => ({ ...unusable, name, file, scope, problem: diagnosis }))
@@ -90,7 +91,7 @@ const unusable = {
 } as const satisfies Partial<ServerFacts>
 
 /** Describes one server, as `describeServers` does. */
-export async function describeServer(server: Server, tools: AuthTools, memoryFolder?: string): Promise<ServerFacts> {
+export async function describeServer(server: Server, tools: AuthTools, memoryFolder: string): Promise<ServerFacts> {
   const { method, identity, problem, grant, storedIn: places = [] } = await proofOf(server, tools, memoryFolder)
   return {
     name: server.name,
@@ -125,12 +126,12 @@ interface Proof {
   readonly storedIn?: readonly string[]
 }
 
-async function proofOf(server: Server, tools: AuthTools, memoryFolder?: string): Promise<Proof> {
+async function proofOf(server: Server, tools: AuthTools, memoryFolder: string): Promise<Proof> {
   const method = methodOf(server)
   if (server.transport !== "stdio" && server.trusted && (method === "oauth" || method === "none")) {
     const signIn = await signInOf(server, tools)
     if (signIn !== undefined) return signIn
-    if (memoryFolder !== undefined && (await wantsSignIn(memoryFile(memoryFolder, server, silentLog))))
+    if (await wantsSignIn(memoryFile(memoryFolder, server, silentLog)))
       return { method: "oauth", identity: null, problem: oauthSignInNeeded({ server, why: "nobody has signed in yet" }) }
   }
   if (server.transport !== "stdio" && method === "aws") return awsProof(server, tools)

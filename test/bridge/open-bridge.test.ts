@@ -1,29 +1,15 @@
 /** The library's face: what `postern run` does, from code, with a real server on the other side. */
 import { getEventListeners } from "node:events"
-import { writeFile } from "node:fs/promises"
-import { PassThrough } from "node:stream"
 import { expect, onTestFinished, test } from "vitest"
-import { type OpenBridge, type ServerMessage, loadServers, openBridge, pipeBridge } from "../../src/index.ts"
-import { makeFolder } from "../core/folder.ts"
-import { sse, startMcpServer } from "../servers/mcp-server.ts"
-
-/** A server, and the surroundings of somebody who has configured it as "weather". */
-async function configured() {
-  const server = await startMcpServer({ key: "key-of-the-library" })
-  const folder = await makeFolder()
-  const entry = { type: "http", url: server.url, headers: { Authorization: "Bearer ${WEATHER_KEY}" } }
-  const configFile = folder.at("servers.json")
-  await writeFile(configFile, JSON.stringify({ mcpServers: { weather: entry } }))
-  const env = { POSTERN_HOME: folder.at("home"), WEATHER_KEY: "key-of-the-library" }
-  return {
-    server,
-    options: { configFile, env, cwd: folder.path },
-    async [Symbol.asyncDispose]() {
-      await server.close()
-      await folder[Symbol.asyncDispose]()
-    },
-  }
-}
+import { openTools } from "../../src/auth/index.ts"
+import { keepLocked } from "../../src/bridge/door-memory.ts"
+import { NotAMessage } from "../../src/bridge/index.ts"
+import { memoryFile } from "../../src/bridge/memory-file.ts"
+import { silentLog } from "../../src/core/log.ts"
+import { findPlaces } from "../../src/core/places.ts"
+import { type OpenBridge, type ServerMessage, describeServers, loadServers, openBridge } from "../../src/index.ts"
+import { sse } from "../servers/mcp-server.ts"
+import { configured } from "./configured.ts"
 
 function makeCycle(): object {
   const cycle: { self?: object } = {}
@@ -63,6 +49,42 @@ test("what is asked as text is answered as text, without a rounded number, or fa
 
   expect(answer).toBe(large)
   await expect(failed).rejects.toMatchObject({ diagnosis: { code: "server-error", evidence: ["rounded"] } })
+})
+
+test.each(['{},"id":99', '{},"method":"tools/list"', "7", "null", "[]", '{"name":', ""])(
+  "parameters that are not one object of JSON, %j, are no message, and nothing is sent",
+  async (params) => {
+    await using set = await configured()
+    await using bridge = await openBridge("weather", set.options)
+
+    await expect(bridge.requestText("tools/call", params)).rejects.toThrow(NotAMessage)
+
+    await bridge.request("ping")
+    expect(set.server.seen.filter(({ message }) => message?.id !== undefined).map(({ message }) => message?.method)).toEqual([
+      "initialize",
+      "ping",
+    ])
+  },
+)
+
+test.each<[string, (bridge: OpenBridge) => Promise<unknown>]>([
+  ["method", (bridge) => bridge.request(undefined as never)],
+  ["method", (bridge) => bridge.request("")],
+  ["method", (bridge) => bridge.requestText(7 as never, "{}")],
+  ["method", (bridge) => bridge.notify(undefined as never)],
+  ["params", (bridge) => bridge.request("ping", "text" as never)],
+  ["params", (bridge) => bridge.request("ping", (() => ({})) as never)],
+  ["params", (bridge) => bridge.notify("notifications/x", 7 as never)],
+])("an argument of another kind than its type, such as %s, is named, and nothing is sent", async (name, ask) => {
+  await using set = await configured()
+  await using bridge = await openBridge("weather", set.options)
+  const before = set.server.seenOf("ping").length
+
+  const asking = ask(bridge)
+
+  await expect(asking).rejects.toThrow(TypeError)
+  await expect(asking).rejects.toThrow(name)
+  expect(set.server.seenOf("ping")).toHaveLength(before)
 })
 
 test("an entry of loadServers is opened as it is, and knows who asks", async () => {
@@ -182,6 +204,28 @@ test("a request that is given up is cancelled at the server, and the bridge goes
   expect(await bridge.request("tools/list")).toMatchObject({ tools: [{ name: "echo" }] })
 })
 
+test("a request whose signal has aborted before is not sent", async () => {
+  await using set = await configured()
+  await using bridge = await openBridge("weather", set.options)
+
+  const call = bridge.request("tools/call", { name: "echo" }, AbortSignal.abort(new Error("not wanted at all")))
+  await expect(call).rejects.toThrow("not wanted at all")
+  await bridge.request("ping")
+
+  expect(set.server.seenOf("ping")).toHaveLength(1)
+  expect(set.server.seenOf("tools/call")).toEqual([])
+})
+
+test("what a local server writes to its standard error is handed on, whatever the function gives back that takes it", async () => {
+  await using set = await configured()
+  let words = ""
+
+  await using bridge = await openBridge("local", { ...set.options, onServerStderr: (chunk) => (words += chunk) })
+  await expect.poll(() => words).toMatch(/server \d+ starts/)
+
+  expect(await bridge.request("tools/list")).toEqual({ method: "tools/list" })
+})
+
 test("as many requests as there are wait on one signal, and as many bridges: nothing is told to the host program of that", async () => {
   await using set = await configured()
   const warnings: Error[] = []
@@ -204,6 +248,53 @@ test("as many requests as there are wait on one signal, and as many bridges: not
 test("what names no server is a mistake in the program, and told as that", async () => {
   await expect(openBridge(undefined as never)).rejects.toThrow(TypeError)
   await expect(openBridge({} as never)).rejects.toThrow("by the name of a server")
+  await expect(openBridge({ name: "weather" } as never)).rejects.toThrow("by the name of a server")
+})
+
+test.each<[string, unknown]>([
+  ["cwd", 5],
+  ["env", "HOME=/"],
+  ["configFile", new URL("file:///servers.json")],
+  ["tools", {}],
+  ["log", () => undefined],
+  ["signal", "abort"],
+  ["clientInfo", "a-script"],
+  ["capabilities", ["roots"]],
+  ["onNotification", {}],
+  ["onRequest", null],
+  ["onServerStderr", process.stderr],
+])("an option of another kind than its type, %s, is named, and nothing is opened", async (name, value) => {
+  await using set = await configured()
+
+  const opening = openBridge("weather", { ...set.options, [name]: value })
+
+  await expect(opening).rejects.toThrow(TypeError)
+  await expect(opening).rejects.toThrow(name)
+  expect(set.server.seen).toEqual([])
+})
+
+test("an entry that is switched off is not opened, as by its name", async () => {
+  await using set = await configured()
+  const { servers } = await loadServers(set.options)
+  const off = servers.find(({ name }) => name === "off")
+
+  await expect(openBridge(off!, set.options)).rejects.toMatchObject({ diagnosis: { code: "server-disabled" } })
+  await expect(openBridge("off", set.options)).rejects.toMatchObject({ diagnosis: { code: "server-disabled" } })
+  expect(set.server.seen).toEqual([])
+})
+
+test("a server that a bridge has met locked is described as one that needs a sign-in, without naming the folder of that memory", async () => {
+  await using set = await configured()
+  const configuration = await loadServers(set.options)
+  const open = configuration.servers.find(({ name }) => name === "open")
+  const describe = async () => (await describeServers(configuration, openTools(set.options))).find(({ name }) => name === "open")
+
+  const before = await describe()
+  await keepLocked(memoryFile(findPlaces(set.options.env).memory, open!, silentLog))
+  const after = await describe()
+
+  expect(before).toMatchObject({ method: "none", needsSignIn: false })
+  expect(after).toMatchObject({ method: "oauth", needsSignIn: true, problem: { code: "oauth-sign-in-needed" } })
 })
 
 test("a closed bridge takes no request any more", async () => {
@@ -214,24 +305,4 @@ test("a closed bridge takes no request any more", async () => {
 
   await expect(bridge.request("tools/list")).rejects.toMatchObject({ diagnosis: { code: "bridge-closed" } })
   expect(set.server.seen).toHaveLength(before)
-})
-
-test("a client on two streams is piped to the server, byte for byte, until it has gone", async () => {
-  await using set = await configured()
-  const [input, output] = [new PassThrough(), new PassThrough()]
-  set.server.handler = ({ message }, response) => {
-    if (message?.method !== "x/exact") return false
-    response.writeHead(200, { "content-type": "application/json" }).end('{"jsonrpc":"2.0","id":"e","result":{"n":12345678901234567890}}')
-    return true
-  }
-
-  const piped = pipeBridge("weather", { input, output }, set.options)
-  const params = { protocolVersion: "2025-11-25", capabilities: {}, clientInfo: { name: "raw", version: "1" } }
-  input.write(`${JSON.stringify({ jsonrpc: "2.0", id: 1, method: "initialize", params })}\n`)
-  input.write('{"jsonrpc":"2.0","method":"notifications/initialized"}\n')
-  input.end('{"jsonrpc":"2.0","id":"e","method":"x/exact"}\n')
-
-  expect(await piped).toBeUndefined()
-  expect(String(output.read()).split("\n")[1]).toBe('{"jsonrpc":"2.0","id":"e","result":{"n":12345678901234567890}}')
-  expect(set.server.sessions.size).toBe(0)
 })

@@ -1,9 +1,10 @@
 /** A client in this process: what `call`, `tools` and the library speak with, through the same relay as any other client. */
 import { orAborted } from "../../core/abort.ts"
 import { type Diagnosis, PosternError, defineDiagnosis } from "../../core/diagnosis.ts"
+import { isObject, parseJson } from "../../core/json.ts"
 import { quote } from "../../core/redact.ts"
 import { withResolvers } from "../../core/with-resolvers.ts"
-import { type Frame, makeFrame, readFrame, readFrames } from "../frame.ts"
+import { type Frame, NotAMessage, makeFrame, readFrame, readFrames } from "../frame.ts"
 import { memberText } from "../json-text.ts"
 import type { ClientListener, ClientSide } from "./client-side.ts"
 
@@ -64,12 +65,13 @@ export interface InProcessClient {
    * @param signal - gives up; the server is told that the answer is not wanted any more
    * @returns the result, as the server sent it
    * @throws {PosternError} Postern's diagnosis, or `server-error` with the server's own words
+   * @throws {TypeError} for a method that is no text, and parameters that are no object; nothing is sent then
    */
   request(method: string, params: unknown, signal: AbortSignal): Promise<unknown>
   /**
    * As `request`, with parameters and result as JSON texts, which go as they are written: no number of theirs is rounded.
    *
-   * @throws {NotAMessage} if `params` is no JSON text
+   * @throws {NotAMessage} if `params` is no object of JSON
    */
   requestText(method: string, params: string, signal: AbortSignal): Promise<string>
   /** Tells the server something that has no answer. */
@@ -95,6 +97,7 @@ export function inProcessClient(settings: InProcessSettings): InProcessClient {
 
   /** @param params - as JSON text */
   const ask = async (method: string, params: string | undefined, signal: AbortSignal): Promise<Said> => {
+    signal.throwIfAborted() // a call that nobody wants any more must not be run
     const id = ++lastId
     const answered = new Promise<Said>((resolve) => waiting.set(String(id), resolve))
     try {
@@ -108,8 +111,10 @@ export function inProcessClient(settings: InProcessSettings): InProcessClient {
     }
   }
 
-  const request = async (method: string, params: unknown, signal: AbortSignal): Promise<unknown> =>
-    (await ask(method, JSON.stringify(params), signal)).message.result
+  const request = async (method: string, params: unknown, signal: AbortSignal): Promise<unknown> => {
+    checkMessage(method, params)
+    return (await ask(method, JSON.stringify(params), signal)).message.result
+  }
 
   /** Nobody waits for it, and there may be nobody left to hear it. */
   const sayIfOpen = (frame: Frame): void => void say(frame).catch(() => undefined)
@@ -133,8 +138,17 @@ export function inProcessClient(settings: InProcessSettings): InProcessClient {
       },
     },
     request,
-    requestText: async (method, params, signal) => memberText((await ask(method, params, signal)).text, "result") ?? "null",
-    notify: (method, params) => say(makeFrame({ method, params })),
+    async requestText(method, params, signal) {
+      // What is more than one object would add members to the message: another id, and its answer would be nobody's.
+      const read = parseJson(params)
+      if (!isObject(read)) throw new NotAMessage("params: no object of JSON")
+      checkMessage(method, read)
+      return memberText((await ask(method, params, signal)).text, "result") ?? "null"
+    },
+    async notify(method, params) {
+      checkMessage(method, params)
+      await say(makeFrame({ method, params }))
+    },
     async initialize(signal) {
       const result = await request("initialize", { protocolVersion: REVISION, capabilities, clientInfo }, signal)
       await say(makeFrame({ method: "notifications/initialized" }))
@@ -159,6 +173,12 @@ async function answerTo(id: string, request: ServerMessage, { onRequest }: InPro
   } catch (error) {
     return answer({ error: { code: -32603, message: error instanceof Error ? error.message : String(error) } })
   }
+}
+
+/** Whoever writes JavaScript may give anything. */
+function checkMessage(method: unknown, params: unknown): void {
+  if (typeof method !== "string" || method === "") throw new TypeError("method: not the name of a method")
+  if (params !== undefined && !isObject(params)) throw new TypeError("params: not an object")
 }
 
 /** A request whose parameters, if there are any, come as JSON text. */
