@@ -1,6 +1,7 @@
 /** What `add` and `add-json` have in common: enrolling, and telling where the secret is now and what still remembers it. */
 import type { Enrolled, Newcomer } from "../auth/enroll.ts"
 import { CLIENT_SECRET, credentialsInClear } from "../auth/literals.ts"
+import { parseDocument } from "../config/document.ts"
 import { findTarget } from "../config/edit.ts"
 import { keyNotUsed, unknownKey } from "../config/remarks.ts"
 import { readSection } from "../config/section.ts"
@@ -80,8 +81,8 @@ function notesFor(
 /** What the next command that reads the entry would remark, told with the command that wrote it; and what of it is in clear. */
 async function remarksOn({ name, entry }: Newcomer, server: Enrolled["server"]): Promise<readonly string[]> {
   const { scope, file } = server
-  const root = { mcpServers: { [name]: entry } }
-  const { warnings } = await readSection({ file, text: "", root }, { path: ["mcpServers"], scope, foreign: false, trusted: true })
+  const document = await parseDocument(file, JSON.stringify({ mcpServers: { [name]: entry } }))
+  const { warnings } = await readSection(document, { path: ["mcpServers"], scope, foreign: false, trusted: true })
   const isUnused = (code: string): boolean => code === unknownKey.code || code === keyNotUsed.code
   return [
     ...warnings.map(({ code, cause }) => (isUnused(code) ? `${cause} It stands in the file as it was given, in clear.` : cause)),

@@ -3,6 +3,7 @@ import { PosternError } from "../core/diagnosis.ts"
 import { isObject, parseJson } from "../core/json.ts"
 import { readTextFile } from "../core/read-file.ts"
 import { configInvalid, configUnreadable } from "./diagnoses.ts"
+import type { TextPlaces } from "./jsonc.ts"
 import { nestingProblem } from "./nesting.ts"
 import type { Fault } from "./schema.ts"
 
@@ -12,6 +13,8 @@ export interface ConfigDocument {
   /** As it stands in the file, but without a byte order mark. What is decided about a file is decided about this text. */
   readonly text: string
   readonly root: Readonly<Record<string, unknown>>
+  /** Where things stand in the text. Loaded and parsed for the first who asks, as only errors and remarks do. */
+  places(): Promise<TextPlaces>
 }
 
 /**
@@ -30,7 +33,8 @@ export async function readDocument(file: string): Promise<ConfigDocument | undef
 export async function parseDocument(file: string, written: string): Promise<ConfigDocument> {
   const text = written.startsWith("\uFEFF") ? written.slice(1) : written
   const root = await parse(file, text)
-  if (isObject(root)) return { file, text, root }
+  let places: Promise<TextPlaces> | undefined
+  if (isObject(root)) return { file, text, root, places: () => (places ??= loadPlaces(text)) }
   const fault = { path: [], key: "the whole file", found: "no object", right: '{"mcpServers": {}}' }
   throw new PosternError(configInvalid({ file, at: { line: 1, column: 1 }, faults: [fault] }))
 }
@@ -40,10 +44,12 @@ export async function parseDocument(file: string, written: string): Promise<Conf
  *
  * @param faults - at least one
  */
-export async function invalid({ file, text }: ConfigDocument, faults: readonly [Fault, ...Fault[]]): Promise<PosternError> {
-  const { locate } = await import("./jsonc.ts") // only an error needs it
-  return new PosternError(configInvalid({ file, at: locate(text, faults[0].path), faults }))
+export async function invalid({ file, places }: ConfigDocument, faults: readonly [Fault, ...Fault[]]): Promise<PosternError> {
+  const { locate } = await places()
+  return new PosternError(configInvalid({ file, at: locate(faults[0].path), faults }))
 }
+
+const loadPlaces = async (text: string): Promise<TextPlaces> => (await import("./jsonc.ts")).placesOf(text)
 
 async function parse(file: string, text: string): Promise<unknown> {
   const plain = parseJson(text)

@@ -15,7 +15,7 @@ import { readTextFile } from "../core/read-file.ts"
 import { configInvalid, homeNoProject, type Position, serverExists, serverNameInvalid } from "./diagnoses.ts"
 import { type ConfigDocument, parseDocument } from "./document.ts"
 import { changeJsonc, renameJsonc } from "./jsonc-edit.ts"
-import { locate, parseJsonc, repeatedKeys } from "./jsonc.ts"
+import { parseJsonc, placesOf } from "./jsonc.ts"
 import { type KeyPath, showKeyPath } from "./key-path.ts"
 import { findProject, PROJECT_FILE } from "./project.ts"
 import { parseEntry } from "./schema.ts"
@@ -192,12 +192,13 @@ function changeText(document: ConfigDocument, changes: readonly Change[]): strin
 
 /** Of two equal keys, readers use the last and editors the first. */
 function refuseAmbiguous({ file, text, root }: ConfigDocument, path: KeyPath): void {
-  for (const [depth, key] of path.entries()) {
+  const { locate, repeatedKeys } = placesOf(text)
+  const repeated = repeatedKeys().find((one) => isDeepStrictEqual(one.path, path.slice(0, one.path.length)))
+  if (repeated !== undefined) throw wrongAt(repeated.path, "the same key more than once", "one of them", repeated.at)
+  for (const depth of path.keys()) {
     const around = path.slice(0, depth)
     const container = valueAt(root, around)
-    const repeated = repeatedKeys(text, around).find((one) => one.key === key)
-    if (repeated !== undefined) throw wrongAt([...around, key], "the same key more than once", "one of them", repeated.at)
-    if (container !== undefined && !isObject(container)) throw wrongAt(around, "no object", "an object", locate(text, around))
+    if (container !== undefined && !isObject(container)) throw wrongAt(around, "no object", "an object", locate(around))
   }
   function wrongAt(at: KeyPath, found: string, right: string, position: Position | undefined): PosternError {
     return new PosternError(configInvalid({ file, at: position, faults: [{ key: showKeyPath(at), found, right }] }))

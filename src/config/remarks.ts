@@ -47,10 +47,11 @@ export const clientIgnoresFile = defineDiagnosis({
   }),
 })
 
-/** The same name twice in one file: the last one is used. */
+/** The same key twice in one object: the last one is used. */
 export const serverTwice = defineDiagnosis({
   code: "server-twice",
-  about: "The same name stands twice in one object of a file. JSON readers use the last one in silence.",
+  about:
+    "The same key stands twice in one object of a file: the name of a server, a key of an entry, or `mcpServers` itself. JSON readers use the last one in silence, so what stood in the first is hidden.",
   tell: ({ file, at, key }: { file: string; at: Position; key: string }) => ({
     cause: `The key ${quote(key)} stands more than once; the last one is used.`,
     evidence: [place(file, at)],

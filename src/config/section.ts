@@ -71,7 +71,7 @@ export async function readSection(document: ConfigDocument, place: SectionPlace)
   return {
     servers: entries.flatMap(({ servers }) => servers),
     invalid: entries.flatMap((one) => one.invalid),
-    warnings: [...entries.flatMap(({ warnings }) => warnings), ...(await repeatedNames(document, place.path, Object.keys(object)))],
+    warnings: [...entries.flatMap(({ warnings }) => warnings), ...(await repeatedKeys(document, place.path))],
   }
 }
 
@@ -129,13 +129,13 @@ const namesBeyond = (known: readonly string[], object: unknown): readonly string
 
 /** Remarks on keys that nobody knows, each with its place and the key that it was most likely meant to be. */
 export async function unknownKeys(
-  { file, text }: ConfigDocument,
+  { file, text, places }: ConfigDocument,
   { path, names, known }: { readonly path: KeyPath; readonly names: readonly string[]; readonly known: Iterable<string> },
 ): Promise<readonly Diagnosis[]> {
   if (names.length === 0) return []
-  const { locate } = await import("./jsonc.ts") // only a typing error needs it
+  const found = text.length > LARGEST_FOR_PLACES ? undefined : await places()
   return names.map((name) => {
-    const at = text.length > LARGEST_FOR_PLACES ? undefined : locate(text, [...path, name])
+    const at = found?.locate([...path, name])
     return unknownKey({ file, at, key: showKeyPath([...path, name]), near: nearest(name, known) })
   })
 }
@@ -148,14 +148,17 @@ function addressRemarks(server: Server, path: KeyPath): readonly Warning[] {
   return [{ ...insecureAddress({ file: server.file, key: showKeyPath([...path, "url"]), host }), server: server.name }]
 }
 
-/** `JSON.parse` hides the first of two equal keys; a name that is quoted twice in the text is worth a closer look. */
-async function repeatedNames({ file, text }: ConfigDocument, path: KeyPath, names: readonly string[]): Promise<readonly Diagnosis[]> {
-  if (text.length > LARGEST_FOR_PLACES) return []
-  const suspicious = names.some((name) => {
-    const quoted = JSON.stringify(name)
-    return text.indexOf(quoted) !== text.lastIndexOf(quoted)
-  })
-  if (!suspicious) return []
-  const { repeatedKeys } = await import("./jsonc.ts")
-  return repeatedKeys(text, path).map(({ key, at }) => serverTwice({ file, at, key: showKeyPath([...path, key]) }))
+/**
+ * `JSON.parse` hides the first of two equal keys. The text has more quotes then than what was read of it, and is worth a closer look.
+ *
+ * @param section - told are keys that lead to it, and those inside of it
+ */
+async function repeatedKeys({ file, text, root, places }: ConfigDocument, section: KeyPath): Promise<readonly Diagnosis[]> {
+  if (text.length > LARGEST_FOR_PLACES || countQuotes(text) === countQuotes(JSON.stringify(root))) return []
+  const repeated = (await places())
+    .repeatedKeys()
+    .filter(({ path }) => path.every((key, at) => at >= section.length || key === section[at]))
+  return repeated.map(({ path, at }) => serverTwice({ file, at, key: showKeyPath(path) }))
 }
+
+const countQuotes = (text: string): number => text.split('"').length

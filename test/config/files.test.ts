@@ -365,6 +365,49 @@ test("a name that stands twice is a remark, and the last one is used", async () 
   expect(warnings).toMatchObject([{ code: "server-twice", evidence: [expect.stringContaining("line 3, column 1")] }])
 })
 
+test("a second mcpServers, and a key that stands twice in an entry, are remarks: what stood in the first is hidden", async () => {
+  await using folder = await makeFolder()
+  const text = `{"mcpServers": {"a": {"url": "https://a/"}},
+"mcpServers": {"b": {"url": "https://b/", "headers": {"X": "1",
+"X": "2"}}},
+"projects": {${JSON.stringify(folder.project)}: {"mcpServers": {"b": {"command": "url", "args": ["X", "mcpServers"]}}}}}`
+  await folder.write(folder.places.config, text)
+
+  const { servers, shadowed, warnings } = await load(folder)
+
+  expect([...servers, ...shadowed]).toMatchObject([
+    { name: "b", scope: "local" },
+    { name: "b", scope: "user" },
+  ])
+  expect(warnings.map(({ code, cause, evidence }) => [code, cause, evidence[0]])).toEqual([
+    ["server-twice", "The key mcpServers stands more than once; the last one is used.", expect.stringContaining("line 2, column 1")],
+    [
+      "server-twice",
+      "The key mcpServers.b.headers.X stands more than once; the last one is used.",
+      expect.stringContaining("line 3, column 1"),
+    ],
+  ])
+})
+
+test("what looks like a key in a comment or a text is no second one", async () => {
+  await using folder = await makeFolder()
+  const text = '{"mcpServers": { // "a": {}\n"a": {"command": "\\"a\\"", "args": ["\\u0022a", "a"], /* "args": [] */}}}'
+  await folder.write(folder.places.config, text)
+
+  expect((await load(folder)).warnings).toEqual([])
+})
+
+test("thousands of wrong keys and entries of a stranger's file cost one reading of it, and not one for each", async () => {
+  await using folder = await makeFolder()
+  const many = Object.fromEntries(Array.from({ length: 6000 }, (_, index) => [`k${index}`, 1]))
+  await folder.write(join(folder.project, ".postern.json"), { mcpServers: { a: { ...many, command: "x" }, ...many } })
+
+  const { servers, invalid, warnings } = await load(folder)
+
+  expect([servers.length, invalid.length, warnings.length]).toEqual([1, 6000, 12_000])
+  expect(warnings.at(-1)?.evidence[0]).toContain("line 12005, column 14")
+})
+
 test("a file without mcpServers is said to have none, with the shape that it seems to have", async () => {
   await using folder = await makeFolder()
   await folder.write("vscode.json", { servers: { a: http("https://a/") } })
