@@ -24,6 +24,7 @@ export interface InvalidServer {
   readonly name: string
   readonly scope: Scope
   readonly file: string
+  readonly trusted: boolean
   readonly diagnosis: Diagnosis
 }
 
@@ -91,7 +92,8 @@ async function readEntry(
       }
   if ("faults" in parsed) {
     const { diagnosis } = await invalid(document, parsed.faults)
-    return { servers: [], invalid: [{ name, scope: common.scope, file, diagnosis }], warnings: [diagnosis] }
+    const { scope, trusted } = common
+    return { servers: [], invalid: [{ name, scope, file, trusted, diagnosis }], warnings: [diagnosis] }
   }
   const remarks = await keyRemarks(document, parsed.server, { path, foreign, entry: entry as object }) // only an object passes parseEntry
   return { servers: [parsed.server], invalid: [], warnings: [...remarks, ...addressRemarks(parsed.server, path)] }

@@ -26,7 +26,8 @@ import type { VaultEntry } from "../vault/vault.ts"
 /** One server as `list --json` prints it. The shape only grows. */
 export interface ServerFacts {
   readonly name: string
-  readonly transport: Server["transport"]
+  /** `unknown` where the entry cannot be read. */
+  readonly transport: Server["transport"] | "unknown"
   /** As it is written: references are not replaced. Null for a local server. */
   readonly url: string | null
   /** The command line of a local server, as it is written. */
@@ -68,12 +69,12 @@ export async function describeServers(
   memoryFolder = findPlaces(tools.env).memory,
 ): Promise<readonly ServerFacts[]> {
   const known = await Promise.all(servers.map((server) => describeServer(server, tools, memoryFolder)))
-  const broken = invalid.map(({ name, file, scope, diagnosis }) => ({ ...unusable, name, file, scope, problem: diagnosis }))
+  const broken = invalid.map(({ diagnosis, ...entry }) => ({ ...unusable, ...entry, problem: problemOf(diagnosis) }))
   return [...known, ...broken].toSorted((one, other) => one.name.localeCompare(other.name))
 }
 
 const unusable = {
-  transport: "http",
+  transport: "unknown",
   url: null,
   command: null,
   method: "unknown",
@@ -87,7 +88,6 @@ const unusable = {
   environment: null,
   needsSignIn: false,
   enabled: false,
-  trusted: true,
 } as const satisfies Partial<ServerFacts>
 
 /** Describes one server, as `describeServers` does. */
@@ -112,9 +112,12 @@ export async function describeServer(server: Server, tools: AuthTools, memoryFol
     file: server.file,
     enabled: server.enabled,
     trusted: server.trusted,
-    problem,
+    problem: problem && problemOf(problem),
   }
 }
+
+/** Of a diagnosis, what stands in a list: its evidence and the next step are told by the command that meets it. */
+const problemOf = ({ code, cause }: NonNullable<ServerFacts["problem"]>): ServerFacts["problem"] => ({ code, cause })
 
 /** As whom one acts, and how that is proved. */
 interface Proof {

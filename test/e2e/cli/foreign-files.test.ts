@@ -119,18 +119,21 @@ test.concurrent("1.2: a literal secret in somebody else's file is told as that, 
 test.concurrent("1.2: one wrong entry is told with line, column and what would be right, and the others go on working", async () => {
   await using person = await makePerson()
   const file = await person.write(".mcp.json", `{"mcpServers": {\n  "good": {"url": "https://api.example/mcp"},\n  "bad": {"url": 42}\n}}`)
+  const cause = "The configuration has a wrong value at mcpServers.bad.url."
 
   const listed = await person.postern(["list", "--config", file, "--json"])
+  const [first] = listed.json<{ servers: readonly { problem: unknown }[] }>().servers
   const bad = await person.postern(["headers", "bad", "--config", file])
   const good = await person.postern(["headers", "good", "--config", file])
 
   expect(listed.code).toBe(0)
   expect(listed.json()).toMatchObject({
     servers: [
-      { name: "bad", problem: { code: "config-invalid" } },
+      { name: "bad", transport: "unknown", trusted: true },
       { name: "good", problem: null },
     ],
   })
+  expect(first?.problem).toEqual({ code: "config-invalid", cause }) // the shape of every problem, and no more
   expect(bad.code).toBe(1)
   expect(bad.stderr).toContain("line 3, column")
   expect(bad.stderr).toContain("found a number, right would be the address")
