@@ -3,7 +3,7 @@ import { isSensitiveName } from "../config/describe.ts"
 import type { NewServer } from "../config/edit.ts"
 import { isCredentialHeader } from "../config/header-rules.ts"
 import type { Server } from "../config/server.ts"
-import { parseTemplate } from "../config/template.ts"
+import { type Part, parseTemplate } from "../config/template.ts"
 
 type Entry = NewServer["entry"]
 
@@ -51,11 +51,34 @@ export function credentialsInClear(server: Server): readonly string[] {
   return texts.filter(([, template]) => holdsClearText(template)).map(([name]) => name)
 }
 
-function holdsClearText(template: string): boolean {
-  return parseTemplate(template).some((part) => {
-    if (part.kind === "variable") return (part.fallback ?? "") !== ""
-    return part.kind === "text" && part.written.replace(/^[A-Za-z][\w-]*(?: +|=)/, "").length >= SHORTEST_CLEAR
+const holdsClearText = (template: string): boolean => parseTemplate(template).some((part) => clearTextOf(part) !== "")
+
+/** What of a piece may be a credential in clear. */
+function clearTextOf(part: Part): string {
+  if (part.kind === "variable") return part.fallback ?? ""
+  if (part.kind === "secret") return ""
+  const text = part.written.replace(/^[A-Za-z][\w-]*(?: +|=)/, "")
+  return text.length < SHORTEST_CLEAR ? "" : text
+}
+
+/** @returns a text of an entry as it can be shown: its references, and in the place of what stands in clear how long that is */
+export function withoutClearText(template: string): string {
+  const lengthOf = (text: string): string => `(${text.length} characters in the file)`
+  if (isLiteral(template)) return lengthOf(template)
+  const shown = parseTemplate(template).map((part) => {
+    const clear = clearTextOf(part)
+    const at = part.written.lastIndexOf(clear)
+    return clear === "" ? part.written : part.written.slice(0, at) + lengthOf(clear) + part.written.slice(at + clear.length)
   })
+  return shown.join("")
+}
+
+/** The same of an address: of its parameters whose names say that they hold a credential. */
+export function withoutClearParameters(url: string): string {
+  return secretParameters(url).reduce(
+    (rest, { key, value }) => replaceParameter(rest, `${key}=${value}`, `${key}=${withoutClearText(value)}`),
+    url,
+  )
 }
 
 /** The secret of a client that somebody has registered by hand. */

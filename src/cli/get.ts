@@ -1,5 +1,6 @@
 /** `postern get NAME`: all that is known of one server. Never a value, not even of a variable. */
 import { Command } from "commander"
+import { withoutClearText } from "../auth/literals.ts"
 import { findEntry } from "../config/find.ts"
 import { PosternError } from "../core/diagnosis.ts"
 import type { Server } from "../config/server.ts"
@@ -12,7 +13,7 @@ import { usableBy } from "./kept-secret.ts"
 import { howLong } from "./list.ts"
 
 interface Details extends ServerFacts {
-  /** As written: references are not replaced. */
+  /** References as they are written, and of what stands beside them in clear the length. */
   readonly headers: Readonly<Record<string, string>>
   readonly env: Readonly<Record<string, string>>
   /** The files of `tls`, by key. */
@@ -44,9 +45,7 @@ export const getCommand = (context: Context): Command =>
 /** A literal secret that somebody has left in a file is not repeated on a terminal. */
 function written(server: Server): Pick<Details, "headers" | "env" | "tls" | "allowPrivate"> {
   const hide = (values: Readonly<Record<string, string>>): Record<string, string> =>
-    Object.fromEntries(
-      Object.entries(values).map(([name, value]) => [name, value.includes("${") ? value : `(${value.length} characters in the file)`]),
-    )
+    Object.fromEntries(Object.entries(values).map(([name, value]) => [name, withoutClearText(value)]))
   if (server.transport === "stdio") return { headers: {}, env: hide(server.env), tls: [], allowPrivate: false }
   const tls = Object.entries(server.tls ?? {}).map(([key, file]) => `${key}: ${file}`)
   return { headers: hide(server.headers), env: {}, tls, allowPrivate: server.allowPrivate === true }

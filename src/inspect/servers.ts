@@ -4,7 +4,7 @@ import { secretsOf } from "../auth/dismiss.ts"
 import { oauthSignInNeeded } from "../auth/oauth/diagnoses.ts"
 import { type GrantEntry, findGrant, grantIdentity, whyNotGood } from "../auth/oauth/grant.ts"
 import { grantOwnerInClear } from "../auth/oauth/owner.ts"
-import { secretParameters } from "../auth/literals.ts"
+import { secretParameters, withoutClearParameters } from "../auth/literals.ts"
 import { authenticatorFor, methodOf } from "../auth/registry.ts"
 import { originOf } from "../auth/server-address.ts"
 import type { AuthTools } from "../auth/tools.ts"
@@ -28,7 +28,7 @@ export interface ServerFacts {
   readonly name: string
   /** `unknown` where the entry cannot be read. */
   readonly transport: Server["transport"] | "unknown"
-  /** As it is written: references are not replaced. Null for a local server. */
+  /** As it is written, but for a credential that stands in it in clear: references are not replaced. Null for a local server. */
   readonly url: string | null
   /** The command line of a local server, as it is written. */
   readonly command: readonly string[] | null
@@ -96,7 +96,7 @@ export async function describeServer(server: Server, tools: AuthTools, memoryFol
   return {
     name: server.name,
     transport: server.transport,
-    url: server.transport === "stdio" ? null : server.url,
+    url: server.transport === "stdio" ? null : withoutClearParameters(server.url),
     command: server.transport === "stdio" ? [server.command, ...server.args] : null,
     method,
     identity,

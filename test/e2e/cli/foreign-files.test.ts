@@ -116,6 +116,32 @@ test.concurrent("1.2: a literal secret in somebody else's file is told as that, 
   expect(listed.stdout + got.stdout).not.toContain("left-in-clear-1")
 })
 
+test.concurrent("1.2: a literal secret beside a reference, in a default or in the address is never shown either", async () => {
+  await using person = await makePerson()
+  const secrets = ["in-address-1", "beside-a-reference-2", "in-a-default-3", "in-an-account-4"]
+  const headers = { Authorization: `Bearer ${secrets[1]}\${X:-}`, "X-Key": `\${Y:-${secrets[2]}}`, Cookie: "id=${vault:id}" }
+  const file = await person.write(".mcp.json", {
+    mcpServers: {
+      tool: { url: `https://api.example/mcp?q=1&api_key=${secrets[0]}&token=\${T}`, headers },
+      local: { command: "x", env: { DB: `postgres://\${U}:${secrets[3]}@db` } },
+    },
+  })
+
+  const shown = await Promise.all(
+    [["list"], ["get", "tool"], ["get", "local"]].flatMap((command) =>
+      [[], ["--json"]].map((json) => person.postern([...command, "--config", file, ...json])),
+    ),
+  )
+
+  const got = shown[2]?.stdout ?? ""
+  expect(shown.map(({ code, stderr }) => [code, stderr])).toEqual(shown.map(() => [0, ""]))
+  for (const secret of secrets) for (const { stdout } of shown) expect(stdout).not.toContain(secret)
+  expect(got).toContain("address                https://api.example/mcp?q=1&api_key=(12 characters in the file)&token=${T}")
+  expect(got).toContain("Authorization: Bearer (20 characters in the file)${X:-}")
+  expect(got).toContain("X-Key: ${Y:-(14 characters in the file)}")
+  expect(got).toContain("Cookie: id=${vault:id}")
+})
+
 test.concurrent("1.2: one wrong entry is told with line, column and what would be right, and the others go on working", async () => {
   await using person = await makePerson()
   const file = await person.write(".mcp.json", `{"mcpServers": {\n  "good": {"url": "https://api.example/mcp"},\n  "bad": {"url": 42}\n}}`)
