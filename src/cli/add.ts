@@ -1,6 +1,7 @@
 /** `postern add`: takes a server in, in one step. */
 import { Command, Option } from "commander"
 import { CLIENT_SECRET } from "../auth/literals.ts"
+import { checkServerName } from "../config/edit.ts"
 import { PosternError } from "../core/diagnosis.ts"
 import { quote } from "../core/redact.ts"
 import { type OAuthOptions, hasOAuthOptions, oauthKeys, withOAuthOptions } from "./add-oauth-options.ts"
@@ -39,6 +40,7 @@ Examples:
 In single quotes \${APP_API_TOKEN} is replaced when the connection starts; in double quotes your shell would put its value here.`,
     )
     .action(async (name: string, words: readonly string[], options: AddOptions) => {
+      checkServerName(name)
       const given = isLocal(context, words, options)
         ? await localEntry(context, words, options)
         : await remoteEntry(context, words, options)
@@ -113,9 +115,10 @@ async function remoteEntry(context: Context, [url = ""]: readonly string[], opti
     return [name.trim(), value.trim()]
   })
   refuseTwice(pairs.map(([name]) => name.toLowerCase()))
-  const { values: headers, secretKeys } = await withAsked(context, pairs)
   const { pin: awsPin, ...aws } = awsKeys(options, fail)
+  const tls = await tlsKeys(options, context)
   const { pin: signInPin, ...oauth } = await oauthKeys(options, context, fail)
+  const { values: headers, secretKeys } = await withAsked(context, pairs)
   const pin = { ...awsPin, ...signInPin }
   const entry = {
     type: options.transport ?? "http",
@@ -126,7 +129,7 @@ async function remoteEntry(context: Context, [url = ""]: readonly string[], opti
     ...oauth,
     ...(Object.keys(pin).length === 0 ? {} : { pin }),
     ...(options.resumeTimeout === undefined ? {} : { resumeTimeout: Number(options.resumeTimeout) }),
-    ...(await tlsKeys(options, context)),
+    ...tls,
     ...label(options),
   }
   // It comes from a prompt or from MCP_CLIENT_SECRET, and never from the command line.

@@ -76,6 +76,26 @@ test.concurrent("7: a mistyped option of every command is wrong usage, and names
   expect([...(await person.files()).keys()]).toEqual([])
 })
 
+test.concurrent("7: nobody is asked for a secret while something else is wrong with the command line", async ({ expect: check }) => {
+  await using person = await makePerson()
+  const asks = ["--header", "Authorization: Bearer -", URL]
+  const wrong: readonly (readonly string[])[] = [
+    ["x y"],
+    ["x", "--callback-port", "soon"],
+    ["x", "--authorize-param", "a"],
+    ["x", "--client-secret"],
+    ["x", "--profile", "dev"],
+    ["x", "--aws", "--duration", "soon"],
+  ]
+
+  const outcomes = await Promise.all(wrong.map((words) => person.postern(["add", ...words, ...asks, "--json"])))
+
+  for (const [at, { code, json }] of outcomes.entries()) {
+    check.soft([code, wrong[at]]).toEqual([2, wrong[at]])
+    check.soft(json<ErrorObject>().error.code).toMatch(/^(usage-wrong|server-name-invalid)$/) // and not that nothing came
+  }
+})
+
 test.concurrent("7: a word too many, and a word too few, is wrong usage of every command", async ({ expect: check }) => {
   await using person = await makePerson()
   const open = new Set(["add", "call"]) // they take any number of words
