@@ -23,7 +23,7 @@ export const addJsonCommand = (context: Context): Command =>
       `\nExample:\n  $ postern add-json data-tool '{"type":"http","url":"https://api.example.com/mcp","headers":{"X-Org-Id":"org-888"}}'`,
     )
     .action(async (name: string, json: string, options: EnrollOptions) => {
-      const entry = parseEntryText(json === "-" ? await context.readSecret("The JSON entry") : json, name)
+      const entry = parseEntryText(json === "-" ? await context.readJson("The JSON entry") : json, name)
       await enrollAndTell(context, { name, entry }, options, json === "-" ? "pipe" : "json")
     })
 

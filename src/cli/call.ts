@@ -42,7 +42,7 @@ export const callCommand = (context: Context): Command =>
 async function parseArguments(words: readonly string[], context: Context): Promise<string> {
   const [first] = words
   if (words.length === 1 && first !== undefined && (first === "-" || first.trimStart().startsWith("{"))) {
-    return checkObject(first === "-" ? await context.readSecret("The arguments as JSON") : first)
+    return checkObject(first === "-" ? await context.readJson("The arguments as JSON") : first)
   }
   const values = new Map<string, string>()
   for (const word of words) {

@@ -46,9 +46,11 @@ export interface Context extends Process {
   /**
    * A secret from a hidden prompt, or, where standard input is no terminal, all of standard input but one final line break.
    *
-   * @throws {PosternError} `secret-empty`; `secret-too-long` past 64 KiB
+   * @throws {PosternError} `secret-empty`; `input-too-long` past 64 KiB
    */
   readSecret(question: string): Promise<string>
+  /** The same for a JSON text, which may be longer, and hold secrets too: `input-too-long` past 64 MiB. */
+  readJson(question: string): Promise<string>
   /**
    * Prints the result: as JSON, or as the text that is made from the same object.
    *

@@ -8,7 +8,7 @@ import { type Diagnosis, PosternError } from "../core/diagnosis.ts"
 import { findPlaces } from "../core/places.ts"
 import { createRedactor, escapeControls, inOneLine } from "../core/redact.ts"
 import type { Context, Process } from "./context.ts"
-import { readPipedSecret, terminalInteraction } from "./terminal.ts"
+import { MOST_JSON_BYTES, MOST_SECRET_BYTES, readPipe, terminalInteraction } from "./terminal.ts"
 
 /** @param onExitCode - hears the exit code of a command that did its work and still has something to say */
 export function createContext(process: Process, onExitCode: (code: number) => void): Context {
@@ -28,6 +28,18 @@ export function createContext(process: Process, onExitCode: (code: number) => vo
     const person = interactive ? { askSecret: (question: string) => interaction.askSecret(question, signal) } : {}
     const tell = ({ cause, next }: Diagnosis): void => note(inOneLine(`postern: note: ${cause}${next === undefined ? "" : ` (${next})`}`))
     return openTools({ env, places, clock, redactor, note, tell, signal, ...person })
+  }
+
+  const readGiven = async (question: string, mostBytes: number): Promise<string> => {
+    if (interactive) return interaction.askSecret(question, process.signal)
+    // A second secret from the same pipe would be empty, and a terminal without stderr cannot hide what is typed.
+    if (pipeWasRead || process.stdin.isTTY) {
+      throw new PosternError(
+        nobodyToAsk({ question, instead: "write ${vault:NAME} for the others, and store each with postern vault set NAME -" }),
+      )
+    }
+    pipeWasRead = true
+    return readPipe(process.stdin, mostBytes, process.signal)
   }
 
   return {
@@ -53,17 +65,8 @@ export function createContext(process: Process, onExitCode: (code: number) => vo
       return configuration
     },
 
-    async readSecret(question) {
-      if (interactive) return interaction.askSecret(question, process.signal)
-      // A second secret from the same pipe would be empty, and a terminal without stderr cannot hide what is typed.
-      if (pipeWasRead || process.stdin.isTTY) {
-        throw new PosternError(
-          nobodyToAsk({ question, instead: "write ${vault:NAME} for the others, and store each with postern vault set NAME -" }),
-        )
-      }
-      pipeWasRead = true
-      return readPipedSecret(process.stdin, process.signal)
-    },
+    readSecret: (question) => readGiven(question, MOST_SECRET_BYTES),
+    readJson: (question) => readGiven(question, MOST_JSON_BYTES),
 
     print(result, asJson, text, json) {
       // Inside of a JSON text, what steers a terminal stands in strings only, where an escape means the same.

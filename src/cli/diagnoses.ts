@@ -11,13 +11,13 @@ export const usageWrong = defineDiagnosis({
   tell: ({ problem, help }: { problem: string; help: string }) => ({ cause: problem, evidence: [], next: help }),
 })
 
-/** More came on standard input than any header may hold. */
-export const secretTooLong = defineDiagnosis({
-  code: "secret-too-long",
-  about: "What came on standard input is longer than any header may be.",
+/** More came on standard input than is taken. */
+export const inputTooLong = defineDiagnosis({
+  code: "input-too-long",
+  about: "More came on standard input than is taken: 64 KiB for a secret, 64 MiB for JSON.",
   kind: "usage",
-  tell: ({ maxBytes }: { maxBytes: number }) => ({
-    cause: `What came on standard input is longer than ${maxBytes} bytes.`,
+  tell: ({ mostBytes }: { mostBytes: number }) => ({
+    cause: `What came on standard input is longer than ${mostBytes} bytes.`,
     evidence: ["nothing was changed"],
   }),
 })

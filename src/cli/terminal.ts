@@ -4,10 +4,13 @@ import { nobodyToAsk, secretEmpty } from "../auth/diagnoses.ts"
 import type { Interaction, SignInLink } from "../auth/interaction.ts"
 import { PosternError } from "../core/diagnosis.ts"
 import { escapeControls } from "../core/redact.ts"
-import { secretTooLong } from "./diagnoses.ts"
+import { inputTooLong } from "./diagnoses.ts"
 import type { PromptTerminal } from "./prompt.ts"
 
-const MOST_SECRET_BYTES = 64 * 1024
+/** No header holds more. */
+export const MOST_SECRET_BYTES = 64 * 1024
+/** The arguments of a tool may be whole documents. */
+export const MOST_JSON_BYTES = 64 * 1024 * 1024
 
 /** The terminal, if there is one, and who sits there. */
 export interface TerminalSettings extends PromptTerminal {
@@ -68,19 +71,20 @@ export async function askYes(question: string, terminal: PromptTerminal, signal:
  * All of standard input, without one final line break.
  *
  * @param signal - ends the wait for a pipe that stays open
+ * @throws {PosternError} `input-too-long`; `secret-empty`
  */
-export async function readPipedSecret(stdin: Readable, signal: AbortSignal): Promise<string> {
+export async function readPipe(stdin: Readable, mostBytes: number, signal: AbortSignal): Promise<string> {
   const chunks: Buffer[] = []
   let bytes = 0
   for await (const chunk of addAbortSignal(signal, stdin) as AsyncIterable<Buffer>) {
     // no encoding is set, so chunks are buffers
     bytes += chunk.length
-    if (bytes > MOST_SECRET_BYTES) throw new PosternError(secretTooLong({ maxBytes: MOST_SECRET_BYTES }))
+    if (bytes > mostBytes) throw new PosternError(inputTooLong({ mostBytes }))
     chunks.push(chunk)
   }
-  const secret = Buffer.concat(chunks)
+  const text = Buffer.concat(chunks)
     .toString("utf8")
     .replace(/\r?\n$/, "")
-  if (secret === "") throw new PosternError(secretEmpty({ source: "standard input" }))
-  return secret
+  if (text === "") throw new PosternError(secretEmpty({ source: "standard input" }))
+  return text
 }

@@ -24,6 +24,20 @@ test.concurrent("7: tools and call reach a guarded server, and leave no session 
   expect(server.sessions.size).toBe(0)
 })
 
+test.concurrent("arguments from standard input may be a whole document; a secret may not", async () => {
+  await using server = await startMcpServer()
+  await using person = await makePerson()
+  await person.added(["add", "weather", server.url])
+  const text = "x".repeat(1_000_000)
+
+  const called = await person.postern(["call", "weather", "echo", "-", "--json"], { stdin: JSON.stringify({ text }) })
+  const added = await person.postern(["add", "other", "--header", "X-Api-Key: -", server.url, "--json"], { stdin: text })
+
+  expect(called).toMatchObject({ code: 0, stderr: "" })
+  expect(called.json()).toMatchObject({ content: [{ text: expect.stringContaining(text) }] })
+  expect([added.code, added.json<ErrorObject>().error.code]).toEqual([2, "input-too-long"])
+})
+
 test.concurrent("7: what stands between a question and its answer is told by code and exit code", async () => {
   const key = newSecret()
   await using server = await startMcpServer({ key })
