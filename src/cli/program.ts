@@ -14,7 +14,7 @@ import { EXIT_CODES } from "./exit.ts"
  */
 export async function runCommandLine(context: Context): Promise<number | undefined> {
   const program = await buildProgram(context.argv, context)
-  const { words, path } = readCall(program, context.argv)
+  const { words, path, command } = readCall(program, context.argv)
   try {
     await program.parseAsync([...words], { from: "user" })
     return undefined
@@ -23,7 +23,7 @@ export async function runCommandLine(context: Context): Promise<number | undefin
     if (error.exitCode === 0) return 0
     // Bare `postern` and `postern vault` print their help as an error without words.
     if (error.code === "commander.help") return EXIT_CODES.usage
-    throw new PosternError(usageWrong({ problem: sayProblem(error.message), help: ["postern", ...path, "--help"].join(" ") }))
+    throw new PosternError(usageWrong({ problem: sayProblem(error.message, command), help: ["postern", ...path, "--help"].join(" ") }))
   }
 }
 
@@ -31,6 +31,7 @@ export async function runCommandLine(context: Context): Promise<number | undefin
 interface Call {
   readonly words: readonly string[]
   readonly path: readonly string[]
+  readonly command: Command
 }
 
 /** `help X` is `X --help`. A word that is no command is told as that, and not passed over for the sake of a `--help` behind it. */
@@ -41,11 +42,11 @@ function readCall(program: Command, argv: readonly string[]): Call {
     if (command.commands.length === 0 || word.startsWith("-")) break
     if (word === "help") return readCall(program, [...path, ...argv.slice(at + 1), "--help"])
     const called = command.commands.find((one) => one.name() === word)
-    if (called === undefined) return { words: [...path, word], path }
+    if (called === undefined) return { words: [...path, word], path, command }
     path.push(word)
     command = called
   }
-  return { words: argv, path }
+  return { words: argv, path, command }
 }
 
 /** Only the command that is called is loaded; help, unknown words and the completion, which tells of all, load them all. */
@@ -84,7 +85,9 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 3 sign-in needed, 4 refused by a gu
 const withSubcommands = (command: Command): Command[] => [command, ...command.commands.flatMap(withSubcommands)]
 
 /** What commander says, as one of our sentences. The value of an option that it does not know may be a secret. */
-function sayProblem(message: string): string {
+function sayProblem(message: string, { options }: Command): string {
+  const [, valued] = /^error: unknown option '([^'=]+)=/.exec(message) ?? []
+  if (valued !== undefined && options.some(({ long }) => long === valued)) return `The option '${valued}' takes no value.`
   const problem = message
     .replace(/^error: /, "")
     .replace(/\s*\n\s*/g, " ")

@@ -202,6 +202,14 @@ test.concurrent("7: every option is suggested when a letter of it is missing", a
     expect(stderr, options[at]?.join(" ")).toMatch(new RegExp(`Did you mean (one of .*)?${options[at]?.[0]}[,?]`))
 })
 
+test.concurrent("7: a value for an option that has none is told as that, and not repeated", async () => {
+  await using person = await makePerson()
+
+  const { code, stderr } = await person.postern(["trust", "--yes=secret-value"])
+
+  expect([code, stderr]).toEqual([2, "postern: The option '--yes' takes no value.\n  next: postern trust --help\n"])
+})
+
 test.concurrent("7: without a command the help is printed, as wrong usage", async () => {
   await using person = await makePerson()
 
