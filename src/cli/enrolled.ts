@@ -3,8 +3,10 @@ import type { Enrolled, Newcomer } from "../auth/enroll.ts"
 import { CLIENT_SECRET, credentialsInClear } from "../auth/literals.ts"
 import { parseDocument } from "../config/document.ts"
 import { findTarget } from "../config/edit.ts"
+import { loadConfiguration } from "../config/files.ts"
 import { keyNotUsed, unknownKey } from "../config/remarks.ts"
 import { readSection } from "../config/section.ts"
+import { PosternError } from "../core/diagnosis.ts"
 import { posternCommand, shellWord } from "../core/shell.ts"
 import { approveAsItIs, isNewOrApproved } from "./project-approval.ts"
 import type { Context } from "./context.ts"
@@ -49,6 +51,7 @@ export async function enrollAndTell(context: Context, newcomer: Newcomer, option
     notes: [
       ...notesFor(enrolled, { scope: target.scope, avoid: typed && howToAvoid(enrolled.server, typed, given), mayApprove }),
       ...(await remarksOn(newcomer, enrolled.server)),
+      ...(await hiddenBy(enrolled.server, context)),
     ],
     next: posternCommand(methodOf(enrolled.server) === "oauth" ? "auth" : "tools", newcomer.name),
   }
@@ -91,6 +94,19 @@ async function remarksOn({ name, entry }: Newcomer, server: Enrolled["server"]):
         `${key} stands in the file in clear in part: what is written beside a reference, or as the default of a variable, does not go to the vault.`,
     ),
   ]
+}
+
+/** The entry of another scope may be the one that counts: what comes next would then be about another server. */
+async function hiddenBy({ name, scope }: Enrolled["server"], { cwd, env, places }: Context): Promise<readonly string[]> {
+  try {
+    const { servers, invalid } = await loadConfiguration({ cwd, env, places })
+    const used = [...servers, ...invalid].find((one) => one.name === name)
+    if (used === undefined || used.scope === scope) return []
+    return [`Here the entry in ${used.file} (${used.scope}) is used in its place: local wins over project, and project over user.`]
+  } catch (error) {
+    if (error instanceof PosternError) return [] // the server is added; what else is wrong is told by whoever uses it
+    throw error
+  }
 }
 
 function howToAvoid(server: Enrolled["server"], key: string, given: Given): string {

@@ -135,6 +135,17 @@ test.concurrent("4: remove takes the entry of the scope that is named, also one 
   expect((await person.postern(["get", "tool"])).code).toBe(2)
 })
 
+test.concurrent("a server that another scope's entry of its name hides is told as hidden when it is added", async () => {
+  await using person = await makePerson()
+  const add = (scope: string) => person.postern(["add", "tool", "--scope", scope, `https://${scope}.example/mcp`])
+
+  const [project, user, local] = [await add("project"), await add("user"), await add("local")]
+
+  expect(user).toMatchObject({ code: 0, stderr: "" })
+  expect(user.stdout).toContain(`note: Here the entry in ${person.project}/.postern.json (project) is used in its place`)
+  for (const { code, stdout } of [project, local]) expect([code, stdout]).toEqual([0, expect.not.stringContaining("in its place")])
+})
+
 test.concurrent("4: what does not go together on the command line is refused, and nothing is written", async () => {
   await using person = await makePerson()
   const wrong: readonly (readonly [readonly string[], string])[] = [
