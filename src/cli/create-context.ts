@@ -1,4 +1,5 @@
 /** Makes the context of a command from its process. */
+import { resolve } from "node:path"
 import { nobodyToAsk } from "../auth/diagnoses.ts"
 import { openTools } from "../auth/open-tools.ts"
 import type { AuthTools } from "../auth/tools.ts"
@@ -81,5 +82,14 @@ export function thisProcess(version: string, signal: AbortSignal): Process {
   const { argv, env, stdin, stdout, stderr } = process
   // Whoever reads us may go at any time. A pipe that breaks is no fault of ours, and ends nothing by itself.
   for (const stream of [stdout, stderr]) stream.on("error", () => undefined)
-  return { argv: argv.slice(2), env, cwd: process.cwd(), stdin, stdout, stderr, signal, clock: systemClock, version }
+  return { argv: argv.slice(2), env, cwd: workingFolder(), stdin, stdout, stderr, signal, clock: systemClock, version }
+}
+
+/** A folder that was removed under whoever stands in it has no name for the system any more; the shell still knows the one that it had. */
+function workingFolder(): string {
+  try {
+    return process.cwd()
+  } catch {
+    return resolve("/", process.env["PWD"] ?? "")
+  }
 }

@@ -1,11 +1,16 @@
 /** Faults around the files: many writers, broken files, full and read-only disks, a writer that is killed. */
+import { execFile } from "node:child_process"
 import { once } from "node:events"
 import { watch } from "node:fs"
-import { readFile, rm } from "node:fs/promises"
+import { mkdir, readFile, readdir, rm } from "node:fs/promises"
+import { join } from "node:path"
+import { fileURLToPath } from "node:url"
+import { promisify } from "node:util"
 import { expect, test } from "vitest"
 import { type Person, type RunOptions, makePerson, newSecret, whereIs } from "../../harness/postern.ts"
 import { mountSmallDisk } from "../../core/folder.ts"
 
+const DIST = process.env["POSTERN_DIST"] ?? fileURLToPath(new globalThis.URL("../../../dist", import.meta.url))
 const URL = "https://api.example/mcp"
 const add = (person: Person, name: string, secret: string, options: RunOptions = {}) =>
   person.postern(["add", name, "--header", "X-Api-Key: -", URL], { stdin: secret, ...options })
@@ -275,3 +280,17 @@ async function contentsOf(folder: string): Promise<readonly string[]> {
 async function fill(person: Person, path: string): Promise<void> {
   await expect(person.write(path, "x".repeat(1024 * 1024))).rejects.toThrow("ENOSPC")
 }
+
+test.concurrent("in a folder that was removed under the shell, a command does its work all the same", async () => {
+  await using person = await makePerson()
+  await person.added(["add", "weather", "https://api.example/mcp"])
+  const folder = join(person.project, "gone")
+  await mkdir(folder)
+  const script = 'cd "$1" && rmdir "$1" && shift && exec "$@"'
+  const list = [process.execPath, join(DIST, "bin/postern.js"), "list", "--json"]
+
+  const { stdout, stderr } = await promisify(execFile)("sh", ["-c", script, "sh", folder, ...list], { env: person.env })
+
+  expect(await readdir(person.project)).toEqual([".git"])
+  expect([JSON.parse(stdout), stderr]).toEqual([{ servers: [expect.objectContaining({ name: "weather" })] }, ""])
+})
