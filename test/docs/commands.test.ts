@@ -54,6 +54,20 @@ test.each(lines)("$page: postern $line", async ({ words }) => {
   for (const option of options) expect(help).toMatch(new RegExp(`^ +(?:-\\w, )?${option}\\b`, "m"))
 })
 
+test("the commands that know --config are those that docs/configuration.md names", async () => {
+  const groups = ["vault", "oauth", "aws"]
+  const inGroup = async (group: string): Promise<string[]> =>
+    Array.from((await readHelp(group)).matchAll(/^ {2}(\w\S*) (?:\[options\]|<)/gm), ([, name = ""]) => `${group} ${name}`)
+  const names = [...Object.keys(commands).filter((name) => !groups.includes(name)), ...(await Promise.all(groups.map(inGroup))).flat()]
+  const helps = await Promise.all(names.map((name) => readHelp(...name.split(" "))))
+
+  const text = pages.find(({ path }) => path === "docs/configuration.md")?.text ?? ""
+  const told = inlineCodeOf({ path: "", text: /The commands that know it: ([^]*?)\.\n\n/.exec(text)?.[1] ?? "" })
+
+  expect(names).toContain("vault set")
+  expect(told.toSorted()).toEqual(names.filter((_, at) => /^ +--config\b/m.test(helps[at] ?? "")).toSorted())
+})
+
 test("every command stands in the README", () => {
   const shown = new Set(lines.filter(({ page }) => page === "README.md").map(({ words }) => words[0]))
 
