@@ -37,7 +37,7 @@ export interface Section {
 
 /** A wrong value, or a remark. */
 export interface Warning extends Diagnosis {
-  /** The one server that it is about, where it matters to nobody who uses another. */
+  /** The one server that it is about; it matters to nobody who uses another. */
   readonly server?: string
 }
 
@@ -83,7 +83,8 @@ async function readEntry(
 ): Promise<Section> {
   const { file } = document
   const path = [...sectionPath, name]
-  const parsed = isReadableName(name)
+  const isReadable = isReadableName(name)
+  const parsed = isReadable
     ? parseEntry(entry, path, { ...common, name, file })
     : {
         faults: [
@@ -93,10 +94,12 @@ async function readEntry(
   if ("faults" in parsed) {
     const { diagnosis } = await invalid(document, parsed.faults)
     const { scope, trusted } = common
-    return { servers: [], invalid: [{ name, scope, file, trusted, diagnosis }], warnings: [diagnosis] }
+    const warning = isReadable ? { ...diagnosis, server: name } : diagnosis // nobody asks for a name that cannot be used
+    return { servers: [], invalid: [{ name, scope, file, trusted, diagnosis }], warnings: [warning] }
   }
   const remarks = await keyRemarks(document, parsed.server, { path, foreign, entry: entry as object }) // only an object passes parseEntry
-  return { servers: [parsed.server], invalid: [], warnings: [...remarks, ...addressRemarks(parsed.server, path)] }
+  const warnings = [...remarks, ...addressRemarks(parsed.server, path)].map((remark) => ({ ...remark, server: name }))
+  return { servers: [parsed.server], invalid: [], warnings }
 }
 
 const isReadableName = (name: string): boolean => name !== "" && name.length <= LONGEST_NAME && !CONTROL.test(name)
@@ -142,12 +145,12 @@ export async function unknownKeys(
   })
 }
 
-function addressRemarks(server: Server, path: KeyPath): readonly Warning[] {
+function addressRemarks(server: Server, path: KeyPath): readonly Diagnosis[] {
   if (server.transport === "stdio" || !URL.canParse(server.url)) return []
   const host = unencryptedHost(new URL(server.url))
   // A host that is a reference is known only once it is expanded.
   if (host === undefined || /^http:\/\/[^/]*\$\{/i.test(server.url)) return []
-  return [{ ...insecureAddress({ file: server.file, key: showKeyPath([...path, "url"]), host }), server: server.name }]
+  return [insecureAddress({ file: server.file, key: showKeyPath([...path, "url"]), host })]
 }
 
 /**

@@ -253,6 +253,7 @@ test("a wrong value names file, line, column, key, what stands there and what wo
         'mcpServers.weather.headers: found a list, right would be an object of texts, such as {"X-Api-Key": "${API_KEY}"}',
       ],
       next: `correct ${file}, then try again`,
+      server: "weather",
     },
   ])
 })

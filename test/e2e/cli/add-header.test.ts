@@ -309,6 +309,17 @@ test.concurrent("what of an entry is not used, not encrypted or in clear is told
   }
 })
 
+test.concurrent("what is wrong with an entry is told by list, and to whoever asks about that server", async () => {
+  await using person = await makePerson()
+  const entries = { typo: { url: URL, haeders: {} }, wrong: { url: 42 }, good: { url: URL } }
+  await person.write(`${person.folder}/config.json`, { mcpServers: entries })
+
+  const asked = await Promise.all([["list"], ["get", "typo"], ["get", "wrong"], ["get", "good"]].map((args) => person.postern(args)))
+
+  const told = asked.map(({ stderr }) => ["haeders", "mcpServers.wrong.url"].filter((key) => stderr.includes(key)))
+  expect(told).toEqual([["haeders", "mcpServers.wrong.url"], ["haeders"], ["mcpServers.wrong.url"], []])
+})
+
 test.concurrent("that a connection is not encrypted is told of the server that is asked about, and by list", async () => {
   await using person = await makePerson()
   await person.added(["add", "open", "http://api.example/mcp"], ["add", "closed", URL])
