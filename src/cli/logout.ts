@@ -20,11 +20,12 @@ export const logoutCommand = (context: Context): Command =>
     .description("sign out of a server: revoke the sign-in, and forget it; its entry stays")
     .argument("<name>", "the server, as `postern list` shows it")
     .option("--account <label>", "whose sign-in, where one server has several accounts")
+    .option("--config <file>", "read this file of the mcpServers shape, and no other")
     .option("--json", "print the result as JSON")
     .addHelpText("after", "\nExample:\n  $ postern logout linear")
-    .action(async (name: string, options: { account?: string; json?: true }) => {
+    .action(async (name: string, options: { account?: string; config?: string; json?: true }) => {
       const { leave } = await import("../auth/oauth/leave.ts")
-      const server = findEntry(await context.configuration({}, name), name)
+      const server = findEntry(await context.configuration(options, name), name)
       if (server.transport === "stdio") {
         const problem = `"${name}" is a local server; there is no sign-in.`
         throw new PosternError(usageWrong({ problem, help: posternCommand("get", name) }))

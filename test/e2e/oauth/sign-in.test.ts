@@ -214,6 +214,20 @@ test("3.2: two accounts on one server are two sign-ins that are never mixed up, 
   expect(await whoami("private")).toContain("alice@home")
 })
 
+test("whoever signed in to a server of another client's file can sign out of it", async () => {
+  await using server = await startProtectedServer()
+  await using browser = await makeBrowser()
+  await using person = await makePerson()
+  await person.write(".mcp.json", { mcpServers: { linear: { url: server.url } } })
+  const signedIn = await person.postern(["auth", "linear", "--config", ".mcp.json"], { env: browser.env })
+  expect(signedIn).toMatchObject({ code: 0 })
+
+  const left = await person.postern(["logout", "linear", "--config", ".mcp.json"])
+
+  expect(left).toMatchObject({ code: 0, stdout: expect.stringContaining("its tokens were revoked"), stderr: "" })
+  expect((await person.postern(["logout", "linear", "--config", ".mcp.json"])).stdout).toContain("Nobody had signed in")
+})
+
 test("whoever signs out hears of each sign-in that the server had: the one that was revoked, and the one that could not be", async () => {
   await using server = await startProtectedServer()
   await using browser = await makeBrowser()
