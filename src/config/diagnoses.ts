@@ -102,7 +102,7 @@ export const serverNameInvalid = defineDiagnosis({
 export const serverExists = defineDiagnosis({
   code: "server-exists",
   about:
-    "A server of this name is already configured in the same scope. Postern does not write over it unless that is asked for; the same name in another scope is possible (local wins over project, project over user). `postern rename` refuses a name of any scope: one of the two would hide the other.",
+    "A server of this name is already configured in the same scope. Postern does not write over it; the same name in another scope is possible (local wins over project, project over user). `postern rename` refuses a name of any scope: one of the two would hide the other.",
   tell: ({ name, scope, file, renaming }: { name: string; scope: Scope; file: string; renaming?: true }) => ({
     cause: `A server named "${quote(name)}" is already there in the scope ${scope}.`,
     evidence: [place(file, undefined), "nothing was changed"],

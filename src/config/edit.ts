@@ -34,8 +34,6 @@ export interface NewServer {
   readonly name: string
   /** As it will stand in the file. */
   readonly entry: Readonly<Record<string, unknown>>
-  /** Write over an entry of that name in the same scope. */
-  readonly replace?: boolean
 }
 
 const NAME = /^[A-Za-z0-9_][A-Za-z0-9._-]{0,63}$/
@@ -75,17 +73,12 @@ export function checkServerName(name: string): void {
 }
 
 /**
- * Writes one server.
+ * Writes one server that is not there yet.
  *
  * @throws {PosternError} `server-name-invalid`, `config-invalid` (the entry is checked as it is when read), `server-exists`, and as
  *   `editConfigFile` does
  */
-export async function setServer(
-  target: Target,
-  { name, entry, replace = false }: NewServer,
-  clock: Clock,
-  signal: AbortSignal,
-): Promise<void> {
+export async function setServer(target: Target, { name, entry }: NewServer, clock: Clock, signal: AbortSignal): Promise<void> {
   checkServerName(name)
   const { file, scope } = target
   const path = serverPath(target, name)
@@ -93,7 +86,7 @@ export async function setServer(
   if ("faults" in parsed) throw new PosternError(configInvalid({ file, faults: parsed.faults }))
 
   const change = ({ root }: ConfigDocument): readonly Change[] => {
-    if (!replace && valueAt(root, path) !== undefined) throw new PosternError(serverExists({ name, scope, file }))
+    if (valueAt(root, path) !== undefined) throw new PosternError(serverExists({ name, scope, file }))
     return [{ path, value: entry }]
   }
   await editConfigFile(file, change, { clock, followSymlink: scope !== "project" }, signal)

@@ -73,7 +73,7 @@ test("a missing file is made for its owner alone, with its folder, and no lock i
   expect(await readdir(dirname(config))).toEqual(["config.json"])
 })
 
-test("a name that is taken in the scope is an error, unless replacing is asked for; another scope is free", async ({ signal }) => {
+test("a name that is taken in the scope is an error; another scope is free", async ({ signal }) => {
   await using folder = await makeFolder()
   const { project, env, places } = folder
   const local = await findTarget("local", { cwd: project, env, places })
@@ -83,12 +83,11 @@ test("a name that is taken in the scope is an error, unless replacing is asked f
   await expect(setServer(user(places.config), { name: "new", entry: { url: "https://b/" } }, clock, signal)).rejects.toMatchObject({
     diagnosis: { code: "server-exists", cause: 'A server named "new" is already there in the scope user.' },
   })
-  await setServer(user(places.config), { name: "new", entry: { command: "x" }, replace: true }, clock, signal)
   await setServer(local, added, clock, signal)
   await setServer(shared, added, clock, signal)
 
   expect(JSON.parse(await folder.read(places.config))).toEqual({
-    mcpServers: { new: { command: "x" } },
+    mcpServers: { new: { url: "https://new/" } },
     projects: { [project]: { mcpServers: { new: { url: "https://new/" } } } },
   })
   expect(JSON.parse(await folder.read(join(project, ".postern.json")))).toEqual({ mcpServers: { new: { url: "https://new/" } } })
