@@ -132,6 +132,24 @@ test("redirects in a circle end", async () => {
   expect(server.seen).toHaveLength(6)
 })
 
+test("a redirect to the same origin with a user name in it is refused", async () => {
+  await using server = await startServer(({ path }) =>
+    path === "/a" ? { status: 307, headers: { location: server.origin.replace("://", "://anna:secret@") } } : { status: 200 },
+  )
+
+  await expect(pass(`${server.origin}/a`)).rejects.toMatchObject({ diagnosis: { code: "redirect-refused" } })
+  expect(server.seen.map(({ path }) => path)).toEqual(["/a"]) // the trap was reached, and nothing followed
+})
+
+test("a 303 asks for another method, so it is an answer, and the message is not sent there", async () => {
+  await using server = await startServer(() => ({ status: 303, headers: { location: "/b" } }))
+
+  const answer = await pass(`${server.origin}/a`)
+
+  expect(answer.status).toBe(303)
+  expect(server.seen.map(({ path }) => path)).toEqual(["/a"])
+})
+
 test.each(["http://user:pass@127.0.0.1/", "http://[", "javascript:alert(1)", "//evil.example/"])(
   "a redirect to %s is refused",
   async (location) => {

@@ -103,13 +103,19 @@ test("a refusal whose body never ends is told with its status", async () => {
 })
 
 test("streams that a server leaves open after its answers do not use up the bridge", async () => {
-  await using faulty = await withFault(({ message }, response) =>
-    sse(response)({ jsonrpc: "2.0", id: message?.id, result: { done: true } }),
-  )
+  let opened = 0
+  let left = 0
+  await using faulty = await withFault(({ message }, response) => {
+    opened++
+    response.on("close", () => left++)
+    sse(response)({ jsonrpc: "2.0", id: message?.id, result: { done: true } })
+  })
 
   const answers = await Promise.all(Array.from({ length: 300 }, () => faulty.bridge.request("tools/call", call)))
+  await expect.poll(() => left, { timeout: 30_000 }).toBe(300) // after two seconds
 
   expect(answers.every((answer) => answer.result)).toBe(true)
+  expect(opened).toBe(300)
 })
 
 test.each(["initialize", "notifications/initialized"])("a stream that stays open after %s keeps nobody waiting", async (method) => {
@@ -195,6 +201,33 @@ async function withCutAnswer(rest: (response: ServerResponse) => void, settings:
     },
   }
 }
+
+test("the rest of a cut answer is asked for five times in a row without anything new, and no more", async () => {
+  const clock = { now: () => Date.now(), sleep: async () => undefined }
+  await using cut = await withCutAnswer((response) => response.end(), { clock })
+
+  const { error } = await cut.bridge.request("tools/call", call)
+
+  expect(error?.data?.code).toBe("no-answer")
+  expect(cut.resumed()).toHaveLength(5)
+})
+
+test("a stream that ends after its answer is not asked for a rest", async () => {
+  const clock = { now: () => Date.now(), sleep: async () => undefined }
+  await using server = await startMcpServer()
+  sabotage(server, ({ message }, response) => {
+    const event = sse(response)
+    event({ jsonrpc: "2.0", id: message?.id, result: { done: true } }, "p0")
+    response.end()
+  })
+  await using bridge = startBridge(server.url, { clock })
+  await bridge.open()
+
+  expect((await bridge.request("tools/call", call)).result).toEqual({ done: true })
+  for (let times = 0; times < 3; times++) await bridge.request("tools/list")
+
+  expect(server.seen.filter(({ headers }) => headers["last-event-id"] !== undefined)).toEqual([])
+})
 
 test("7: the rest of a cut answer that stays silent is given up at the limit for resumed streams, and not asked for again", async () => {
   await using cut = await withCutAnswer((response) => response.flushHeaders(), { silenceMs: 1_000, resumeSilenceMs: 300 })
