@@ -1,3 +1,5 @@
+import { once } from "node:events"
+import type { ServerResponse } from "node:http"
 import { expect, test, vi } from "vitest"
 import { withResolvers } from "../../src/core/with-resolvers.ts"
 import { startBridge } from "../harness/bridge.ts"
@@ -243,18 +245,21 @@ test("an answer on the GET stream is dropped, whether or not its request is pend
   expect(bridge.lines.join("\n")).not.toContain("wrong")
 })
 
-test("a cancelled call is told to the server; an end without answer is then no error", async () => {
+test.each<[string, (response: ServerResponse) => void]>([
+  ["an end without answer", (response) => response.writeHead(200, { "content-type": "text/event-stream" }).end()],
+  ["a refusal", (response) => response.writeHead(500).end("cancelled")],
+  ["a broken connection", (response) => response.destroy()],
+])("a cancelled call is told to the server; %s is then no error", async (_, end) => {
   await using server = await startMcpServer()
-  let end: (() => void) | undefined
+  let called: ServerResponse | undefined
+  let ended: Promise<unknown> | undefined
   server.handler = ({ message }, response) => {
-    if (message?.method === "tools/call") {
-      sse(response)
-      end = () => response.end()
-      response.flushHeaders()
-      return true
+    if (message?.method === "tools/call") called = response
+    if (message?.method === "notifications/cancelled" && called) {
+      ended = once(called, "close")
+      end(called)
     }
-    if (message?.method === "notifications/cancelled") end?.()
-    return false
+    return message?.method === "tools/call"
   }
   await using bridge = startBridge(server.url)
   await bridge.open()
@@ -262,7 +267,8 @@ test("a cancelled call is told to the server; an end without answer is then no e
   bridge.send({ id: 77, method: "tools/call", params: call("x") })
   await expect.poll(() => server.seenOf("tools/call").length).toBe(1)
   bridge.send({ method: "notifications/cancelled", params: { requestId: 77 } })
-  await expect.poll(() => server.seenOf("notifications/cancelled").length).toBe(1)
+  await expect.poll(() => ended).toBeDefined()
+  await ended
   await bridge.request("tools/list")
 
   expect(bridge.messages.filter((message) => message.id === 77)).toEqual([])
@@ -282,6 +288,31 @@ test("a call in flight when the input ends is still answered, and the session is
 
   expect((await answer).result).toEqual({ content: [{ type: "text", text: "last" }] })
   expect(server.sessions.size).toBe(0)
+})
+
+test("a notification that waits for the opening when the input ends still reaches the session, which is deleted after it", async () => {
+  await using server = await startMcpServer()
+  const { promise: arriving, resolve: arrives } = withResolvers()
+  const { promise: ready, resolve: becomesReady } = withResolvers()
+  server.handler = async ({ message }) => {
+    if (message?.method !== "notifications/initialized") return false
+    arrives()
+    await ready
+    return false
+  }
+  const bridge = startBridge(server.url)
+
+  await bridge.open()
+  await arriving
+  bridge.send({ method: "notifications/roots/list_changed" })
+  const ended = bridge.end()
+  await new Promise(setImmediate) // the input's end is read
+  await new Promise(setImmediate)
+  becomesReady()
+  await ended
+
+  const order = server.seen.map(({ method, message }) => message?.method ?? method).filter((one) => one !== "GET")
+  expect(order).toEqual(["initialize", "notifications/initialized", "notifications/roots/list_changed", "DELETE"])
 })
 
 test("told to end, the bridge answers what is pending with an error and deletes the session", async () => {
