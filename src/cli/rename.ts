@@ -26,19 +26,16 @@ export const renameCommand = (context: Context): Command =>
     .option("--json", "print the result as JSON")
     .addHelpText("after", "\nExample:\n  $ postern rename weather-service weather")
     .action(async (formerName: string, name: string, options: { scope?: Scope; json?: true }) => {
-      const { chooseAccount, renameServer } = await import("../config/amend.ts")
+      const { renameServer } = await import("../config/amend.ts")
       const { secretsOf } = await import("../auth/dismiss.ts")
       const { copyMemory } = await import("../bridge/memory-file.ts")
       const configuration = await context.configuration({}, formerName)
       const server = findInScope(configuration, formerName, options.scope)
       const { clock, signal } = context
       const amend = { configuration, surroundings: context, clock }
-      const label = await labelToKeep(server, context)
-      const file = await keepApproval(server, context, async () => {
-        // A sign-in goes by the server's name unless the entry says otherwise; the old name stays its label.
-        if (label !== undefined) await chooseAccount(server, label, amend, signal)
-        return renameServer(server, name, amend, signal)
-      })
+      // A sign-in goes by the server's name unless the entry says otherwise; the old name stays its label.
+      const account = await labelToKeep(server, context)
+      const file = await keepApproval(server, context, () => renameServer(server, { name, account }, amend, signal))
       await copyMemory(context.places.memory, server, { ...server, name, file }, silentLog)
       const renamed: Renamed = { name, formerName, file, scope: server.scope, secrets: secretsOf(server) }
       context.print(renamed, options.json, tell)

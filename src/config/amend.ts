@@ -23,23 +23,37 @@ interface Found {
   readonly root: unknown
 }
 
+/** What a server is called from now on. */
+export interface NewName {
+  readonly name: string
+  /** The label of its sign-in from now on, where that went by the old name. */
+  readonly account?: string | undefined
+}
+
 /**
- * Gives a server another name, in its scope and file. The names of its secrets stay, so its references and their origins hold.
+ * Gives a server another name, in its scope and file, in one step with the label. The names of its secrets stay, so its references and
+ * their origins hold.
  *
  * @returns the file
  * @throws {PosternError} `server-name-invalid`; `server-exists` if any scope has the name, since one of the two would hide the other;
  *   `unknown-server` if the entry is gone by now; and as `editConfigFile` does
  */
-export async function renameServer(server: Server, newName: string, tools: AmendTools, signal: AbortSignal): Promise<string> {
+export async function renameServer(
+  server: Server,
+  { name: newName, account }: NewName,
+  tools: AmendTools,
+  signal: AbortSignal,
+): Promise<string> {
   checkServerName(newName)
   const { servers, shadowed, invalid } = tools.configuration
   const taken = [...servers, ...shadowed, ...invalid].find(({ name }) => name === newName)
   if (taken !== undefined) throw new PosternError(serverExists({ name: newName, scope: taken.scope, file: taken.file, renaming: true }))
-  const decide = ({ path, root }: Found): readonly Change[] => {
+  const decide = (found: Found): readonly Change[] => {
+    const { path, root } = found
     const present = valueAt(root, [...path.slice(0, -1), newName])
     if (present !== undefined)
       throw new PosternError(serverExists({ name: newName, scope: server.scope, file: server.file, renaming: true }))
-    return [{ path, newKey: newName }]
+    return [...(account === undefined ? [] : [toAccount(found, account)]), { path, newKey: newName }]
   }
   return amendEntry(server, decide, tools, signal)
 }
@@ -74,12 +88,11 @@ export async function switchServer(
  * @throws {PosternError} as `switchServer`
  */
 export async function chooseAccount(server: Server, label: string, tools: AmendTools, signal: AbortSignal): Promise<string> {
-  const decide = ({ entry, path }: Found): readonly Change[] =>
-    isObject(entry["oauth"])
-      ? [{ path: [...path, "oauth", "account"], value: label }]
-      : [{ path: [...path, "oauth"], value: { account: label } }]
-  return amendEntry(server, decide, tools, signal)
+  return amendEntry(server, (found) => [toAccount(found, label)], tools, signal)
 }
+
+const toAccount = ({ entry, path }: Found, label: string): Change =>
+  isObject(entry["oauth"]) ? { path: [...path, "oauth", "account"], value: label } : { path: [...path, "oauth"], value: { account: label } }
 
 async function amendEntry(
   server: Server,

@@ -39,7 +39,7 @@ test("a renamed server keeps its place, its comments and its references", async 
   await folder.write(folder.places.config, text)
   const { server, tools } = await found(folder, "old")
 
-  const file = await renameServer(server, "new", tools, signal)
+  const file = await renameServer(server, { name: "new" }, tools, signal)
 
   expect(file).toBe(folder.places.config)
   expect(await readFile(file, "utf8")).toBe(text.replace('"old":', '"new":'))
@@ -56,9 +56,9 @@ test("a name that is taken in any scope, and one that cannot be a name, is refus
   const before = await readFile(folder.places.config, "utf8")
 
   for (const name of ["mine", "broken", "near"])
-    await expect(renameServer(server, name, tools, signal)).rejects.toMatchObject({ diagnosis: { code: "server-exists" } })
+    await expect(renameServer(server, { name }, tools, signal)).rejects.toMatchObject({ diagnosis: { code: "server-exists" } })
   for (const name of ["../x", "", "-x", "a b", "__proto__"])
-    await expect(renameServer(server, name, tools, signal)).rejects.toMatchObject({ diagnosis: { code: "server-name-invalid" } })
+    await expect(renameServer(server, { name }, tools, signal)).rejects.toMatchObject({ diagnosis: { code: "server-name-invalid" } })
   expect(await readFile(folder.places.config, "utf8")).toBe(before)
 })
 
@@ -68,9 +68,9 @@ test("a name that somebody takes while one looks at the list is seen under the l
   const { server, tools } = await found(folder, "old")
   await folder.write(folder.places.config, { mcpServers: { old: { url: "https://o.example/" }, new: { url: "https://n.example/" } } })
 
-  await expect(renameServer(server, "new", tools, signal)).rejects.toMatchObject({ diagnosis: { code: "server-exists" } })
+  await expect(renameServer(server, { name: "new" }, tools, signal)).rejects.toMatchObject({ diagnosis: { code: "server-exists" } })
   await folder.write(folder.places.config, { mcpServers: {} })
-  await expect(renameServer(server, "other", tools, signal)).rejects.toMatchObject({ diagnosis: { code: "unknown-server" } })
+  await expect(renameServer(server, { name: "other" }, tools, signal)).rejects.toMatchObject({ diagnosis: { code: "unknown-server" } })
 })
 
 test.each([

@@ -181,6 +181,9 @@ test("4: a server that is renamed keeps its sign-in; one that is removed is sign
   await person.added(["add", "linear", server.url])
   await person.postern(["auth", "linear"], { env: browser.env })
 
+  const config = await person.read("config.json")
+  const refused = await person.postern(["rename", "linear", "no name"])
+  expect([refused.code, await person.read("config.json")]).toEqual([2, config])
   await person.postern(["rename", "linear", "tickets"])
   const renamed = await person.postern(["call", "tickets", "whoami"])
   const removed = await person.postern(["remove", "tickets"])
