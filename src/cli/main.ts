@@ -2,6 +2,7 @@
 import type { Writable } from "node:stream"
 import { type Diagnosis, PosternError } from "../core/diagnosis.ts"
 import type { Redactor } from "../core/redact.ts"
+import { withResolvers } from "../core/with-resolvers.ts"
 import type { Context, Process } from "./context.ts"
 import { createContext } from "./create-context.ts"
 import { interrupted, outputLost } from "./diagnoses.ts"
@@ -22,6 +23,8 @@ export async function main(process: Process): Promise<number> {
     const plain = called === "run" ? readPlainRun(words) : undefined
     if (plain !== undefined) await runServer(plain.name, plain.options, context)
     else exitCode = (await (await import("./program.ts")).runCommandLine(context)) ?? exitCode
+    // A client has its time to read the last words of a bridge; a person at a pager has all the time there is.
+    if (called !== "run") await output.taken(process.signal)
     const errno = output.lostBy()
     if (errno !== undefined) throw new PosternError(outputLost({ errno }))
     return exitCode
@@ -34,6 +37,12 @@ export async function main(process: Process): Promise<number> {
 interface Output {
   /** @returns why it takes nothing, as a code of the system; undefined while it does, and where its reader has gone (`| head`) */
   lostBy(): string | undefined
+  /**
+   * Waits until all that was written is taken, or nobody is left to take it; not at all where the signal has aborted before.
+   *
+   * @throws the signal's reason when it aborts meanwhile
+   */
+  taken(signal: AbortSignal): Promise<void>
 }
 
 /** A disk that is full is a failure, also for a script that looks at the exit code only. */
@@ -44,6 +53,14 @@ function watchOutput(stdout: Writable): Output {
     lostBy() {
       const { code = "unknown" } = failure ?? (stdout.errored as NodeJS.ErrnoException | null) ?? { code: "EPIPE" }
       return code === "EPIPE" ? undefined : code
+    },
+    async taken(signal) {
+      if (signal.aborted) return
+      const { promise, resolve, reject } = withResolvers<void>()
+      const leave = (): void => reject(signal.reason)
+      signal.addEventListener("abort", leave, { once: true })
+      stdout.write("", () => resolve()) // called when all before it is out, or is lost
+      await promise.finally(() => signal.removeEventListener("abort", leave))
     },
   }
 }
