@@ -3,7 +3,7 @@ import { setMaxListeners } from "node:events"
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { expect, onTestFinished, test } from "vitest"
+import { expect, onTestFinished, test, vi } from "vitest"
 import { headerAuthenticator } from "../../src/auth/header.ts"
 import type { AuthTools } from "../../src/auth/tools.ts"
 import type { HttpServer } from "../../src/config/server.ts"
@@ -232,4 +232,80 @@ test("a clock that is set back by a day makes no minted token younger", async ()
   minted.push(await mint())
 
   expect(minted).toEqual(["Bearer 1", "Bearer 1", "Bearer 2"])
+})
+
+test("what a headers command printed is used for a minute, and minted anew then, or once it was refused", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "postern-mint-"))
+  onTestFinished(() => rm(folder, { recursive: true, force: true, maxRetries: 5 }))
+  let nowMs = 1_000_000_000_000
+  const tools = { ...(await makeTools({ PATH: process.env["PATH"] ?? "" })), clock: { ...systemClock, now: () => nowMs } }
+  const line = `echo x >> ${folder}/count; printf '{"Authorization":"Bearer %s"}' "$(wc -l < ${folder}/count)"`
+  const authenticator = headerAuthenticator(serverWith({ authorization: "an old key" }, { headersHelper: line }), ORIGIN, tools)
+
+  const first = await authenticator.authorize(request, signal)
+  nowMs += 59_999
+  const reused = await authenticator.authorize(request, signal)
+  nowMs += 1
+  const second = await authenticator.authorize(request, signal)
+  const { advice } = await authenticator.recover(second, refusal(401), signal)
+  const third = await authenticator.authorize(request, signal)
+
+  const all = [first, reused, second, third].map(({ headers }) => headers["authorization"])
+  expect(all).toEqual(["Bearer 1", "Bearer 1", "Bearer 2", "Bearer 3"]) // and never the configured one, which is older
+  expect(advice).toBe("retry")
+})
+
+test("a headers command that prints without end is ended, and told", async () => {
+  const tools = await makeTools({ PATH: process.env["PATH"] ?? "" })
+  const authenticator = headerAuthenticator(serverWith({}, { headersHelper: "yes" }), ORIGIN, tools)
+
+  await expect(authenticator.authorize(request, signal)).rejects.toMatchObject({
+    diagnosis: { code: "headers-command-failed", cause: expect.stringContaining("printed more than 65536 bytes") },
+  })
+})
+
+test("a headers command that does not end is given up after ten seconds, with whatever it has started", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "postern-mint-"))
+  onTestFinished(() => rm(folder, { recursive: true, force: true, maxRetries: 5 }))
+  const tools = await makeTools({ PATH: process.env["PATH"] ?? "" })
+  const line = `sleep 600 & echo $! > ${folder}/new; mv ${folder}/new ${folder}/pid; wait`
+  const authenticator = headerAuthenticator(serverWith({}, { headersHelper: line }), ORIGIN, tools)
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] })
+  onTestFinished(() => void vi.useRealTimers())
+  let outcome: unknown
+
+  const asking = Promise.resolve(authenticator.authorize(request, signal)).catch((error: unknown) => (outcome = error))
+  let pid = ""
+  while (pid === "") pid = (await readFile(join(folder, "pid"), "utf8").catch(() => "")).trim() // a poll would move the clock
+  // A zombie does nothing any more; it only waits for its parent to look.
+  const runs = (): Promise<boolean> =>
+    readFile(`/proc/${pid}/stat`, "utf8").then(
+      (stat) => !/\) [ZX] /.test(stat),
+      () => false,
+    )
+  expect(await runs()).toBe(true)
+  vi.advanceTimersByTime(9_999)
+  await new Promise(setImmediate)
+  expect(outcome).toBeUndefined()
+  vi.advanceTimersByTime(1)
+  await asking
+  vi.useRealTimers()
+
+  expect(outcome).toMatchObject({ diagnosis: { code: "headers-command-failed", cause: expect.stringContaining("within 10 s") } })
+  await expect.poll(runs, { timeout: 20_000 }).toBe(false)
+})
+
+test.each([
+  ["project", undefined],
+  ["user", "secret-of-another-tool"],
+] as const)("a headers command of the scope %s gets of a variable named like a secret: %s", async (scope, seen) => {
+  const folder = await mkdtemp(join(tmpdir(), "postern-mint-"))
+  onTestFinished(() => rm(folder, { recursive: true, force: true, maxRetries: 5 }))
+  const tools = await makeTools({ PATH: process.env["PATH"] ?? "", OTHER_TOKEN: "secret-of-another-tool", LEVEL: "debug" })
+  const line = `printf '{"X-Level":"%s","X-Seen":"%s"}' "$LEVEL" "\${OTHER_TOKEN-none}"`
+  const server = serverWith({}, { headersHelper: line, scope, file: join(folder, ".postern.json") })
+
+  const { headers } = await headerAuthenticator(server, ORIGIN, tools).authorize(request, signal)
+
+  expect(headers).toMatchObject({ "x-level": "debug", "x-seen": seen ?? "none" })
 })

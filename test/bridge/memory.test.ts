@@ -1,8 +1,10 @@
 /** What is remembered of a server, and when it stands in for it. */
 import { expect, test } from "vitest"
 import type { MemoryStore } from "../../src/bridge/memory.ts"
+import { PosternError } from "../../src/core/diagnosis.ts"
 import { startBridge } from "../harness/bridge.ts"
-import { startMcpServer } from "../servers/mcp-server.ts"
+import { withoutProof } from "../harness/without-proof.ts"
+import { json, startMcpServer } from "../servers/mcp-server.ts"
 
 /** A store without a file. */
 function storeOf(texts: Readonly<Record<string, string>>): MemoryStore {
@@ -78,4 +80,55 @@ test("a bridge that ends gives up what it was asked, and answers nothing from me
   await bridge.ended
 
   expect((await opened).error?.data?.code).toBe("bridge-stopping")
+})
+
+test("a page that a cursor names is neither remembered nor answered for: the server may have forgotten it", async () => {
+  const store = storeOf({})
+  await using server = await startMcpServer()
+  server.handler = ({ message }, response) => {
+    if (message?.method !== "tools/list") return false
+    const { cursor } = (message.params ?? {}) as { cursor?: string }
+    const result = cursor === undefined ? { tools: [{ name: "one" }], nextCursor: "2" } : { tools: [{ name: "two" }] }
+    return json(response, { jsonrpc: "2.0", id: message.id, result })
+  }
+  const bridge = startBridge(server.url, { store })
+  await bridge.open()
+  await bridge.request("tools/list")
+  const second = await bridge.request("tools/list", { cursor: "2" })
+  await bridge.end()
+  await server.close()
+  await using later = startBridge(server.url, { store })
+  await later.open()
+
+  const remembered = await later.request("tools/list")
+  const beyond = await later.request("tools/list", { cursor: "2" })
+
+  expect(second.result).toEqual({ tools: [{ name: "two" }] })
+  expect(remembered.result).toEqual({ tools: [{ name: "one" }], nextCursor: "2" })
+  expect(beyond.error?.data?.code).toBe("server-unreachable")
+})
+
+test("a locked door is not answered for from memory: somebody can open it", async () => {
+  const needed = new PosternError({ code: "a-sign-in", kind: "sign-in", cause: "Somebody has to sign in.", evidence: [] })
+  const authenticator = { ...withoutProof, authorize: () => Promise.reject(needed) }
+  await using bridge = startBridge(DOWN, { authenticator, store: storeOf({ initialize: "{}" }) })
+
+  expect((await bridge.request("initialize", {})).error?.data?.code).toBe("a-sign-in")
+})
+
+test("a server that is back is told of as soon as it answers anything: the client reads its lists anew, once", async () => {
+  const store = storeOf({ initialize: '{"capabilities":{"tools":{},"prompts":{}}}', "tools/list": '{"tools":[]}' })
+  const gone = await startMcpServer()
+  await gone.close()
+  await using bridge = startBridge(gone.url, { store })
+  await bridge.open()
+  await bridge.request("tools/list")
+  await using back = await startMcpServer({ port: Number(new URL(gone.url).port) })
+
+  await bridge.request("tools/call", { name: "echo", arguments: { text: "here" } })
+  await bridge.request("tools/call", { name: "echo", arguments: { text: "again" } })
+
+  const told = bridge.messages.flatMap(({ method }) => (method === undefined ? [] : [method]))
+  expect(back.seenOf("tools/call")).toHaveLength(2)
+  expect(told.toSorted()).toEqual(["notifications/prompts/list_changed", "notifications/tools/list_changed"])
 })

@@ -70,6 +70,39 @@ test.each([
   expect(stranger.seen).toEqual([])
 })
 
+test("a stream that begins with something else than an address is refused, and nothing is sent (S1)", async () => {
+  await using server = await startMcpServer()
+  server.handler = ({ method }, response) => {
+    if (method === "GET") response.writeHead(200, { "content-type": "text/event-stream" }).write("data: /messages\n\n")
+    return method === "GET"
+  }
+  await using bridge = bridgeTo(server.url)
+
+  const { error } = await bridge.open()
+
+  expect(error?.data?.code).toBe("endpoint-refused")
+  expect(server.seen.every(({ method }) => method === "GET")).toBe(true)
+})
+
+test("a session that the server does not know any more (404) is opened again, and the message is sent once more", async () => {
+  await using server = await startSseServer()
+  await using bridge = bridgeTo(server.url)
+  await bridge.open()
+  let lost = false
+  server.onPost = (message) => {
+    server.postStatus = message?.method === "tools/list" && !lost ? 404 : 202
+    lost ||= message?.method === "tools/list"
+    return false
+  }
+
+  const { result } = await bridge.request("tools/list")
+
+  const posted = server.seen.flatMap(({ message }) => (message?.method === undefined ? [] : [message.method]))
+  expect(result).toEqual({ method: "tools/list" })
+  expect(posted.slice(2)).toEqual(["tools/list", "initialize", "notifications/initialized", "tools/list"])
+  expect(server.seen.filter(({ method }) => method === "GET")).toHaveLength(2)
+})
+
 test("a stream that breaks loses what was asked, and the next message opens a new one", async () => {
   await using server = await startSseServer()
   await using bridge = bridgeTo(server.url)

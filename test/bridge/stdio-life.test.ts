@@ -5,7 +5,7 @@ import { makeFrame } from "../../src/bridge/frame.ts"
 import type { Link, Receive } from "../../src/bridge/link.ts"
 import { stdioLink } from "../../src/bridge/server/stdio.ts"
 import { PosternError } from "../../src/core/diagnosis.ts"
-import { silentLog } from "../../src/core/log.ts"
+import { type LogFields, silentLog } from "../../src/core/log.ts"
 import { withResolvers } from "../../src/core/with-resolvers.ts"
 
 const { signal } = new AbortController()
@@ -148,4 +148,25 @@ test("the end waits for no client that does not read", async () => {
   await client.reached
 
   await link.close(signal)
+})
+
+test.each([
+  ["SIGTERM, when it goes on after its input was closed", "setInterval(() => undefined, 1000)", "was ended by SIGTERM"],
+  [
+    "SIGKILL, when it does not listen to that either",
+    "setInterval(() => undefined, 1000); process.on('SIGTERM', () => undefined)",
+    "was ended by SIGKILL",
+  ],
+])("a local server is ended by %s", async (_, stubbornness, how) => {
+  const ended: unknown[] = []
+  const log = { ...silentLog, info: (event: string, fields?: LogFields) => void (event === "process ended" && ended.push(fields?.["how"])) }
+  const mark = `stubborn-${process.pid}`
+  const link = serve(`/* ${mark} */ ${stubbornness}; ${ANSWERS}`, { log })
+  await link.exchange(initialize(), ignore, signal)
+  expect(processesWith(mark)).toHaveLength(1)
+
+  await link.close(signal)
+
+  expect(processesWith(mark)).toEqual([])
+  await expect.poll(() => ended).toEqual([how])
 })
