@@ -148,14 +148,14 @@ function refuseTwice(names: readonly string[]): void {
 
 /** `-`, or a scheme and `-`, stands for a secret that is asked for, once nothing else is wrong with the command line. */
 async function withAsked(context: Context, pairs: readonly Pair[]): Promise<{ values: Record<string, string>; secretKeys: string[] }> {
-  const values: Record<string, string> = {}
+  const values: Pair[] = []
   const secretKeys: string[] = []
   for (const [name, value] of pairs) {
     const [, scheme = "", dash] = /^(?:(\S+) +)?(-)$/.exec(value) ?? []
     if (dash !== undefined) secretKeys.push(name)
-    values[name] = dash === undefined ? value : withScheme(scheme, await context.readSecret(`${name} (it is not shown)`))
+    values.push([name, dash === undefined ? value : withScheme(scheme, await context.readSecret(`${name} (it is not shown)`))])
   }
-  return { values, secretKeys }
+  return { values: Object.fromEntries(values), secretKeys }
 }
 
 /** Whoever pastes the whole header value means the same. */

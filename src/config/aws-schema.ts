@@ -1,6 +1,7 @@
 /** The keys `aws` and `pin` of an entry. A key that is not known is a fault here: a typing error would sign as somebody else. */
 import * as v from "valibot"
 import type { AwsSettings, Pin } from "./server.ts"
+import { textsSchema } from "./texts-schema.ts"
 
 const matching = (pattern: RegExp, right: string) => v.exactOptional(v.pipe(v.string(right), v.regex(pattern, right)))
 
@@ -24,7 +25,12 @@ export const awsSchema = v.strictObject(
     duration: v.exactOptional(v.pipe(v.number(DURATION), v.integer(DURATION), v.minValue(900, DURATION), v.maxValue(43_200, DURATION))),
     sessionPolicy: matching(/./, "read-only, or the path of a file with a policy"),
     sourceIdentity: matching(SESSION_NAME, NAME),
-    tags: v.exactOptional(v.record(v.pipe(v.string(), v.regex(/^.{1,128}$/)), v.pipe(v.string("a text in quotes"), v.maxLength(256)))),
+    tags: v.exactOptional(
+      textsSchema('an object of texts, such as {"team": "finance"}', {
+        names: v.pipe(v.string(), v.regex(/^.{1,128}$/, "a name of 1 to 128 characters")),
+        texts: v.pipe(v.string("a text in quotes"), v.maxLength(256, "at most 256 characters")),
+      }),
+    ),
   },
   'an object such as {"profile": "dev"}, with the keys profile, region, service, assumeRole, externalId, sessionName, duration, sessionPolicy, sourceIdentity, tags',
 ) satisfies v.GenericSchema<unknown, AwsSettings>

@@ -1,6 +1,7 @@
 /** The key `oauth` of an entry, named as Claude Code names what it has. */
 import * as v from "valibot"
 import type { OAuthDialect, OAuthGrant, OAuthSettings, Pin } from "./server.ts"
+import { textsSchema } from "./texts-schema.ts"
 
 /** Known departures of servers from the specifications, each to be switched on by name for one server. */
 export const OAUTH_DIALECTS = ["lenient-issuer", "unannounced-pkce", "no-resource-check"] as const satisfies readonly OAuthDialect[]
@@ -32,7 +33,7 @@ export const oauthSchema = v.object(
       v.pipe(v.string(), v.regex(/^https:\/\/[^/?#\s]+\/[^?#\s]+$/, "an https address with a path: it is the client's id (S39)")),
     ),
     resource: text("the resource as the authorization server wants it, or omit"),
-    authorizeParams: v.exactOptional(v.record(v.string(), v.string("a text in quotes"))),
+    authorizeParams: v.exactOptional(textsSchema('an object of texts, such as {"prompt": "consent"}')),
     dialects: v.exactOptional(v.array(v.picklist(OAUTH_DIALECTS, OAUTH_DIALECTS.join(", ")))),
     account: v.exactOptional(v.pipe(v.string(LABEL), v.check(isAccountLabel, LABEL))),
     grant: v.exactOptional(v.picklist(OAUTH_GRANTS, OAUTH_GRANTS.join(", "))),

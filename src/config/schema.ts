@@ -7,6 +7,7 @@ import type { FaultSeen } from "./diagnoses.ts"
 import { type KeyPath, showKeyPath } from "./key-path.ts"
 import { oauthContradiction, oauthSchema } from "./oauth-schema.ts"
 import type { EnvironmentLabel, Scope, Server } from "./server.ts"
+import { textsSchema } from "./texts-schema.ts"
 import { tlsContradiction, tlsSchema } from "./tls-schema.ts"
 
 /** What an entry does not say of itself. */
@@ -44,10 +45,6 @@ const transport = v.optional(
   ),
 )
 const text = (right: string) => v.optional(v.string(right))
-// valibot's record takes a list too.
-const object = (right: string) => v.custom<Record<string, unknown>>(isObject, right)
-// A value that is no text is told at the value itself; the object's message is for the whole.
-const textValue = v.string("a text in quotes")
 // oxlint-disable-next-line no-control-regex -- NUL ends a name
 const variableName = v.pipe(v.string(), v.regex(/^[^=\u0000]+$/, "the name of a variable, without ="))
 const yesNo = v.optional(v.boolean("true or false"))
@@ -55,12 +52,12 @@ const yesNo = v.optional(v.boolean("true or false"))
 const LABELS = ["dev", "staging", "prod"] as const satisfies readonly EnvironmentLabel[]
 
 const entrySchema = v.pipe(
-  object('an object, such as {"type": "http", "url": "https://..."}'),
+  v.custom<Record<string, unknown>>(isObject, 'an object, such as {"type": "http", "url": "https://..."}'),
   v.looseObject({
     type: transport,
     transport,
     url: text("the address of the server, in quotes"),
-    headers: v.optional(v.pipe(object('an object of texts, such as {"X-Api-Key": "${API_KEY}"}'), v.record(v.string(), textValue))),
+    headers: v.optional(textsSchema('an object of texts, such as {"X-Api-Key": "${API_KEY}"}')),
     headersHelper: v.optional(v.pipe(v.string("a command line in quotes"), v.regex(/\S/, "a command line in quotes"))),
     aws: v.exactOptional(awsSchema),
     oauth: v.exactOptional(oauthSchema),
@@ -69,7 +66,7 @@ const entrySchema = v.pipe(
     allowPrivate: yesNo,
     command: v.optional(v.pipe(v.string("the program to start, in quotes"), v.nonEmpty("the program to start"))),
     args: v.optional(v.array(v.string("a text in quotes"), 'a list of texts, such as ["server.js"]')),
-    env: v.optional(v.pipe(object('an object of texts, such as {"AWS_PROFILE": "dev"}'), v.record(variableName, textValue))),
+    env: v.optional(textsSchema('an object of texts, such as {"AWS_PROFILE": "dev"}', { names: variableName })),
     environment: v.optional(v.picklist(LABELS, "dev, staging or prod")),
     enabled: yesNo,
     disabled: yesNo,

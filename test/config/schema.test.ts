@@ -139,3 +139,30 @@ test("every wrong value is told at once, and none is shown", () => {
   ])
   expect(JSON.stringify(parsed)).not.toContain("s3cret")
 })
+
+const holders: readonly (readonly [string, (texts: unknown) => object])[] = [
+  ["headers", (headers) => ({ url: "https://a/", headers })],
+  ["env", (env) => ({ command: "node", env })],
+  ["aws.tags", (tags) => ({ url: "https://a/", aws: { tags } })],
+  ["oauth.authorizeParams", (authorizeParams) => ({ url: "https://a/", oauth: { authorizeParams } })],
+]
+test.each(holders)("%s takes no list, and no name that would be left out in silence", (key, holding) => {
+  const names = ["__proto__", "prototype", "constructor"]
+  const bad = [
+    ["a=b"],
+    ...names.map((name) =>
+      Object.fromEntries([
+        ["a", "b"],
+        [name, "c"],
+      ]),
+    ),
+  ]
+
+  const parsed = bad.map((texts) => parse(holding(texts)))
+
+  expect(parsed.map((one) => "faults" in one && [one.faults[0].key, one.faults[0].right])).toEqual([
+    [`mcpServers.s.${key}`, expect.stringContaining("an object of texts")],
+    ...names.map(() => [`mcpServers.s.${key}`, "other names than __proto__, prototype, constructor"]),
+  ])
+  expect(parse(holding({ a: "b", toString: "c" }))).toHaveProperty("server")
+})

@@ -158,6 +158,8 @@ test.concurrent("4: what does not go together on the command line is refused, an
     [["x", "--env", "=b", "--", "node"], "NAME=value"],
     [["x", "--env", "A=1", "--env", "A=2", "--", "node"], "given twice"],
     [["x", "--env", "A=${B", "--", "node"], "${B"],
+    [["x", "--env", "__proto__=1", "--", "node"], "other names than __proto__"],
+    [["x", "--header", "__proto__: 1", "https://x.example/mcp"], "other names than __proto__"],
     [["x", "--transport", "stdio"], "command is missing"],
     [["x", "node", "server.js"], "a command after --"],
   ]
