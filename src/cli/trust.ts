@@ -1,8 +1,9 @@
 /** `postern trust`: shows a project file whole, and approves it as it is. */
-import { resolve } from "node:path"
+import { basename, resolve } from "node:path"
 import { Command } from "commander"
 import type { ProjectDescription, ServerDescription } from "../config/describe.ts"
 import { projectMissing } from "../config/diagnoses.ts"
+import { findProject, PROJECT_FILE } from "../config/project.ts"
 import { PosternError } from "../core/diagnosis.ts"
 import { posternCommand } from "../core/shell.ts"
 import type { Context } from "./context.ts"
@@ -36,18 +37,23 @@ export const trustCommand = (context: Context): Command =>
         return
       }
       const project = await describeProject(file)
+      if (basename(file) !== PROJECT_FILE)
+        context.note(
+          `postern: note: only a ${PROJECT_FILE} is found by itself and needs an approval; this one is used where --config names it`,
+        )
       const trustedBefore = await store.isTrusted(file)
       if (!options.json) context.stdout.write(`${tellProject(project)}\n\n`)
       if (!trustedBefore) {
         await consent(file, options, context)
         await store.approve(file, project.digest, context.signal)
       }
-      const text = trustedBefore ? `${file} was approved before, as it is now.` : `Approved ${file} as it is now; a change asks again.`
+      const text = trustedBefore
+        ? `${project.file} was approved before, as it is now.`
+        : `Approved ${project.file} as it is now; a change asks again.`
       context.print({ ...project, trusted: true }, options.json, () => text)
     })
 
 async function projectFile({ cwd, env }: Context): Promise<string> {
-  const { findProject, PROJECT_FILE } = await import("../config/project.ts")
   const { file, root } = await findProject(cwd, env)
   if (file === undefined) throw new PosternError(projectMissing({ file: resolve(root, PROJECT_FILE) }))
   return file

@@ -131,6 +131,17 @@ test.concurrent("7: --yes approves the file as it is; a change of it, or of a fi
   expect((await person.postern(["trust", "--revoke", "--json"])).json()).toMatchObject({ revoked: false })
 })
 
+test.concurrent("an approval of a file that needs none is told as that", async () => {
+  await using person = await makePerson()
+  for (const file of [".mcp.json", ".postern.json"]) await person.write(file, { mcpServers: { a: { url: "https://a.example/mcp" } } })
+
+  const other = await person.postern(["trust", ".mcp.json", "--yes"])
+  const own = await person.postern(["trust", "--yes"])
+
+  expect(other).toMatchObject({ code: 0, stderr: expect.stringContaining("this one is used where --config names it") })
+  expect(own).toMatchObject({ code: 0, stderr: "" })
+})
+
 test.concurrent("7: on a terminal the whole is shown first; only a yes approves", async () => {
   await using person = await makePerson()
   const file = await person.write(".postern.json", { mcpServers: { ours: { url: "https://api.example/mcp" } } })
