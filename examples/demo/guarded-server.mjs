@@ -4,10 +4,16 @@
  * `{"http": "POST", "rpc": "tools/call", "token": "right" | "wrong" | "none", "status": 200}`. Ends when stdin ends.
  */
 import { spawn } from "node:child_process"
+import { existsSync } from "node:fs"
 import { createServer, request as httpRequest } from "node:http"
 import { join } from "node:path"
 
 const everythingProgram = join(import.meta.dirname, "../../.ci/judges/node_modules/@modelcontextprotocol/server-everything/dist/index.js")
+
+if (!existsSync(everythingProgram)) {
+  console.error("The server behind the door is not installed yet; `npm run demo` does that.")
+  process.exit(1)
+}
 
 const tell = (value) => process.stdout.write(`${JSON.stringify(value)}\n`)
 
