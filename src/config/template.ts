@@ -14,7 +14,8 @@ export interface References {
 }
 
 const VARIABLE = /^([A-Za-z_][A-Za-z0-9_]*)(?::-([^]*))?$/
-const SECRET = /^vault:([A-Za-z0-9_][A-Za-z0-9._/@-]{0,127})$/
+/** The names that the vault takes; what looks like a default is none, since a secret has no default. */
+const SECRET = /^vault:([A-Za-z0-9_](?:[A-Za-z0-9._/@-]|:(?!-)){0,127})$/
 
 /**
  * Takes a text apart. `$VARIABLE`, `$(...)` and a lone `$` are ordinary text, and nothing escapes a `${`.

@@ -1,6 +1,7 @@
 import { array, assert, constantFrom, property } from "fast-check"
 import { expect, test } from "vitest"
 import { parseTemplate, references } from "../../src/config/template.ts"
+import { isName } from "../../src/vault/names.ts"
 
 test("a text is taken apart into text, variables, defaults and secrets", () => {
   expect(parseTemplate("a${B}c${D:-e}${vault:f/g}")).toEqual([
@@ -10,6 +11,11 @@ test("a text is taken apart into text, variables, defaults and secrets", () => {
     { kind: "variable", written: "${D:-e}", name: "D", fallback: "e" },
     { kind: "secret", written: "${vault:f/g}", name: "f/g" },
   ])
+})
+
+test.each(["a", "_1", "a:b", "A.b_c-d:e/f@g", "a".repeat(128)])("the secret %s, which the vault takes, can be referred to", (name) => {
+  expect(isName(name)).toBe(true)
+  expect(parseTemplate(`\${vault:${name}}`)).toMatchObject([{ kind: "secret", name }])
 })
 
 test("a default may be empty, and may hold what a shell would treat as special", () => {
@@ -39,6 +45,7 @@ test.each([
   "${A:-${B}",
   "${vault:}",
   "${vault:a b}",
+  "${vault:a:-b}",
   "${input:key}",
   "${VAULT:x}",
 ])("%s is broken, and told as it is written", (text) => {
