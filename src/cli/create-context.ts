@@ -31,8 +31,7 @@ export function createContext(process: Process, onExitCode: (code: number) => vo
     return openTools({ env, places, clock, redactor, note, tell, signal, ...person })
   }
 
-  const readGiven = async (question: string, mostBytes: number): Promise<string> => {
-    if (interactive) return interaction.askSecret(question, process.signal)
+  const readPiped = async (question: string, mostBytes: number): Promise<string> => {
     // A second secret from the same pipe would be empty, and a terminal without stderr cannot hide what is typed.
     if (pipeWasRead || process.stdin.isTTY) {
       throw new PosternError(
@@ -66,8 +65,14 @@ export function createContext(process: Process, onExitCode: (code: number) => vo
       return configuration
     },
 
-    readSecret: (question) => readGiven(question, MOST_SECRET_BYTES),
-    readJson: (question) => readGiven(question, MOST_JSON_BYTES),
+    async readSecret(question) {
+      return interactive ? interaction.askSecret(question, process.signal) : readPiped(question, MOST_SECRET_BYTES)
+    },
+
+    async readJson(question) {
+      if (!interactive) return readPiped(question, MOST_JSON_BYTES)
+      return (await import("./prompt.ts")).promptJson(question, process, process.signal)
+    },
 
     print(result, asJson, text, json) {
       // Inside of a JSON text, what steers a terminal stands in strings only, where an escape means the same.

@@ -2,6 +2,7 @@
 import { type Interface, createInterface } from "node:readline"
 import { type Readable, Writable } from "node:stream"
 import { PosternError } from "../core/diagnosis.ts"
+import { parseJson } from "../core/json.ts"
 import type { Environment } from "../core/places.ts"
 import { interrupted } from "./diagnoses.ts"
 
@@ -40,6 +41,31 @@ export async function promptYes(message: string, terminal: PromptTerminal, signa
   return isCancel(given) ? leave(signal) : given
 }
 
+/**
+ * Asks for a JSON text, which is not shown. It may have line breaks, as a documentation prints it, so it ends where it is whole: what a
+ * shell would find of it after the first line could be a secret in its history.
+ *
+ * @throws as `prompt`
+ */
+export async function promptJson(message: string, { stdin, stderr }: PromptTerminal, signal: AbortSignal): Promise<string> {
+  signal.throwIfAborted()
+  const reader = createInterface({ input: stdin, output: nowhere(), terminal: true })
+  stderr.write(`${message} (not shown; it ends where the JSON is whole): `)
+  const close = (): void => reader.close()
+  signal.addEventListener("abort", close, { once: true })
+  let text = ""
+  for await (const line of reader) {
+    text += `${line}\n`
+    if (parseJson(text) !== undefined) break
+  }
+  signal.removeEventListener("abort", close)
+  stderr.write("\n") // nobody has shown a line break yet
+  return parseJson(text) === undefined ? leave(signal) : text
+}
+
+/** For a reader that shows nothing. */
+const nowhere = (): Writable => new Writable({ write: (_chunk, _encoding, done) => done() })
+
 function leave(signal: AbortSignal): never {
   signal.throwIfAborted()
   throw new PosternError(interrupted({}))
@@ -54,8 +80,7 @@ async function readLine(
 ): Promise<string> {
   signal.throwIfAborted()
   const hidden = kind === "password"
-  const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() })
-  const reader = createInterface({ input: stdin, output: hidden ? nowhere : stderr, terminal: hidden })
+  const reader = createInterface({ input: stdin, output: hidden ? nowhere() : stderr, terminal: hidden })
   stderr.write(message) // only now: whoever answers at once must not be echoed
   const close = (): void => reader.close()
   signal.addEventListener("abort", close, { once: true })

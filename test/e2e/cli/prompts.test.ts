@@ -28,6 +28,35 @@ test.each(Object.entries(LEAVING))("%s at the question for a secret is an interr
   expect(await person.read("vault.json")).toBe(before)
 })
 
+test("an entry that is pasted with its line breaks is taken whole, and nothing of it is shown or left to the shell", async () => {
+  await using person = await makePerson()
+  const secret = newSecret()
+  const entry = JSON.stringify({ type: "http", url: URL, headers: { "X-Api-Key": secret } }, undefined, 2)
+
+  const terminal = person.terminal(["add-json", "weather", "-"])
+  await terminal.shows("The JSON entry")
+  terminal.type(`${entry.replaceAll("\n", "\r")}\r`)
+
+  expect(await terminal.exited).toBe(0)
+  expect(terminal.seen()).toContain('Added "weather"')
+  expect(terminal.seen()).not.toContain(secret)
+  expect(JSON.parse(await person.read("config.json"))).toMatchObject({
+    mcpServers: { weather: { headers: { "X-Api-Key": "${vault:weather.x-api-key}" } } },
+  })
+})
+
+test.each(Object.entries(LEAVING))("%s at the question for an entry is an interruption: exit 1, and nothing is added", async (_, key) => {
+  await using person = await makePerson()
+
+  const terminal = person.terminal(["add-json", "weather", "-"])
+  await terminal.shows("The JSON entry")
+  terminal.type("{\r")
+
+  expect(await leave(terminal, "The JSON entry", key)).toBe(1)
+  expect(terminal.seen()).toContain("postern: Interrupted.")
+  expect([...(await person.files()).keys()]).toEqual([])
+})
+
 test.each(Object.entries(LEAVING))("%s at a yes or no approves nothing, and is no success", async (_, key) => {
   await using person = await makePerson()
   await person.write(".postern.json", { mcpServers: { shop: { type: "http", url: URL } } })
