@@ -197,6 +197,24 @@ test("a grant that the server has ended says so, is kept, and is not tried again
   expect(grant.refreshToken).toBeDefined()
 })
 
+test("a registration that the authorization server has forgotten needs a sign-in, which makes Postern known anew", async () => {
+  await using server = await startProtectedServer()
+  await using folder = await makeVaultFolder()
+  await signedIn(server, folder)
+  const [forgotten] = server.authorization.clients.keys()
+  server.authorization.clients.clear()
+
+  const answers = await Promise.all(members(2, folder, server, later(3600_000)).map((one) => one.call()))
+  const marked = (await grantIn(folder)).facts
+  await signedIn(server, folder)
+
+  expect(answers).toEqual(Array(2).fill(expect.objectContaining({ code: "oauth-sign-in-needed", kind: "sign-in" })))
+  expect(refreshes(server)).toBe(1) // the trap was reached, and not tried again
+  expect(marked).toMatchObject({ needsSignIn: expect.stringContaining("registration") })
+  expect([...server.authorization.clients.keys()]).not.toContain(forgotten)
+  expect(await makeMember(folder, serverAt(server.url)).call()).toBe(200)
+})
+
 test("a refused refresh is no end where a copy of the store was renewed elsewhere and brought back", async () => {
   await using server = await startProtectedServer()
   await using folder = await makeVaultFolder()

@@ -217,6 +217,24 @@ test("3.2: two accounts on one server are two sign-ins that are never mixed up, 
   expect(await whoami("private")).toContain("alice@home")
 })
 
+test("4: a sign-in that two servers share stays with the one that is left, and is revoked with that", async () => {
+  await using server = await startProtectedServer()
+  await using browser = await makeBrowser()
+  await using person = await makePerson()
+  await person.added(["add", "one", "--account", "me", server.url], ["add", "other", "--account", "me", server.url])
+  await person.postern(["auth", "one"], { env: browser.env })
+
+  const first = await person.postern(["remove", "one"])
+  const called = await person.postern(["call", "other", "whoami"])
+  const revokedEarly = server.authorization.seenAt("/revoke").length
+  await person.postern(["remove", "other"])
+
+  expect(first.code).toBe(0)
+  expect(called.code).toBe(0)
+  expect(revokedEarly).toBe(0)
+  expect(server.authorization.tokens.families[0]?.ended).toBe("revoked")
+})
+
 test("whoever signed in to a server of another client's file can sign out of it", async () => {
   await using server = await startProtectedServer()
   await using browser = await makeBrowser()
