@@ -25,3 +25,14 @@ test.each(rows)("$fault: its code and its test exist", async ({ code, name, file
 
   expect(['"', "`"].some((mark) => source.includes(`${mark}${name}${mark}`))).toBe(true)
 })
+
+test("the numbers of the long run are those of the run that is linked", async () => {
+  const text = await readFile(page, "utf8")
+  const [, file = "", said = ""] = /\]\((\S+long-run\.md)\)([^]*?)\n(?:\n|$)/.exec(text) ?? []
+  const result = await readFile(join(dirname(page), file), "utf8")
+
+  const numbers = said.match(/\d[\d,]*/g) ?? []
+
+  expect(numbers).toHaveLength(2)
+  for (const number of numbers) expect(result).toContain(`| ${number} |`)
+})
