@@ -14,7 +14,7 @@ import { type Diagnosis, PosternError } from "../core/diagnosis.ts"
 import { withCookies } from "../core/http-cookies.ts"
 import type { Log } from "../core/log.ts"
 import type { Environment } from "../core/places.ts"
-import type { Redactor } from "../core/redact.ts"
+import { type Redactor, cleanDiagnosis } from "../core/redact.ts"
 import { makeBacklog } from "./backlog.ts"
 import type { ClientSide } from "./client/client-side.ts"
 import { withDoorMemory } from "./door-memory.ts"
@@ -84,7 +84,7 @@ export async function runBridge(settings: BridgeSettings): Promise<Diagnosis | u
     const tell: Receive = (frame) => client.write(frame.bytes)
     server = await prepareServer(entry, { store, tell, onSent: backlog.leave, hold }, { ...settings, signal })
   } catch (error) {
-    refused = diagnosisOf(error)
+    refused = cleanDiagnosis(diagnosisOf(error), tools.redactor.clean)
     settings.onRefused(refused)
     server = refusing(refused)
   }

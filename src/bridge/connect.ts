@@ -45,7 +45,7 @@ export interface OpenBridge extends AsyncDisposable {
  */
 export async function connect(settings: ConnectSettings): Promise<OpenBridge> {
   const { signal } = settings
-  const client = inProcessClient(settings)
+  const client = inProcessClient(settings, settings.tools.redactor.clean)
   const ended = runBridge({ ...settings, client: client.side, onRefused: () => undefined }) // the first request is answered with it
   const close = async (): Promise<void> => {
     client.end()

@@ -34,12 +34,11 @@ export function tellInOneLine(diagnosis: Diagnosis): string {
  * Makes the answer.
  *
  * @param id - the id as JSON text (`Frame.id`)
- * @param clean - the redactor's exit for text
+ * @param diagnosis - cleaned (`cleanDiagnosis`)
  * @returns one line of JSON
  */
-export function errorAnswer(id: string, diagnosis: Diagnosis, clean: (text: string) => string): Buffer {
+export function errorAnswer(id: string, diagnosis: Diagnosis): Buffer {
   const { code, cause, evidence, next, kind } = diagnosis
   const error = { code: POSTERN_ERROR, message: tellInOneLine(diagnosis), data: { code, cause, evidence, next, kind } }
-  const cleaned = JSON.stringify(error, (_, value: unknown) => (typeof value === "string" ? clean(value) : value))
-  return Buffer.from(`{"jsonrpc":"2.0","id":${id},"error":${cleaned}}`)
+  return Buffer.from(`{"jsonrpc":"2.0","id":${id},"error":${JSON.stringify(error)}}`)
 }

@@ -12,7 +12,7 @@ import { bridgeStopping, messageMalformed, messageTooLarge, noAnswer, tooManyPen
 import { diagnosisOf, errorAnswer } from "./error-answer.ts"
 import { PosternError, type Diagnosis } from "../core/diagnosis.ts"
 import type { Log } from "../core/log.ts"
-import type { Redactor } from "../core/redact.ts"
+import { type Redactor, cleanDiagnosis } from "../core/redact.ts"
 import { type Frame, cancelledId } from "./frame.ts"
 import type { ServerSide } from "./link.ts"
 import { type PendingRequest, pendingTable } from "./pending.ts"
@@ -48,7 +48,10 @@ const LAST_WORDS_MS = 1_000
 export async function relay({ name, client, server, backlog, held = new Set(), redactor, log, signal }: RelaySettings): Promise<void> {
   const pending = pendingTable()
   const write = (bytes: Buffer): Promise<void> | void => client.write(bytes)
-  const tell = (id: string, diagnosis: Diagnosis): void => void client.write(errorAnswer(id, diagnosis, redactor.clean), diagnosis)
+  const tell = (id: string, diagnosis: Diagnosis): void => {
+    const cleaned = cleanDiagnosis(diagnosis, redactor.clean)
+    void client.write(errorAnswer(id, cleaned), cleaned)
+  }
 
   /** A text that could not be read is told under its own id. What looks like that may be an argument, and name a request that waits. */
   const tellUnread = (id: string, diagnosis: Diagnosis): void => tell(pending.has(id) ? "null" : id, diagnosis)

@@ -1,5 +1,7 @@
 /** One exit for text: what a person or a log sees passes here first. */
 
+import type { Diagnosis } from "./diagnosis.ts"
+
 /** Knows the values of secrets, not only their names: a server may echo them in any place. */
 export interface Redactor {
   /** Remembers a secret, so that it never stands in what Postern itself writes. */
@@ -53,6 +55,12 @@ export function quote(text: string, maxChars = 200): string {
 /** Makes a refused address fit for a diagnosis: quoted, and with gaps, since a terminal or a client would offer it as a link. */
 export function quoteAddress(address: string): string {
   return `address (not a link): "${quote(address).replace(":", ": ").replaceAll("://", ": //")}"`
+}
+
+/** @returns the diagnosis, each text of it as the redactor's `clean` leaves it: what a server said may stand in it */
+export function cleanDiagnosis(diagnosis: Diagnosis, clean: Redactor["clean"]): Diagnosis {
+  const { cause, evidence, next } = diagnosis
+  return { ...diagnosis, cause: clean(cause), evidence: evidence.map(clean), ...(next === undefined ? {} : { next: clean(next) }) }
 }
 
 /** Of secrets that end by themselves, so many of the latest are known: what a server echoes is young. */

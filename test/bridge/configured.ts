@@ -12,14 +12,19 @@ export interface Configured extends AsyncDisposable {
 
 /**
  * A server that asks for a key, and the surroundings of somebody who has configured it as "weather"; as "off" where it is switched off,
- * and as "open" without the key. "local" is a server of standard input and output.
+ * as "open" without the key, and as "chatty" with a headers command that fails and repeats it. "local" is a server of standard input and output.
  */
 export async function configured(): Promise<Configured> {
   const server = await startMcpServer({ key: "key-of-the-library" })
   const folder = await makeFolder()
-  const weather = { type: "http", url: server.url, headers: { Authorization: "Bearer ${WEATHER_KEY}" } }
+  const weather = {
+    type: "http",
+    url: server.url,
+    headers: { Authorization: "Bearer ${WEATHER_KEY}", "X-Trace": "${WEATHER_TRACE:-none}" },
+  }
   const local = { command: process.execPath, args: [fileURLToPath(new URL("../servers/stdio-server.mjs", import.meta.url))] }
-  const mcpServers = { weather, off: { ...weather, enabled: false }, open: { type: "http", url: server.url }, local }
+  const chatty = { ...weather, headersHelper: 'echo "no $WEATHER_KEY here" >&2; exit 1' }
+  const mcpServers = { weather, off: { ...weather, enabled: false }, open: { type: "http", url: server.url }, local, chatty }
   const configFile = folder.at("servers.json")
   await writeFile(configFile, JSON.stringify({ mcpServers }))
   const env = { POSTERN_HOME: folder.at("home"), WEATHER_KEY: "key-of-the-library" }

@@ -131,6 +131,42 @@ test.each<[string, object, string]>([
   expect(set.server.sessions.size).toBe(0)
 })
 
+test("what a server repeats of our key in an error does not stand in what is thrown", async () => {
+  await using set = await configured()
+  set.server.handler = ({ message, headers }, response) => {
+    const said = `you sent ${headers.authorization}`
+    if (message?.method === "x/refused") response.writeHead(500).end(said)
+    else if (message?.method !== "x/failed") return false
+    else response.end(JSON.stringify({ jsonrpc: "2.0", id: message.id, error: { code: headers.authorization, message: said } }))
+    return true
+  }
+  await using bridge = await openBridge("weather", set.options)
+
+  const refused = await bridge.request("x/refused").catch((error: unknown) => error)
+  const failed = await bridge.request("x/failed").catch((error: unknown) => error)
+
+  expect(refused).toMatchObject({ diagnosis: { code: "server-refused", evidence: ["it said: you sent [redacted]"] } })
+  expect(failed).toMatchObject({
+    message: "The server answered x/failed with error [redacted].",
+    diagnosis: { code: "server-error", evidence: ["you sent [redacted]"] },
+  })
+})
+
+test("the value of a variable is taken for a secret, whatever its header is called", async () => {
+  await using set = await configured()
+  set.server.handler = ({ message, headers }, response) => {
+    if (message?.method !== "x/refused") return false
+    response.writeHead(500).end(`you sent ${headers["x-trace"]}`)
+    return true
+  }
+  await using bridge = await openBridge("weather", { ...set.options, env: { ...set.options.env, WEATHER_TRACE: "who-knows-what" } })
+
+  const refused = await bridge.request("x/refused").catch((error: unknown) => error)
+
+  expect(set.server.seenOf("x/refused")[0]?.headers["x-trace"]).toBe("who-knows-what") // the trap was reached
+  expect(refused).toMatchObject({ diagnosis: { code: "server-refused", evidence: ["it said: you sent [redacted]"] } })
+})
+
 test("what the server says meanwhile is heard, and what it asks is answered under its own id", async () => {
   await using set = await configured()
   let finish: (() => void) | undefined

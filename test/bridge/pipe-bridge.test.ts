@@ -124,6 +124,20 @@ test("a socket that its client has closed on one side gets the last answer whole
   expect(socket.destroyed).toBe(true)
 })
 
+test("what is returned of a connection that could not be prepared holds no secret that a command repeats", async () => {
+  await using set = await configured()
+  const [input, output] = [new PassThrough(), new PassThrough()]
+
+  const piped = pipeBridge("chatty", { input, output }, { ...set.options, env: { ...process.env, ...set.options.env } })
+  input.end(initialize)
+
+  expect(await piped).toMatchObject({
+    code: "headers-command-failed",
+    evidence: expect.arrayContaining([expect.stringContaining("[redacted]")]),
+  })
+  expect(JSON.stringify(await piped) + String(output.read())).not.toContain(set.options.env["WEATHER_KEY"])
+})
+
 test.each([{}, { input: new PassThrough() }, { input: new PassThrough(), output: "out" }])(
   "what is no pair of streams is a mistake in the program, and told as that",
   async (streams) => {

@@ -2,7 +2,7 @@
 import { orAborted } from "../../core/abort.ts"
 import { type Diagnosis, PosternError, defineDiagnosis } from "../../core/diagnosis.ts"
 import { isObject, parseJson } from "../../core/json.ts"
-import { quote } from "../../core/redact.ts"
+import { type Redactor, cleanDiagnosis, quote } from "../../core/redact.ts"
 import { withResolvers } from "../../core/with-resolvers.ts"
 import { type Frame, NotAMessage, makeFrame, readFrame, readFrames } from "../frame.ts"
 import { memberText } from "../json-text.ts"
@@ -16,7 +16,7 @@ export const serverError = defineDiagnosis({
   code: "server-error",
   about: "The server answered with a JSON-RPC error of its own. Identity is not the question: the server understood who asks.",
   tell: ({ method, code, message }: { method: string; code: string; message: string }) => ({
-    cause: `The server answered ${method} with error ${code}.`,
+    cause: `The server answered ${quote(method, 60)} with error ${quote(code, 60)}.`,
     evidence: [quote(message, 1000)],
   }),
 })
@@ -80,8 +80,12 @@ export interface InProcessClient {
   end(): void
 }
 
-/** Makes a client; its `side` goes into a bridge. */
-export function inProcessClient(settings: InProcessSettings): InProcessClient {
+/**
+ * Makes a client; its `side` goes into a bridge.
+ *
+ * @param clean - the redactor's exit for text (`Redactor.clean`): a server may repeat in its errors what it was sent
+ */
+export function inProcessClient(settings: InProcessSettings, clean: Redactor["clean"] = (text) => text): InProcessClient {
   const { clientInfo, capabilities = {}, onNotification } = settings
   const waiting = new Map<string, (answer: Said) => void>()
   let lastId = 0
@@ -102,7 +106,7 @@ export function inProcessClient(settings: InProcessSettings): InProcessClient {
     const answered = new Promise<Said>((resolve) => waiting.set(String(id), resolve))
     try {
       const asked = say(makeRequest(id, method, params)).then(() => answered)
-      return checked(method, await orAborted(asked, signal))
+      return checked(method, await orAborted(asked, signal), clean)
     } catch (error) {
       if (signal.aborted && method !== "initialize") sayIfOpen(makeFrame({ method: "notifications/cancelled", params: { requestId: id } }))
       throw error
@@ -195,10 +199,10 @@ interface Said {
 }
 
 /** @returns the answer, which holds no error */
-function checked(method: string, said: Said): Said {
+function checked(method: string, said: Said, clean: Redactor["clean"]): Said {
   const { message, diagnosis } = said
   if (diagnosis !== undefined) throw new PosternError(diagnosis)
   const { error } = message
   if (error === undefined || error === null) return said
-  throw new PosternError(serverError({ method, code: String(error.code), message: String(error.message) }))
+  throw new PosternError(cleanDiagnosis(serverError({ method, code: String(error.code), message: String(error.message) }), clean))
 }
