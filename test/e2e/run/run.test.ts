@@ -1,7 +1,7 @@
 /** `postern run` from outside: the built binary, real pipes, real signals. */
-import { spawn } from "node:child_process"
+import { spawn, spawnSync } from "node:child_process"
 import { once } from "node:events"
-import { readFile, readdir, writeFile } from "node:fs/promises"
+import { open, readFile, readdir, writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { expect, test } from "vitest"
@@ -341,6 +341,26 @@ test("a client killed with -9 leaves no process behind, and its session is delet
   await once(parent, "close")
 
   await expect.poll(() => [...pids, ...children].filter(alive), { timeout: 20_000 }).toEqual([])
+  expect(set.server.sessions.size).toBe(0)
+})
+
+test("a client killed with -9 whose pipe somebody else holds open leaves no process behind either", async () => {
+  await using set = await enrolled()
+  const [pipe, said] = [join(set.home.path, "pipe"), join(set.home.path, "said")]
+  spawnSync("mkfifo", [pipe])
+  await using held = await open(pipe, "r+") // as another program that was started with the same standard input
+  const script = '"$0" "$1" run weather <"$2" >"$3" & echo $!; wait'
+  const parent = spawn("sh", ["-c", script, process.execPath, BINARY, pipe, said], { env: set.home.env, cwd: set.home.path })
+  const [told] = (await once(parent.stdout, "data")) as [Buffer]
+  const pid = Number(told.toString())
+  const params = { protocolVersion: "2025-11-25", capabilities: {}, clientInfo: { name: "x", version: "1" } }
+  await held.write(`${JSON.stringify({ jsonrpc: "2.0", id: 1, method: "initialize", params })}\n`)
+  await expect.poll(() => readFile(said, "utf8"), { timeout: 20_000 }).toContain("serverInfo")
+  expect(set.server.sessions.size).toBe(1)
+
+  parent.kill("SIGKILL")
+
+  await expect.poll(() => alive(pid), { timeout: 20_000 }).toBe(false)
   expect(set.server.sessions.size).toBe(0)
 })
 
