@@ -35,7 +35,7 @@ export interface RelaySettings {
 
 /** Each holds a connection of its own to a server with an address. More at once is a client that has gone wrong. */
 const MOST_PENDING = 1_000
-/** How long answers that are still on their way are waited for, in milliseconds, by the reason of the end. */
+/** How long answers that are still on their way are waited for, in milliseconds, by the reason of the end; then, how long the client may take to read them. */
 const DRAIN_MS = { closed: 60_000, told: 1_500, gone: 0 }
 /** For the errors of what was given up, and for the goodbye to the server. */
 const LAST_WORDS_MS = 1_000
@@ -125,7 +125,8 @@ export async function relay({ name, client, server, backlog, held = new Set(), r
   pending.giveUp(new PosternError(bridgeStopping({ server: name })))
   await pending.drained(AbortSignal.timeout(LAST_WORDS_MS))
   await server.close(AbortSignal.timeout(LAST_WORDS_MS))
-  await client.close()
+  // Who has closed an end may still be reading a long answer; who has told us to end wants an end.
+  await client.close(reason === "closed" ? limited(signal, DRAIN_MS.closed) : AbortSignal.timeout(LAST_WORDS_MS))
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

@@ -2,7 +2,8 @@
 import { once } from "node:events"
 import { type AddressInfo, type Socket, connect, createServer } from "node:net"
 import { Duplex, PassThrough, Readable } from "node:stream"
-import { expect, test } from "vitest"
+import { expect, onTestFinished, test, vi } from "vitest"
+import { stdioClient } from "../../src/bridge/client/stdio.ts"
 import { pipeBridge } from "../../src/index.ts"
 import { configured } from "./configured.ts"
 
@@ -147,3 +148,22 @@ test.each([{}, { input: new PassThrough() }, { input: new PassThrough(), output:
     expect(set.server.seen).toEqual([])
   },
 )
+
+test.each([
+  ["reads it", ({ output }: { output: PassThrough }) => void output.resume()],
+  ["has had its time", ({ limit }: { limit: AbortController }) => limit.abort()],
+])("the rest of a long answer is kept for a client that does not read, until it %s", async (_, act) => {
+  vi.useFakeTimers()
+  onTestFinished(() => void vi.useRealTimers())
+  const [output, limit] = [new PassThrough(), new AbortController()]
+  const client = stdioClient({ input: new PassThrough(), output, maxFrameBytes: 1 << 20 })
+  const onClosed = vi.fn()
+
+  void client.write(Buffer.alloc(1 << 20, "x"))
+  const closing = client.close(limit.signal).then(onClosed)
+  await vi.advanceTimersByTimeAsync(30_000)
+  expect(onClosed).not.toHaveBeenCalled()
+  act({ output, limit })
+
+  await closing
+})

@@ -24,6 +24,6 @@ export interface ClientSide {
    * @param diagnosis - given where the message is an error of Postern's own; a server may write the same words
    */
   write(bytes: Buffer, diagnosis?: Diagnosis): Promise<void> | void
-  /** Stops reading. Resolves when all that was written is delivered, or nobody reads it any more. */
-  close(): Promise<void>
+  /** Stops reading. Resolves when all that was written is delivered, nobody reads it any more, or the signal aborts. */
+  close(signal: AbortSignal): Promise<void>
 }

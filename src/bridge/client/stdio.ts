@@ -1,5 +1,6 @@
 /** A client that has started us: it writes lines to our standard input and reads lines from our standard output. */
 import type { Readable, Writable } from "node:stream"
+import { orAborted } from "../../core/abort.ts"
 import { withResolvers } from "../../core/with-resolvers.ts"
 import { idOfUnread, readEach } from "../frame.ts"
 import { lineCutter } from "../lines.ts"
@@ -17,8 +18,6 @@ export interface StdioClientSettings {
 /** A client that has so much to read first is not read from, in bytes: it would only ask for more. */
 const MOST_UNREAD_BYTES = 64 * 1024 * 1024
 const COPIED_BYTES = 64 * 1024
-/** How long a client may take to read the last of what was written, in milliseconds. */
-const LAST_WORDS_MS = 1_000
 
 /** Makes the client side of a stdio bridge. */
 export function stdioClient({ input, output, maxFrameBytes }: StdioClientSettings): ClientSide {
@@ -95,21 +94,19 @@ export function stdioClient({ input, output, maxFrameBytes }: StdioClientSetting
       return writeLine(output, bytes) ? undefined : drain()
     },
 
-    async close() {
+    async close(signal) {
       stopReading()
-      if (!gone) await lastWords(output)
+      if (!gone) await lastWords(output, signal)
       input.destroy() // not earlier: a socket is the output too
     },
   }
 }
 
 /** Waits until all that was written is out, or a client that does not read has had its time. */
-async function lastWords(output: Writable): Promise<void> {
+async function lastWords(output: Writable, signal: AbortSignal): Promise<void> {
   const { promise: delivered, resolve } = withResolvers<void>()
-  const limit = setTimeout(resolve, LAST_WORDS_MS)
   output.write("", () => resolve()) // called when all before it is out
-  await delivered
-  clearTimeout(limit)
+  await orAborted(delivered, signal).catch(() => undefined)
 }
 
 /** @returns whether there is room for more */
