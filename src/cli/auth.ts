@@ -149,7 +149,7 @@ async function findWaiting(servers: readonly Server[], context: Context): Promis
   const { checkServers } = await import("../inspect/check.ts")
   const tools = await context.tools()
   const usable = servers.filter(({ trusted, enabled }) => trusted && enabled)
-  const facts = await describeServers({ servers: usable, invalid: [] }, tools, context.places.memory)
+  const facts = await describeServers({ servers: usable, invalid: [] }, tools)
   const factsOf = ({ name }: Server) => facts.find((one) => one.name === name)
   const unknown = usable.filter((server) => server.transport !== "stdio" && factsOf(server)?.method === "none")
   const verdicts = await checkServers({ servers: unknown, invalid: [] }, { tools, version: context.version }, context.signal)

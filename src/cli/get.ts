@@ -36,7 +36,7 @@ export const getCommand = (context: Context): Command =>
       const { describeServer } = await import("../inspect/servers.ts")
       const server = findEntry(await context.configuration(options, name), name)
       const tools = await context.tools()
-      const facts = await describeServer(server, tools, context.places.memory)
+      const facts = await describeServer(server, tools)
       const dialects = server.transport === "stdio" ? [] : (server.oauth?.dialects ?? [])
       const details: Details = { ...facts, ...written(server), dialects, ...(await reachOf(facts, tools.vault)) }
       context.print(details, options.json, (result) => tell(result, context.clock.now()))

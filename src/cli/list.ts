@@ -34,7 +34,7 @@ export const listCommand = (context: Context): Command =>
       }
       const { describeServers } = await import("../inspect/servers.ts")
       const configuration = await context.configuration(options)
-      const servers = await describeServers(configuration, await context.tools(), context.places.memory)
+      const servers = await describeServers(configuration, await context.tools())
       if (!options.check) {
         context.print({ servers }, options.json, (result) => tellServers(result.servers, context))
         return

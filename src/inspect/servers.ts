@@ -59,16 +59,12 @@ export interface ServerFacts {
 /**
  * Describes all servers of a configuration. Sends nothing, starts nothing, and needs no key: a vault that cannot be read is a
  * problem of the servers that need it, not of the list.
- *
- * @param memoryFolder - where bridges keep what they have met (`Places.memory`; that of the tools' variables unless said): a server may
- *   want a sign-in of which its entry says nothing
  */
 export async function describeServers(
   { servers, invalid }: Pick<Configuration, "servers" | "invalid">,
   tools: AuthTools,
-  memoryFolder = findPlaces(tools.env).memory,
 ): Promise<readonly ServerFacts[]> {
-  const known = await Promise.all(servers.map((server) => describeServer(server, tools, memoryFolder)))
+  const known = await Promise.all(servers.map((server) => describeServer(server, tools)))
   const broken = invalid.map(({ diagnosis, ...entry }) => ({ ...unusable, ...entry, problem: problemOf(diagnosis) }))
   return [...known, ...broken].toSorted((one, other) => one.name.localeCompare(other.name))
 }
@@ -91,8 +87,8 @@ const unusable = {
 } as const satisfies Partial<ServerFacts>
 
 /** Describes one server, as `describeServers` does. */
-export async function describeServer(server: Server, tools: AuthTools, memoryFolder: string): Promise<ServerFacts> {
-  const { method, identity, problem, grant, storedIn: places = [] } = await proofOf(server, tools, memoryFolder)
+export async function describeServer(server: Server, tools: AuthTools): Promise<ServerFacts> {
+  const { method, identity, problem, grant, storedIn: places = [] } = await proofOf(server, tools)
   return {
     name: server.name,
     transport: server.transport,
@@ -129,12 +125,13 @@ interface Proof {
   readonly storedIn?: readonly string[]
 }
 
-async function proofOf(server: Server, tools: AuthTools, memoryFolder: string): Promise<Proof> {
+async function proofOf(server: Server, tools: AuthTools): Promise<Proof> {
   const method = methodOf(server)
   if (server.transport !== "stdio" && server.trusted && (method === "oauth" || method === "none")) {
     const signIn = await signInOf(server, tools)
     if (signIn !== undefined) return signIn
-    if (await wantsSignIn(memoryFile(memoryFolder, server, silentLog)))
+    // Its entry may say nothing of it, but a bridge has met it.
+    if (await wantsSignIn(memoryFile(findPlaces(tools.env).memory, server, silentLog)))
       return { method: "oauth", identity: null, problem: oauthSignInNeeded({ server, why: "nobody has signed in yet" }) }
   }
   if (server.transport !== "stdio" && method === "aws") return awsProof(server, tools)
