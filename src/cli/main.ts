@@ -1,8 +1,8 @@
 /** The command line: runs what it asks for, and turns what is thrown into text and an exit code. */
 import type { Writable } from "node:stream"
+import { orAborted } from "../core/abort.ts"
 import { type Diagnosis, PosternError } from "../core/diagnosis.ts"
 import type { Redactor } from "../core/redact.ts"
-import { withResolvers } from "../core/with-resolvers.ts"
 import type { Context, Process } from "./context.ts"
 import { createContext } from "./create-context.ts"
 import { interrupted, outputLost } from "./diagnoses.ts"
@@ -56,11 +56,8 @@ function watchOutput(stdout: Writable): Output {
     },
     async taken(signal) {
       if (signal.aborted) return
-      const { promise, resolve, reject } = withResolvers<void>()
-      const leave = (): void => reject(signal.reason)
-      signal.addEventListener("abort", leave, { once: true })
-      stdout.write("", () => resolve()) // called when all before it is out, or is lost
-      await promise.finally(() => signal.removeEventListener("abort", leave))
+      const taken = new Promise<void>((resolve) => stdout.write("", () => resolve())) // called when all before it is out, or is lost
+      await orAborted(taken, signal)
     },
   }
 }

@@ -85,7 +85,7 @@ export interface InProcessClient {
  *
  * @param clean - the redactor's exit for text (`Redactor.clean`): a server may repeat in its errors what it was sent
  */
-export function inProcessClient(settings: InProcessSettings, clean: Redactor["clean"] = (text) => text): InProcessClient {
+export function inProcessClient(settings: InProcessSettings, clean: Redactor["clean"]): InProcessClient {
   const { clientInfo, capabilities = {}, onNotification } = settings
   const waiting = new Map<string, (answer: Said) => void>()
   let lastId = 0

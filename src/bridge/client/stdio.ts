@@ -104,8 +104,7 @@ export function stdioClient({ input, output, maxFrameBytes }: StdioClientSetting
 
 /** Waits until all that was written is out, or a client that does not read has had its time. */
 async function lastWords(output: Writable, signal: AbortSignal): Promise<void> {
-  const { promise: delivered, resolve } = withResolvers<void>()
-  output.write("", () => resolve()) // called when all before it is out
+  const delivered = new Promise<void>((resolve) => output.write("", () => resolve())) // called when all before it is out
   await orAborted(delivered, signal).catch(() => undefined)
 }
 
