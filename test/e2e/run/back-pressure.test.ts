@@ -1,4 +1,6 @@
 /** Whoever does not read slows the other side down, and takes no memory of ours. */
+import { once } from "node:events"
+import { setTimeout as pause } from "node:timers/promises"
 import { expect, test } from "vitest"
 import type { RawClient } from "../../harness/raw-client.ts"
 import { flood } from "../../servers/flood.ts"
@@ -126,6 +128,27 @@ test("a client that does not read stops a local server that talks, with little m
   expect(said).toBeLessThan(MOST_TAKEN)
   expect(peak - before).toBeLessThan(MOST_TAKEN * 2)
   expect(answer.beginning).toContain('"result"') // nothing was lost: all of it came once the client read again
+})
+
+test("a client that has closed its end and begins to read later gets the whole of a long answer", async () => {
+  await using set = await makeFloodSet()
+  set.server.handler = ({ message }, response) => {
+    if (message?.method !== "x/long") return false
+    response.setHeader("content-type", "application/json").end(`{"jsonrpc":"2.0","id":1,"result":{"filler":"${"z".repeat(8 * MB)}"}}`)
+    return true
+  }
+  await using client = await set.connect("http")
+
+  const ended = once(client.child.stdout, "end")
+  client.child.stdout.pause()
+  await client.write(line({ id: 1, method: "x/long" }))
+  client.child.stdin.end()
+  await expect.poll(() => set.server.sessions.size).toBe(0) // the bridge is at its end
+  await pause(3_000) // who tells a bridge to end has two seconds
+  client.child.stdout.resume()
+  await ended
+
+  expect(client.lines.at(-1)?.bytes).toBeGreaterThan(8 * MB)
 })
 
 test("a client that does not read our stderr stops a local server that talks there, with little memory taken", async () => {
